@@ -1,0 +1,43 @@
+import pytest
+
+from wzp_cli.address import Address, HostPort
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("192.0.2.1:4433", "192.0.2.1", 4433),
+        ("[2001:DB8::1]:1", "2001:db8::1", 1),
+        ("[::ffff:192.0.2.1]:65535", "192.0.2.1", 65535),
+    ],
+)
+def test_numeric_addresses(text: str, host: str, port: int) -> None:
+    assert Address.parse(text) == (host, port)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "a", "a:1", "192.0.2.1", "192.0.2.1:0", "192.0.2.1:65536", "[::1", "[::1]x:1"],
+)
+def test_what_is_no_address(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        Address.parse(text)
+
+
+def test_an_address_is_written_as_it_is_read() -> None:
+    for text in ("192.0.2.1:4433", "[2001:db8::1]:4433"):
+        assert str(Address.parse(text)) == text
+
+
+def test_a_server_may_go_without_a_port() -> None:
+    assert HostPort.parse("r1.example", default_port=4433) == ("r1.example", 4433)
+    assert HostPort.parse("::1", default_port=4433) == ("::1", 4433)
+    assert HostPort.parse("[::1]", default_port=4433) == ("::1", 4433)
+    with pytest.raises(ValueError, match="port"):
+        HostPort.parse("r1.example")
+
+
+@pytest.mark.parametrize("text", ["r1:٣", "r1:-1", "r1:", ":1"])
+def test_what_is_no_server(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        HostPort.parse(text)

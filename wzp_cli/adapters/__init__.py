@@ -1,0 +1,1 @@
+"""Sound card, codec, disk and interfaces: what services reach through ports."""

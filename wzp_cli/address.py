@@ -1,0 +1,81 @@
+"""The address types: parsed once, at the edge, never a bare tuple inside."""
+
+import ipaddress
+from typing import NamedTuple, Self
+
+__all__ = ["Address", "HostPort"]
+
+_V4_MAPPED = "::ffff:"
+
+
+def _split(text: str, default_port: int | None) -> tuple[str, int]:
+    """Split "host", "host:port", "[v6]:port" or a bare v6; ValueError otherwise."""
+    host, port = text.strip(), "" if default_port is None else str(default_port)
+    if host.startswith("["):
+        host, closed, rest = host[1:].partition("]")
+        if not closed or (rest and not rest.startswith(":")):
+            raise ValueError(f"not an address: {text!r}")
+        port = rest.removeprefix(":") or port
+    elif host.count(":") == 1:
+        host, port = host.split(":")
+    if not host or not (port.isascii() and port.isdecimal()):
+        raise ValueError(f"not an address with a port: {text!r}")
+    number = int(port)
+    if not 0 < number < 65536:
+        raise ValueError(f"port out of range (1 to 65535): {text!r}")
+    return host, number
+
+
+def _join(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+class Address(NamedTuple):
+    """A transport address: a numeric host, never IPv4-mapped, and a UDP port."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read "192.0.2.1:4433" or "[2001:db8::1]:4433".
+
+        Raises:
+            ValueError: The host is not numeric, or the port is not 1 to 65535.
+        """
+        host, port = _split(text, None)
+        numeric = host.partition("%")[0]
+        ipaddress.ip_address(numeric)
+        return cls(host.lower().removeprefix(_V4_MAPPED), port)
+
+    @property
+    def ip(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+        """The host as a number, without a scope."""
+        return ipaddress.ip_address(self.host.partition("%")[0])
+
+    @property
+    def is_v6(self) -> bool:
+        """Whether the host is an IPv6 address."""
+        return ":" in self.host
+
+    def __str__(self) -> str:
+        return _join(self.host, self.port)
+
+
+class HostPort(NamedTuple):
+    """What a user wrote for a server: a name or a number, and a port."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str, *, default_port: int | None = None) -> Self:
+        """Read "host", "host:port", "[v6]:port" or a bare IPv6 address.
+
+        Raises:
+            ValueError: The text is no address, or the port is not 1 to 65535.
+        """
+        return cls(*_split(text, default_port))
+
+    def __str__(self) -> str:
+        return _join(self.host, self.port)

@@ -1,0 +1,1 @@
+"""The one UDP socket: it dials, accepts, reflects and carries on a single port."""

@@ -1,0 +1,220 @@
+"""What services report while they work: one frozen value for each event.
+
+The tag is the event's name on the command line (`--json`, `--events`), the fields are
+its keys, so the JSON Schema is exported from here. The unit is in the key; None is "not
+measured". The envelope (v, ts, seq, t_ms) is added by the command line.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+__all__ = [
+    "Answered",
+    "Bound",
+    "Candidate",
+    "Ended",
+    "Event",
+    "Failed",
+    "Frames",
+    "Hangup",
+    "Hello",
+    "Incoming",
+    "MediaStarted",
+    "PathChanged",
+    "PathSelected",
+    "PathSpan",
+    "PathTried",
+    "Ready",
+    "Reflexive",
+    "Registered",
+    "Report",
+    "Ringing",
+    "Stats",
+    "Warned",
+]
+
+PathName = Literal["direct", "relay"]
+CandidateType = Literal["host", "srflx", "prflx", "mapped", "relayed"]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
+    """Anything that can be reported."""
+
+
+class Hello(Event, tag="hello", frozen=True, kw_only=True):
+    """First of all events: who speaks."""
+
+    id: str
+    version: str
+
+
+class Bound(Event, tag="bound", frozen=True, kw_only=True):
+    """The one socket is open. `addresses` are this machine's, with the port."""
+
+    port: int
+    addresses: list[str]
+
+
+class Reflexive(Event, tag="reflexive", frozen=True, kw_only=True):
+    """The socket's address as a server sees it."""
+
+    address: str
+    via: str
+    changed: bool = False
+
+
+class Registered(Event, tag="registered", frozen=True, kw_only=True):
+    """The relay knows us. `published`: others can call us through it."""
+
+    relay: str
+    relay_id: str
+    published: bool
+
+
+class Ready(Event, tag="ready", frozen=True, kw_only=True):
+    """Calls can come in now."""
+
+    id: str
+    ticket: str
+
+
+class Incoming(Event, tag="incoming", frozen=True, kw_only=True):
+    """Somebody calls. `name` is what they call themselves: cleaned, not verified."""
+
+    call: str
+    peer: str
+    name: str = ""
+    via: PathName = "relay"
+
+
+class Ringing(Event, tag="ringing", frozen=True, kw_only=True):
+    """A device of the peer's rings."""
+
+    peer: str
+
+
+class Answered(Event, tag="answered", frozen=True, kw_only=True):
+    """The call was answered. `setup_ms`: since the start of `call`."""
+
+    peer: str
+    setup_ms: float | None = None
+
+
+class Candidate(Event, tag="candidate", frozen=True, kw_only=True):
+    """A candidate address that we offered or were offered."""
+
+    side: Literal["local", "remote"]
+    type: CandidateType
+    address: str
+
+
+class PathTried(Event, tag="path.tried", frozen=True, kw_only=True):
+    """How the checks toward one candidate ended."""
+
+    address: str
+    answered: bool
+    checks: int
+    elapsed_ms: float
+    reason: str | None = None
+
+
+class PathSelected(Event, tag="path.selected", frozen=True, kw_only=True):
+    """Media's first path in this call."""
+
+    path: PathName
+    remote: str
+    rtt_ms: float | None = None
+
+
+class PathChanged(Event, tag="path.changed", frozen=True, kw_only=True):
+    """Media moved to another path."""
+
+    path: PathName
+    remote: str
+    reason: str
+    rtt_ms: float | None = None
+
+
+class MediaStarted(Event, tag="media.started", frozen=True, kw_only=True):
+    """The first sound from the peer was played. `first_audio_ms`: since the answer."""
+
+    first_audio_ms: float
+
+
+class Stats(Event, tag="stats", frozen=True, kw_only=True):
+    """Each second of a call, as this side measures it."""
+
+    path: PathName
+    rtt_ms: float | None
+    loss_pct: float
+    jitter_ms: float
+    buffer_ms: float
+    concealed_ms: float
+    tx_bps: int
+    rx_bps: int
+    mos_est: float | None
+
+
+class Hangup(Event, tag="hangup", frozen=True, kw_only=True):
+    """The call is over. `by`: which side ended it."""
+
+    reason: str
+    by: Literal["local", "peer", "network"]
+
+
+class Warned(Event, tag="warning", frozen=True, kw_only=True):
+    """Something a person may want to know; the work goes on."""
+
+    code: str
+    message: str
+
+
+class Failed(Event, tag="error", frozen=True, kw_only=True):
+    """The error that ends the command."""
+
+    code: str
+    message: str
+    hint: str | None
+    exit: int
+
+
+class PathSpan(msgspec.Struct, frozen=True, kw_only=True):
+    """Since when (counted from the answer) media used a path."""
+
+    path: PathName
+    from_ms: float
+
+
+class Frames(msgspec.Struct, frozen=True, kw_only=True):
+    """Media frames of 20 ms, as this side counted them."""
+
+    sent: int
+    received: int
+    recovered: int
+    concealed: int
+    late: int
+
+
+class Ended(Event, tag="end", frozen=True, kw_only=True):
+    """Always the last event. The call's fields are None where there was no call."""
+
+    ok: bool
+    exit: int
+    path: PathName | None = None
+    paths: list[PathSpan] = []
+    setup_ms: float | None = None
+    first_audio_ms: float | None = None
+    time_to_direct_ms: float | None = None
+    why_not_direct: str | None = None
+    remote: str | None = None
+    peer: str | None = None
+    frames: Frames | None = None
+    rtt_ms: float | None = None
+    jitter_ms: float | None = None
+    buffer_ms: float | None = None
+    mos_est: float | None = None
+
+
+Report = Callable[[Event], None]

@@ -1,0 +1,60 @@
+"""What the services need from outside, as types. Adapters fit them by shape."""
+
+from typing import Protocol
+
+__all__ = ["Codec", "FrameSink", "FrameSource", "RelayPins"]
+
+
+class FrameSource(Protocol):
+    """Where spoken sound comes from, at the source's own pace."""
+
+    async def read(self) -> bytes | None:
+        """Return the next frame, or None when the source has ended for good.
+
+        Returns:
+            pcm: int16 little-endian, 960 samples (1920 bytes), mono, 48 kHz, 20 ms.
+        """
+        ...
+
+
+class FrameSink(Protocol):
+    """Where heard sound goes. The device's own clock sets the pace."""
+
+    async def wanted(self) -> None:
+        """Return when the device wants the next 20 ms."""
+        ...
+
+    def write(self, pcm: bytes) -> None:
+        """Take the next 20 ms (as `FrameSource.read` gives it). Never blocks."""
+        ...
+
+
+class Codec(Protocol):
+    """One encoder and one decoder for one call; used from one thread."""
+
+    name: str
+    payload_type: int
+
+    def encode(self, pcm: bytes) -> bytes:
+        """Return the packet for one frame of 20 ms."""
+        ...
+
+    def decode(self, packet: bytes) -> bytes:
+        """Return the 20 ms of a packet; a damaged packet is concealed."""
+        ...
+
+    def conceal(self) -> bytes:
+        """Return 20 ms in place of a lost packet."""
+        ...
+
+
+class RelayPins(Protocol):
+    """The keys of relays met before (`known_relays`)."""
+
+    def pinned(self, relay: str) -> bytes | None:
+        """Return the raw Ed25519 key pinned for `relay` ("host:port"), if any."""
+        ...
+
+    def pin(self, relay: str, key: bytes) -> None:
+        """Remember the key of a relay met for the first time."""
+        ...

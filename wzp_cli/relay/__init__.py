@@ -1,0 +1,1 @@
+"""The server: presence, reflection and opaque forwarding, on the same endpoint."""

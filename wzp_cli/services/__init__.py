@@ -1,0 +1,1 @@
+"""One async function for each thing a user can ask."""
