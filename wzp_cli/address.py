@@ -5,8 +5,6 @@ from typing import NamedTuple, Self
 
 __all__ = ["Address", "HostPort"]
 
-_V4_MAPPED = "::ffff:"
-
 
 def _split(text: str, default_port: int | None) -> tuple[str, int]:
     """Split "host", "host:port", "[v6]:port" or a bare v6; ValueError otherwise."""
@@ -44,9 +42,9 @@ class Address(NamedTuple):
             ValueError: The host is not numeric, or the port is not 1 to 65535.
         """
         host, port = _split(text, None)
-        numeric = host.partition("%")[0]
-        ipaddress.ip_address(numeric)
-        return cls(host.lower().removeprefix(_V4_MAPPED), port)
+        ip = ipaddress.ip_address(host)
+        mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+        return cls(str(mapped or ip), port)
 
     @property
     def ip(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

@@ -6,12 +6,124 @@ Two kinds, never mixed: what a specification asks for, and what we chose.
 from typing import Final
 
 __all__ = [
+    "CALL_IDLE_TIMEOUT_S",
+    "CHECK_GIVE_UP_S",
+    "CHECK_TIMES_S",
+    "CONGESTION_WINDOW_BYTES",
+    "CONNECTION_ID_BYTES",
+    "DATAGRAM_QUEUE_FRAMES",
+    "DELAYED_ACK_S",
+    "DIRECT_PROBE_S",
+    "FAREWELL_TIMEOUT_S",
+    "HANDSHAKE_TIMEOUT_S",
+    "HELLO_TIMEOUT_S",
+    "IDD_FREE_DELAY_MS",
+    "JITTER_CONCEALED_MAX_FRAMES",
+    "JITTER_DELAY_MAX_S",
+    "JITTER_DELAY_MIN_S",
+    "JITTER_DELAY_START_S",
+    "JITTER_FAR_OFF_S",
+    "JITTER_FORGETTING",
+    "JITTER_PATIENCE_FAR_FRAMES",
+    "JITTER_PATIENCE_FRAMES",
+    "JITTER_QUANTILE",
+    "JITTER_SAMPLE_S",
+    "JITTER_STORED_MAX_FRAMES",
+    "JITTER_TOLERANCE_S",
+    "JITTER_WINDOW_S",
+    "KEEPALIVE_ANSWER_S",
+    "KEEPALIVE_MAX_S",
+    "KEEPALIVE_MIN_S",
+    "LINK_IDLE_TIMEOUT_S",
+    "LOWEST_PEER_PORT",
+    "MAX_ANNOUNCED_CHANNELS",
+    "MAX_CANDIDATES",
+    "MAX_HALF_OPEN_CHANNELS",
+    "MAX_HALF_OPEN_STRANGERS",
+    "MAX_MESSAGE_BEFORE_HELLO_BYTES",
+    "MAX_MESSAGE_BYTES",
+    "MAX_PENDING_CHECKS",
+    "MAX_QUEUED_BYTES",
+    "MAX_TEXT_CHARACTERS",
+    "MAX_TICKET_CHARACTERS",
+    "MAX_TLS_MESSAGE_BYTES",
     "MEDIA_CLOCK_HZ",
+    "MEDIA_DRAIN_MAX_S",
+    "MEDIA_FLOW_ID",
     "MEDIA_FRAME_BYTES",
     "MEDIA_FRAME_MS",
     "MEDIA_FRAME_SAMPLES",
+    "MOS_CONCEALED_HALF_PCT",
+    "MOS_CONCEALED_POWER",
+    "MOS_SPAN",
+    "NAT_ALLOCATION_MIN_SAMPLES",
+    "NAT_SEQUENTIAL_MAX_GAP_PORTS",
+    "OPENED_WAIT_S",
+    "OPENER_TTLS_HOPS",
+    "OPUS_BITRATE_BPS",
+    "OPUS_COMPLEXITY",
+    "OPUS_LOOKAHEAD_MS",
+    "OPUS_PAYLOAD_TYPE",
+    "PACE_CATCH_UP_MAX_S",
+    "PCMU_CLOCK_HZ",
+    "PCMU_CONCEAL_FRAMES",
+    "PCMU_PAYLOAD_TYPE",
+    "PEER_KEEPALIVE_S",
+    "PIPE_BUFFER_BYTES",
+    "PIPE_FLUSH_MAX_S",
+    "PIPE_QUEUE_FRAMES",
+    "QUIC_MAX_DATAGRAM_FRAME_BYTES",
+    "QUIC_MIN_INITIAL_BYTES",
+    "RANDOM_PORT_TRIES",
+    "RECEIVE_BATCH_DATAGRAMS",
+    "RECEIVE_BUFFER_BYTES",
+    "RELAY_ANSWER_TIMEOUT_S",
+    "RELAY_BACKOFF_FIRST_S",
+    "RELAY_BACKOFF_MAX_S",
+    "RELAY_CHANNEL_BURST_S",
+    "RELAY_CHANNEL_IDLE_S",
+    "RELAY_CHANNEL_MAX_BITS_PER_S",
+    "RELAY_CHANNEL_MAX_PACKETS_PER_S",
     "RELAY_DEFAULT_PORT",
+    "RELAY_EXTRA_PORTS",
+    "RELAY_MAX_CHANNELS_PER_IDENTITY",
+    "RELAY_MAX_CONNECTS_PER_CALLER_PER_MIN",
+    "RELAY_MAX_CONNECTS_PER_TARGET_PER_MIN",
+    "RELAY_MAX_DEVICES_PER_TARGET",
+    "RELAY_MAX_REGISTRATIONS_PER_SOURCE_PER_MIN",
+    "RELAY_MAX_TRACKED_SOURCES",
+    "RELAY_PROBE_S",
+    "RELAY_SWEEP_S",
+    "REMEMBERED_PORT_FIRST",
+    "REMEMBERED_PORT_LAST",
+    "RETRIES_PER_S",
+    "RETRY_FIRST_S",
+    "RETRY_LATER_S",
+    "RING_TIMEOUT_S",
+    "ROUTE_DOUBT_S",
+    "ROUTE_GIVE_UP_S",
+    "RTP_JITTER_GAIN",
+    "RTP_MAX_DROPOUT_PACKETS",
+    "RTP_MAX_MISORDER_PACKETS",
+    "RTT_STICKINESS_S",
+    "SOUND_BLOCK_SAMPLES",
+    "SOUND_MIC_QUEUE_BLOCKS",
+    "SOUND_SPEAKER_LOW_BLOCKS",
+    "SOUND_SPEAKER_QUEUE_BLOCKS",
+    "SOUND_STALL_MAX_S",
+    "SOUND_SWITCH_INTERVAL_S",
+    "STANDBY_PROBE_S",
+    "STATS_INTERVAL_S",
+    "STUN_ANSWERS_PER_S",
     "STUN_DEFAULT_PORT",
+    "STUN_TRIES_S",
+    "TONE_AMPLITUDE_INT16",
+    "TONE_DEFAULT_HZ",
+    "TONE_MAX_HZ",
+    "TONE_MIN_HZ",
+    "WAV_HEADER_EVERY_FRAMES",
+    "WAV_RATE_MAX_HZ",
+    "WAV_RATE_MIN_HZ",
 ]
 
 # --- From a specification -------------------------------------------------------
@@ -28,10 +140,348 @@ MEDIA_FRAME_SAMPLES: Final = MEDIA_CLOCK_HZ * MEDIA_FRAME_MS // 1000
 MEDIA_FRAME_BYTES: Final = 2 * MEDIA_FRAME_SAMPLES
 """Bytes of one frame of int16 mono. Source: the constant above."""
 
+PCMU_CLOCK_HZ: Final = 8_000
+"""Sampling rate of G.711. Source: RFC 3551 section 4.5.14."""
+
+PCMU_PAYLOAD_TYPE: Final = 0
+"""Static RTP payload type of mu-law. Source: RFC 3551 section 6, table 4."""
+
 STUN_DEFAULT_PORT: Final = 3478
 """Port of a STUN server without SRV record. Source: RFC 8489 section 18.4."""
+
+RTP_MAX_DROPOUT_PACKETS: Final = 3000
+"""Jump ahead that is still the same stream. Source: RFC 3550 appendix A.1."""
+
+RTP_MAX_MISORDER_PACKETS: Final = 100
+"""Jump back that is still the same stream. Source: RFC 3550 appendix A.1."""
+
+RTP_JITTER_GAIN: Final = 1 / 16
+"""Weight of the newest packet in the jitter. Source: RFC 3550 section 6.4.1."""
+
+IDD_FREE_DELAY_MS: Final = 100.0
+"""One-way delay that impairs nothing. Source: ITU-T G.107 clause 7.4 (Idd)."""
+
+OPUS_LOOKAHEAD_MS: Final = 6.5
+"""What Opus itself delays, beside the frame. Source: RFC 6716 section 2.1.4 (VoIP)."""
 
 # --- Chosen by us ---------------------------------------------------------------
 
 RELAY_DEFAULT_PORT: Final = 4433
 """UDP port of a relay. Source: ours (docs/protocol.md); QUIC test servers use it."""
+
+MAX_MESSAGE_BYTES: Final = 16 * 1024
+"""Largest signalling message. Source: ours (docs/security.md, input)."""
+
+MAX_MESSAGE_BEFORE_HELLO_BYTES: Final = 4 * 1024
+"""Largest message before the other side is known. Source: as the one above."""
+
+MAX_CANDIDATES: Final = 8
+"""Candidates that one side may name. Source: ours (docs/nat.md, abuse limits)."""
+
+CONGESTION_WINDOW_BYTES: Final = 128 * 1024
+"""QUIC's window, fixed. Source: measured: Reno adds seconds on long lossy paths."""
+
+DATAGRAM_QUEUE_FRAMES: Final = 4
+"""DATAGRAM frames waiting to be sent. Source: ours; 80 ms of sound."""
+
+DELAYED_ACK_S: Final = 0.020
+"""How long an ACK waits for a media packet to ride with. Source: ours; one frame."""
+
+MAX_TLS_MESSAGE_BYTES: Final = 16 * 1024
+"""Unfinished TLS message that ends a handshake. Source: ours (docs/security.md)."""
+
+MAX_QUEUED_BYTES: Final = 64 * 1024
+"""Stream bytes received and not yet read that end a link. Source: ours."""
+
+CONNECTION_ID_BYTES: Final = 8
+"""Length of our connection IDs. Source: ours; RFC 9000 section 5.1 allows 0 to 20."""
+
+QUIC_MAX_DATAGRAM_FRAME_BYTES: Final = 65535
+"""What we say we take. Source: RFC 9221 section 3 recommends 65535."""
+
+LINK_IDLE_TIMEOUT_S: Final = 30.0
+"""Silence that ends a link to a relay. Source: ours; twice the keep-alive at least."""
+
+CALL_IDLE_TIMEOUT_S: Final = 10.0
+"""Silence that ends a call. Source: ours."""
+
+QUIC_MIN_INITIAL_BYTES: Final = 1200
+"""Smallest datagram that may open a connection. Source: RFC 9000 section 14.1."""
+
+HANDSHAKE_TIMEOUT_S: Final = 5.0
+"""How long a handshake may stay half open. Source: ours (docs/security.md)."""
+
+MAX_HALF_OPEN_STRANGERS: Final = 32
+"""Handshakes under way with strangers. Source: ours; below 64 in all."""
+
+MAX_HALF_OPEN_CHANNELS: Final = 32
+"""Handshakes under way through announced channels. Source: as above."""
+
+RETRIES_PER_S: Final = 100.0
+"""Retry packets sent to strangers. Source: ours; 100 B each."""
+
+STUN_ANSWERS_PER_S: Final = 500.0
+"""Binding requests answered by a relay's port. Source: ours."""
+
+STUN_TRIES_S: Final = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0)
+"""When a Binding request is (re)sent. Source: ours, after netcheck's 0/100/200 ms."""
+
+MAX_PENDING_CHECKS: Final = 256
+"""Checks whose answer is still awaited; the oldest is forgotten. Source: ours."""
+
+RECEIVE_BATCH_DATAGRAMS: Final = 64
+"""Datagrams read at one wake-up before others get their turn. Source: measured."""
+
+RECEIVE_BUFFER_BYTES: Final = 1 << 20
+"""SO_RCVBUF asked for; the kernel may grant less. Source: ours."""
+
+FAREWELL_TIMEOUT_S: Final = 0.5
+"""How long to wait for the acknowledgement of last words. Source: ours."""
+
+RANDOM_PORT_TRIES: Final = 10
+"""Other ports tried when the wanted one is taken. Source: ours."""
+
+NAT_ALLOCATION_MIN_SAMPLES: Final = 3
+"""External ports needed to name an allocation. Source: ours (two gaps between them)."""
+
+NAT_SEQUENTIAL_MAX_GAP_PORTS: Final = 64
+"""Ports that other traffic may take between two of ours. Source: ours; three random
+ports lie that close less than once in 100 000 times."""
+
+RELAY_CHANNEL_BURST_S: Final = 1.0
+"""Seconds of its rate that a channel may send at once. Source: ours (docs/relay.md)."""
+
+RELAY_CHANNEL_IDLE_S: Final = 30.0
+"""A channel unused for so long is gone. Source: ours (docs/relay.md)."""
+
+RELAY_CHANNEL_MAX_BITS_PER_S: Final = 300_000
+"""A channel's rate in one direction. Source: ours (docs/relay.md)."""
+
+RELAY_CHANNEL_MAX_PACKETS_PER_S: Final = 200
+"""A channel's packets in one direction. Source: ours: four times what voice sends."""
+
+RELAY_MAX_CHANNELS_PER_IDENTITY: Final = 32
+"""Channels that one identity may have asked for. Source: ours: two calls to 16
+devices."""
+
+RELAY_MAX_CONNECTS_PER_CALLER_PER_MIN: Final = 20
+"""Calls that one identity may start. Source: ours (docs/relay.md)."""
+
+RELAY_MAX_CONNECTS_PER_TARGET_PER_MIN: Final = 60
+"""Calls that one identity may be offered. Source: ours (docs/relay.md)."""
+
+RELAY_MAX_DEVICES_PER_TARGET: Final = 16
+"""Devices that one call rings, the latest first. Source: ours (`connected` message)."""
+
+RELAY_MAX_REGISTRATIONS_PER_SOURCE_PER_MIN: Final = 120
+"""Links from one IPv4 address or IPv6 /64. Source: ours: room for a carrier NAT."""
+
+RELAY_MAX_TRACKED_SOURCES: Final = 65_536
+"""Keys that a table of rate limits remembers. Source: ours (some 15 MB when full)."""
+
+MEDIA_FLOW_ID: Final = 0
+"""First byte of a media DATAGRAM, a QUIC varint. Source: ours (docs/protocol.md)."""
+
+MEDIA_DRAIN_MAX_S: Final = 0.5
+"""How long stored sound is still played after the end. Source: ours."""
+
+JITTER_DELAY_MIN_S: Final = 0.020
+"""Least target delay. Source: ours; one frame, measured 35 ms in all on a LAN."""
+
+JITTER_DELAY_START_S: Final = 0.020
+"""Target delay before anything was learnt. Source: ours; it grows at once."""
+
+JITTER_DELAY_MAX_S: Final = 0.400
+"""Hard cap of the target delay. Source: ours; sound older than this is no talk."""
+
+JITTER_STORED_MAX_FRAMES: Final = 20
+"""Hard cap of the span of stored frames. Source: the constant above, in frames."""
+
+JITTER_QUANTILE: Final = 0.95
+"""Share of half seconds whose worst delay is covered. Source: measured, as NetEQ."""
+
+JITTER_FORGETTING: Final = 0.983
+"""Factor by which each half second's sample fades. Source: measured, as NetEQ."""
+
+JITTER_SAMPLE_S: Final = 0.5
+"""Time between two samples of the worst delay. Source: measured, as NetEQ."""
+
+JITTER_WINDOW_S: Final = 2.0
+"""How long a packet counts as the fastest. Source: measured, as NetEQ."""
+
+JITTER_TOLERANCE_S: Final = 0.020
+"""Distance from the target that is left alone. Source: ours; one frame."""
+
+JITTER_PATIENCE_FRAMES: Final = 50
+"""Beats off target before one frame is left out or put in. Source: measured."""
+
+JITTER_FAR_OFF_S: Final = 0.100
+"""Distance from the target that is corrected faster. Source: measured."""
+
+JITTER_PATIENCE_FAR_FRAMES: Final = 5
+"""Beats far off target before one frame is left out or put in. Source: measured."""
+
+JITTER_CONCEALED_MAX_FRAMES: Final = 50
+"""Beats concealed when nothing comes; then it is a pause. Source: ours; a second."""
+
+MOS_SPAN: Final = 3.35
+"""MOS of a call without concealment, less 1. Source: measured with PESQ-WB."""
+
+MOS_CONCEALED_HALF_PCT: Final = 5.0
+"""Percent of frames concealed that halve the span. Source: measured with PESQ-WB."""
+
+MOS_CONCEALED_POWER: Final = 1.4
+"""How steeply it falls there. Source: measured with PESQ-WB."""
+
+LOWEST_PEER_PORT: Final = 1024
+"""Lowest port that a peer may make us send to. Source: ours (docs/security.md)."""
+
+MAX_TEXT_CHARACTERS: Final = 64
+"""Longest name or reason of a stranger shown. Source: ours (docs/security.md, text)."""
+
+MAX_TICKET_CHARACTERS: Final = 2048
+"""Longest ticket read; the longest one made is shorter. Source: ours."""
+
+REMEMBERED_PORT_FIRST: Final = 20_000
+"""First port drawn from on first use. Source: ours; above most servers."""
+
+REMEMBERED_PORT_LAST: Final = 29_999
+"""Last one. Source: ours; below the ports that Linux (32768) and others lend out."""
+
+OPUS_BITRATE_BPS: Final = 24_000
+"""Constant bitrate of speech. Source: ours; PESQ-WB 4.35 of 4.64, 16k: 3.95."""
+
+OPUS_COMPLEXITY: Final = 9
+"""Encoder effort, 0 to 10. Source: ours; 8 to 10 cost and sound the same."""
+
+OPUS_PAYLOAD_TYPE: Final = 111
+"""RTP payload type of Opus. Source: ours (docs/protocol.md); browsers use it too."""
+
+PACE_CATCH_UP_MAX_S: Final = 0.2
+"""How far a paced source may lag before beats are dropped. Source: ours."""
+
+PCMU_CONCEAL_FRAMES: Final = 3
+"""Frames until concealed G.711 is silent. Source: ours, after G.711 appendix I."""
+
+PIPE_BUFFER_BYTES: Final = 8_192
+"""Size asked for a pipe of raw sound, 85 ms. Source: ours; Linux gives 64 KiB."""
+
+PIPE_FLUSH_MAX_S: Final = 0.5
+"""How long closing waits for the reader of standard output. Source: ours."""
+
+PIPE_QUEUE_FRAMES: Final = 5
+"""Frames that wait between a pipe and the event loop, 100 ms. Source: ours."""
+
+SOUND_BLOCK_SAMPLES: Final = 480
+"""Block of the sound card, 10 ms. Source: ours; 3 % CPU, blocks of any size 23 %."""
+
+SOUND_MIC_QUEUE_BLOCKS: Final = 20
+"""Blocks from the microphone that may wait, 200 ms. Source: ours."""
+
+SOUND_SPEAKER_LOW_BLOCKS: Final = 1
+"""At how many blocks left the speaker wants more: 10 ms to answer. Source: ours."""
+
+SOUND_SPEAKER_QUEUE_BLOCKS: Final = 10
+"""Blocks for the speaker that may wait, 100 ms. Source: ours."""
+
+SOUND_STALL_MAX_S: Final = 2.0
+"""Silence of a device after which it counts as gone. Source: ours."""
+
+SOUND_SWITCH_INTERVAL_S: Final = 0.0005
+"""How long a thread holds the interpreter in a call. Source: ours; no underruns."""
+
+TONE_AMPLITUDE_INT16: Final = 4_096
+"""Peak of the test tone, -18 dB of full scale. Source: ours; gentle on the ear."""
+
+TONE_DEFAULT_HZ: Final = 440
+"""Pitch of `tone`. Source: ISO 16."""
+
+TONE_MAX_HZ: Final = 20_000
+"""Highest test tone. Source: ours; the limit of hearing, and of Opus."""
+
+TONE_MIN_HZ: Final = 20
+"""Lowest test tone. Source: ours; the limit of hearing."""
+
+WAV_HEADER_EVERY_FRAMES: Final = 50
+"""How often a WAV header is brought up to date, 1 s. Source: ours."""
+
+WAV_RATE_MAX_HZ: Final = 768_000
+"""Highest sampling rate read from a file. Source: ours; more is a broken header."""
+
+WAV_RATE_MIN_HZ: Final = 1_000
+"""Lowest sampling rate read from a file. Source: ours; less is a broken header."""
+
+KEEPALIVE_MIN_S: Final = 15.0
+"""Shortest pause between keep-alives of an idle registration. Source: docs/nat.md."""
+
+KEEPALIVE_MAX_S: Final = 25.0
+"""Longest one: below the 30 s that a NAT keeps an idle mapping. Source: docs/nat.md."""
+
+KEEPALIVE_ANSWER_S: Final = 4.0
+"""Silence after a keep-alive that means the relay is lost. Source: ours."""
+
+RELAY_ANSWER_TIMEOUT_S: Final = 5.0
+"""How long a relay may take to answer a message. Source: ours."""
+
+RELAY_BACKOFF_FIRST_S: Final = 1.0
+"""Longest pause before the first try to find a lost relay again. Source: ours."""
+
+RELAY_BACKOFF_MAX_S: Final = 30.0
+"""Longest pause between later tries; it doubles up to here. Source: ours."""
+
+MAX_ANNOUNCED_CHANNELS: Final = 64
+"""Channels that a relay may announce to one client at a time. Source: ours."""
+
+OPENER_TTLS_HOPS: Final = (2, 3, 4)
+"""TTLs of the first checks toward a NAT, ascending. Source: measured, docs/nat.md."""
+
+OPENED_WAIT_S: Final = 1.0
+"""How long to wait for the peer's `opened`. Source: ours; a slow relay's round trip."""
+
+CHECK_TIMES_S: Final = (0.0, 0.033, 0.1, 0.23, 0.5, 1.0, 2.0)
+"""When a candidate is checked, from the start of a round. Source: docs/nat.md."""
+
+CHECK_GIVE_UP_S: Final = 4.0
+"""End of a round of checks. Source: docs/nat.md."""
+
+RETRY_FIRST_S: Final = 5.0
+"""Pause before the second round. Source: docs/nat.md."""
+
+RETRY_LATER_S: Final = 60.0
+"""Pause before later rounds. Source: docs/nat.md."""
+
+DIRECT_PROBE_S: Final = 0.1
+"""Pause between probes of the direct route in use. Source: docs/nat.md."""
+
+RELAY_PROBE_S: Final = 1.0
+"""Pause between probes of the relay route in use. Source: ours."""
+
+STANDBY_PROBE_S: Final = 5.0
+"""Pause between probes of a route kept warm. Source: docs/nat.md."""
+
+ROUTE_DOUBT_S: Final = 0.25
+"""Silence that puts a route in doubt, or two round trips. Source: docs/nat.md."""
+
+ROUTE_GIVE_UP_S: Final = 2.0
+"""Doubt that ends a route. Source: docs/nat.md."""
+
+RTT_STICKINESS_S: Final = 0.005
+"""How much better another route of the same kind must be. Source: docs/nat.md."""
+
+HELLO_TIMEOUT_S: Final = 5.0
+"""How long a new link may go without hello, or without an offer. Source: ours."""
+
+RING_TIMEOUT_S: Final = 45.0
+"""How long a call rings. Source: ours; as telephones do."""
+
+STATS_INTERVAL_S: Final = 1.0
+"""Pause between statistics. Source: docs/usage.md."""
+
+PEER_KEEPALIVE_S: Final = 3.0
+"""Pause between keep-alives of a link between peers. Source: ours; idle is 10 s."""
+
+RELAY_SWEEP_S: Final = 1.0
+"""Pause between sweeps of a relay's idle channels. Source: ours."""
+
+RELAY_EXTRA_PORTS: Final = 3
+"""Ports after the relay's own that answer STUN. Source: ours (docs/protocol.md)."""

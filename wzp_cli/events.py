@@ -23,12 +23,14 @@ __all__ = [
     "Incoming",
     "MediaStarted",
     "PathChanged",
+    "PathName",
     "PathSelected",
     "PathSpan",
     "PathTried",
     "Ready",
     "Reflexive",
     "Registered",
+    "RelayStats",
     "Report",
     "Ringing",
     "Stats",
@@ -162,6 +164,21 @@ class Hangup(Event, tag="hangup", frozen=True, kw_only=True):
 
     reason: str
     by: Literal["local", "peer", "network"]
+
+
+class RelayStats(Event, tag="relay.stats", frozen=True, kw_only=True):
+    """What a relay does, told when it has changed, at most each second.
+
+    `links`: clients connected; `published`: of them reachable; `channels`: open now;
+    `forwarded_*`: totals since the start; `dropped`: frames not passed on, by reason.
+    """
+
+    links: int
+    published: int
+    channels: int
+    forwarded_packets: int
+    forwarded_bytes: int
+    dropped: dict[str, int]
 
 
 class Warned(Event, tag="warning", frozen=True, kw_only=True):

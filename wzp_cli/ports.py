@@ -1,8 +1,23 @@
 """What the services need from outside, as types. Adapters fit them by shape."""
 
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
 
-__all__ = ["Codec", "FrameSink", "FrameSource", "RelayPins"]
+from wzp_cli.errors import WzpError
+
+__all__ = [
+    "Codec",
+    "FindInterfaces",
+    "FrameSink",
+    "FrameSource",
+    "Interface",
+    "OpenCodec",
+    "OpenSound",
+    "RelayPins",
+    "Sound",
+]
 
 
 class FrameSource(Protocol):
@@ -46,6 +61,49 @@ class Codec(Protocol):
     def conceal(self) -> bytes:
         """Return 20 ms in place of a lost packet."""
         ...
+
+
+class Sound(Protocol):
+    """A call's open ends."""
+
+    @property
+    def source(self) -> FrameSource:
+        """Where spoken sound comes from."""
+        ...
+
+    @property
+    def sink(self) -> FrameSink:
+        """Where heard sound goes."""
+        ...
+
+    @property
+    def failed(self) -> WzpError | None:
+        """Why one of them stopped working during the call, or None."""
+        ...
+
+
+class Interface(Protocol):
+    """One address of one of this machine's interfaces."""
+
+    @property
+    def host(self) -> str:
+        """The address, numeric."""
+        ...
+
+    @property
+    def network(self) -> IPv4Network | IPv6Network:
+        """The network that it is on."""
+        ...
+
+
+OpenSound = Callable[[], AbstractAsyncContextManager[Sound]]
+"""Opens what the user named; raises SoundError."""
+
+OpenCodec = Callable[[], tuple[Codec, str | None]]
+"""Returns a codec for one call, and a notice when it is not the best one."""
+
+FindInterfaces = Callable[[], Sequence[Interface]]
+"""Lists own addresses without loopback and link-local ones."""
 
 
 class RelayPins(Protocol):

@@ -1,0 +1,67 @@
+"""Draw the transition tables in the pages of docs/: run me, or let a test compare.
+
+A page holds a machine between `<!-- NAME: drawn from its table -->` and `<!-- /NAME -->`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+__all__ = ["MACHINES", "Machine", "drawn", "main"]
+
+DOCS = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A table of a state machine, and the page that shows it.
+
+    `transitions` has, for each state, the state that each input leads to.
+    """
+
+    name: str
+    page: str
+    transitions: Mapping[Any, Mapping[Any, Any]]
+
+
+MACHINES: tuple[Machine, ...] = ()
+"""All machines that are drawn, e.g. Machine("race", "nat.md", race.TRANSITIONS)."""
+
+
+def drawn(text: str, machine: Machine) -> str:
+    """Return `text` of a page with the drawing of `machine` made anew.
+
+    Raises:
+        ValueError: The page has no marks for this machine.
+    """
+    begin = f"<!-- {machine.name}: drawn from its table -->\n"
+    end = f"<!-- /{machine.name} -->"
+    head, found, rest = text.partition(begin)
+    _, closed, tail = rest.partition(end)
+    if not found or not closed:
+        raise ValueError(f"{machine.page} has no place for {machine.name}: {begin}")
+    rows = "".join(
+        f"    {_word(state)} --> {_word(target)}: {_word(cause)}\n"
+        for state, moves in machine.transitions.items()
+        for cause, target in moves.items()
+    )
+    return f"{head}{begin}```mermaid\nstateDiagram-v2\n{rows}```\n{end}{tail}"
+
+
+def main() -> None:
+    """Draw all machines in their pages."""
+    for machine in MACHINES:
+        page = DOCS / machine.page
+        page.write_text(drawn(page.read_text("utf-8"), machine), "utf-8")
+
+
+def _word(value: object) -> str:
+    if isinstance(value, Enum):
+        return value.name.lower()
+    return getattr(value, "__name__", str(value))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,244 @@
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+
+from wzp_cli.adapters.state import (
+    Contact,
+    Contacts,
+    State,
+    default_state_directory,
+    open_state,
+)
+from wzp_cli.address import HostPort
+from wzp_cli.defaults import REMEMBERED_PORT_FIRST, REMEMBERED_PORT_LAST
+from wzp_cli.errors import KeyChanged, StateUnusable, UsageError
+from wzp_cli.ports import RelayPins
+from wzp_cli.protocol.identity import Keypair
+
+ALICE = Keypair.from_seed(b"\1" * 32).identity
+BOB = Keypair.from_seed(b"\2" * 32).identity
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> State:
+    return open_state(tmp_path / "state")
+
+
+def test_the_folder_is_where_xdg_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    if sys.platform == "linux":
+        assert default_state_directory() == tmp_path / "wzp"
+        assert open_state().directory == tmp_path / "wzp"
+
+
+def test_a_key_is_made_once(state: State) -> None:
+    keypair = state.keypair
+    path = state.directory / "identity.key"
+    assert state.keypair is keypair
+    assert open_state(state.directory).keypair.identity == keypair.identity
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600 or sys.platform == "win32"
+    assert path.read_text().startswith("-----BEGIN PRIVATE KEY-----\n")
+
+
+def test_processes_that_start_at_once_have_one_key_and_port(tmp_path: Path) -> None:
+    program = (
+        "import sys, pathlib\n"
+        "from wzp_cli.adapters.state import open_state\n"
+        "sys.stdin.read()\n"
+        "state = open_state(pathlib.Path(sys.argv[1]))\n"
+        "print(state.keypair.identity, state.port)\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "state")]
+    started = [
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(4)
+    ]
+    for process in started:  # all of them wait for the end of their input
+        assert process.stdin is not None
+        process.stdin.close()
+        process.stdin = None
+    said = {process.communicate()[0] for process in started}
+    assert [process.returncode for process in started] == [0] * 4
+    assert len(said) == 1
+    assert said.pop().startswith("wzp1")
+
+
+def p256() -> bytes:
+    return ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"junk", b"\xff\0", b"-----BEGIN PRIVATE KEY-----\nAAAA\n", b"cut", b"p256"],
+)
+def test_a_damaged_key_is_never_replaced(state: State, content: bytes) -> None:
+    path = state.directory / "identity.key"
+    state.new_identity()
+    whole = path.read_bytes()
+    damaged = {b"cut": whole[: len(whole) // 2], b"p256": p256()}.get(content, content)
+    path.write_bytes(damaged)
+    again = open_state(state.directory)
+    for use in (lambda: again.keypair, again.new_identity):
+        with pytest.raises(StateUnusable, match=r"identity\.key holds no Ed25519 key"):
+            use()
+    assert path.read_bytes() == damaged
+
+
+def test_another_identity_keeps_the_one_before(state: State) -> None:
+    assert state.new_identity()[1] is None
+    before = state.keypair
+    after, kept = state.new_identity()
+    assert state.keypair is after
+    assert after.identity != before.identity
+    assert open_state(state.directory).keypair.identity == after.identity
+    assert kept == state.directory / f"identity-{before.identity.short}.key"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600 or sys.platform == "win32"
+    kept.replace(state.directory / "identity.key")
+    assert open_state(state.directory).keypair.identity == before.identity
+
+
+def test_the_port_is_remembered(state: State) -> None:
+    port = state.port
+    assert REMEMBERED_PORT_FIRST <= port <= REMEMBERED_PORT_LAST
+    assert open_state(state.directory).port == port
+    state.remember_port(41822)
+    assert open_state(state.directory).port == 41822
+
+
+@pytest.mark.parametrize("text", ["", "x", "0", "65536", "-1", "\u0661", "9" * 5000])
+def test_a_damaged_port_is_drawn_again(state: State, text: str) -> None:
+    (state.directory / "port").write_text(text, "utf-8")
+    assert REMEMBERED_PORT_FIRST <= state.port <= REMEMBERED_PORT_LAST
+    assert open_state(state.directory).port == state.port
+
+
+def test_a_second_process_knows_that_the_port_is_taken(state: State) -> None:
+    second = open_state(state.directory)
+    with state.claim_port() as ours, second.claim_port() as theirs:
+        assert (ours, theirs) == (True, False)
+        assert second.port == state.port  # still readable
+    with second.claim_port() as theirs:
+        assert theirs
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere"
+)
+def test_a_folder_that_can_not_be_written(state: State) -> None:
+    state.directory.chmod(0o500)
+    try:
+        for use in (lambda: state.keypair, lambda: state.port, state.new_identity):
+            with pytest.raises(StateUnusable, match="permission"):
+                use()
+    finally:
+        state.directory.chmod(0o700)
+
+
+def test_a_relay_is_pinned_until_it_is_forgotten(state: State) -> None:
+    pins: RelayPins = state.known_relays
+    assert pins.pinned("r1.example:4433") is None
+    pins.pin("r1.example:4433", ALICE.key)
+    pins.pin("[2001:db8::1]:4433", BOB.key)
+    pins.pin("R1.example:4433", ALICE.key)
+    assert (state.directory / "known_relays").read_text() == (
+        f"r1.example:4433 {ALICE}\n[2001:db8::1]:4433 {BOB}\n"
+    )
+    known = open_state(state.directory).known_relays
+    assert known.pinned("R1.EXAMPLE:4433") == ALICE.key
+    assert known.forget("r1.example:4433")
+    assert not known.forget("r1.example:4433")
+    assert known.all() == {"[2001:db8::1]:4433": BOB}
+
+
+def test_a_changed_key_of_a_relay_is_refused(state: State) -> None:
+    state.known_relays.pin("r1.example:4433", ALICE.key)
+    with pytest.raises(KeyChanged, match=r"wzp id forget r1\.example:4433"):
+        state.known_relays.pin("r1.example:4433", BOB.key)
+    assert state.known_relays.pinned("r1.example:4433") == ALICE.key
+
+
+@pytest.mark.parametrize("relay", ["", " ", "a b:1", f"a\nb:1 {BOB}", "#a:1"])
+def test_a_relays_name_can_not_add_lines(state: State, relay: str) -> None:
+    with pytest.raises(UsageError):
+        state.known_relays.pin(relay, ALICE.key)
+    assert state.known_relays.all() == {}
+
+
+@pytest.mark.parametrize(
+    "line", ["r1.example:4433", f"r1.example:4433 {ALICE}x", f"a b {ALICE}", "x"]
+)
+def test_a_damaged_pin_does_not_unpin(state: State, line: str) -> None:
+    path = state.directory / "known_relays"
+    path.write_text(f"# mine\n\n{line}\n")
+    relays = state.known_relays
+    for use in (
+        relays.all,
+        lambda: relays.pinned("r2:1"),
+        lambda: relays.pin("r2:1", BOB.key),
+    ):
+        with pytest.raises(StateUnusable, match=r"Line 3 of .*known_relays"):
+            use()
+    assert path.read_text().endswith(f"{line}\n")
+
+
+def test_contacts_are_found_by_name_and_by_key(state: State) -> None:
+    contacts = state.contacts
+    contacts.add(Contact("Ada Lovelace", ALICE, HostPort("r1.example", 4433)))
+    contacts.add(Contact("Bob", BOB))
+    assert (state.directory / "contacts").read_text() == (
+        f"{ALICE} r1.example:4433 Ada Lovelace\n{BOB} - Bob\n"
+    )
+    again = Contacts(state.directory)
+    assert again.named("ada  lovelace") == Contact(
+        "Ada Lovelace", ALICE, HostPort("r1.example", 4433)
+    )
+    assert again.of(BOB) == Contact("Bob", BOB)
+    assert again.named("carol") is None
+    assert again.remove("BOB")
+    assert not again.remove("bob")
+    assert again.of(BOB) is None
+
+
+def test_a_name_stands_for_one_identity_and_an_identity_has_one_name(
+    state: State,
+) -> None:
+    state.contacts.add(Contact("Ada", ALICE))
+    with pytest.raises(UsageError, match="somebody else"):
+        state.contacts.add(Contact("ADA", BOB))
+    state.contacts.add(Contact("Lady Ada", ALICE))
+    assert state.contacts.all() == [Contact("Lady Ada", ALICE)]
+
+
+@pytest.mark.parametrize("name", ["", "\x1b", "host:4433", "wzp1abc", "wzp:x", "# a"])
+def test_a_name_can_not_pass_for_an_address(state: State, name: str) -> None:
+    with pytest.raises(UsageError, match="no name for a contact"):
+        state.contacts.add(Contact(name, ALICE))
+
+
+def test_a_contact_can_not_add_lines(state: State) -> None:
+    state.contacts.add(Contact(f"Ada\n{BOB} - Bob", ALICE))
+    assert len(state.contacts.all()) == 1
+    with pytest.raises(UsageError):
+        state.contacts.add(Contact("Bob", BOB, HostPort("a\nb", 1)))
+
+
+def test_a_damaged_contact_is_named(state: State) -> None:
+    (state.directory / "contacts").write_text(f"{ALICE} Ada\n")
+    with pytest.raises(StateUnusable, match=r"Line 1 of .*contacts"):
+        state.contacts.of(ALICE)

@@ -1,0 +1,350 @@
+import itertools
+from collections.abc import Callable, Iterable
+
+import pytest
+
+from wzp_cli.address import Address
+from wzp_cli.protocol.nat import (
+    Allocation,
+    Filtering,
+    Mapping,
+    NatFacts,
+    Outcome,
+    Reflection,
+    Verdict,
+    address_pooled,
+    classify_allocation,
+    classify_filtering,
+    classify_mapping,
+    forecast,
+    forecast_pair,
+    port_preserving,
+    summary,
+    verdict,
+)
+
+OWN = (Address("192.168.1.2", 5000), Address("10.8.0.2", 5000))
+A1, A2 = Address("192.0.2.1", 1), Address("192.0.2.1", 2)
+B1, B2 = Address("192.0.2.2", 1), Address("192.0.2.2", 2)
+SERVERS = (A1, A2, B1, B2)
+LAN = Address("192.168.1.9", 4433)
+
+EI, AD = Mapping.ENDPOINT_INDEPENDENT, Mapping.ADDRESS_DEPENDENT
+APD, ED = Mapping.ADDRESS_AND_PORT_DEPENDENT, Mapping.ENDPOINT_DEPENDENT
+
+
+def external(port: int, host: str = "198.51.100.7") -> Address:
+    return Address(host, port)
+
+
+def answers(*pairs: tuple[Address, Address]) -> list[Reflection]:
+    return [Reflection(server, reflexive, 0.02) for server, reflexive in pairs]
+
+
+def samples(*ports: int) -> list[Reflection]:
+    """Answers of as many servers, in the order asked."""
+    return [
+        Reflection(Address("192.0.2.1", 1 + i), external(port), 0.02)
+        for i, port in enumerate(ports)
+    ]
+
+
+NATS: dict[Mapping, Callable[[Address], Address]] = {
+    EI: lambda server: external(40_000),
+    AD: lambda server: external(40_000 + int(server.ip) % 256),
+    APD: lambda server: external(40_000 + int(server.ip) % 256 * 10 + server.port),
+    Mapping.NONE: lambda server: OWN[0],
+}
+"""What a server sees through each kind of NAT."""
+
+
+def every_choice() -> Iterable[tuple[Address, ...]]:
+    for size in range(len(SERVERS) + 1):
+        yield from itertools.permutations(SERVERS, size)
+
+
+@pytest.mark.parametrize("truth", NATS)
+def test_a_mapping_is_named_right_or_not_at_all(truth: Mapping) -> None:
+    for servers in every_choice():
+        seen = answers(*((server, NATS[truth](server)) for server in servers))
+        found = classify_mapping(OWN, seen)
+        unsure = {ED} if truth in (AD, APD) else set()
+        assert found in {truth, Mapping.UNKNOWN, *unsure}, servers
+        if len(servers) == 4:
+            assert found is truth
+
+
+@pytest.mark.parametrize(
+    ("servers", "truth", "found"),
+    [
+        ((), EI, Mapping.UNKNOWN),
+        ((A1,), EI, Mapping.UNKNOWN),
+        ((A1, A2), EI, Mapping.UNKNOWN),
+        ((A1, A2), AD, Mapping.UNKNOWN),
+        ((A1, A2), APD, APD),
+        ((A1, B1), EI, EI),
+        ((A1, B1), AD, ED),
+        ((A1, B1), APD, ED),
+        ((A1, B2, B1), AD, AD),
+        ((A1,), Mapping.NONE, Mapping.NONE),
+    ],
+)
+def test_how_many_servers_it_takes(
+    servers: tuple[Address, ...], truth: Mapping, found: Mapping
+) -> None:
+    seen = answers(*((server, NATS[truth](server)) for server in servers))
+    assert classify_mapping(OWN, seen) is found
+
+
+def test_answers_to_several_tries_are_one_answer() -> None:
+    seen = answers((A1, external(1)), (A1, external(1)), (B1, external(1)))
+    assert classify_mapping(OWN, seen) is EI
+
+
+def test_a_mapping_lost_in_between_proves_nothing() -> None:
+    seen = answers((A1, external(1)), (B1, external(1)), (A1, external(2)))
+    assert classify_mapping(OWN, seen) is Mapping.UNKNOWN
+
+
+def test_a_machine_with_several_addresses_and_no_nat() -> None:
+    assert classify_mapping(OWN, answers((A1, OWN[0]), (B1, OWN[1]))) is Mapping.NONE
+
+
+def test_the_same_host_with_another_port_is_translated() -> None:
+    moved = Address(OWN[0].host, 5001)
+    assert classify_mapping(OWN, answers((A1, moved), (B1, moved))) is EI
+
+
+def test_a_relay_in_front_of_the_nat_does_not_count() -> None:
+    seen = answers((LAN, OWN[0]), (A1, external(9)))
+    assert classify_mapping(OWN, seen) is Mapping.UNKNOWN
+    assert classify_mapping(OWN, [*seen, *answers((B1, external(9)))]) is EI
+    assert port_preserving(OWN, seen) is False
+    assert not address_pooled(seen)
+
+
+def test_where_only_the_own_network_answers_it_is_judged() -> None:
+    loopback = Address("127.0.0.1", 4433)
+    seen = answers((LAN, OWN[0]), (loopback, Address("127.0.0.1", 5000)))
+    assert classify_mapping(OWN, seen) is Mapping.NONE
+    assert port_preserving(OWN, seen) is True
+
+
+def test_the_families_are_judged_apart() -> None:
+    own = (*OWN, own6 := Address("2001:db8::2", 5000))
+    a6 = Address("2001:db8:1::1", 1)
+    seen = answers((A1, external(7)), (a6, own6), (B1, external(7)))
+    assert classify_mapping(own, seen) is EI
+    assert classify_mapping(own, seen, v6=True) is Mapping.NONE
+    assert classify_mapping(own, seen[1:2]) is Mapping.UNKNOWN
+    assert port_preserving(own, seen) is False
+    assert port_preserving(own, seen, v6=True) is True
+    assert not address_pooled(seen)
+
+
+@pytest.mark.parametrize(
+    ("other_port", "other_address", "found"),
+    [
+        (True, True, Filtering.ENDPOINT_INDEPENDENT),
+        (False, True, Filtering.ENDPOINT_INDEPENDENT),  # the first one was lost
+        (None, True, Filtering.ENDPOINT_INDEPENDENT),
+        (True, False, Filtering.ADDRESS_DEPENDENT),
+        (False, False, Filtering.ADDRESS_AND_PORT_DEPENDENT),
+        (False, None, Filtering.ADDRESS_AND_PORT_DEPENDENT),
+        (None, False, Filtering.ENDPOINT_DEPENDENT),
+        (True, None, Filtering.UNKNOWN),
+        (None, None, Filtering.UNKNOWN),
+    ],
+)
+def test_filtering(
+    other_port: bool | None, other_address: bool | None, found: Filtering
+) -> None:
+    for mapping in Mapping:
+        judged = classify_filtering(
+            mapping, other_port=other_port, other_address=other_address
+        )
+        open_host = mapping is Mapping.NONE and other_address
+        assert judged is (Filtering.NONE if open_host else found)
+
+
+def test_port_preservation_has_three_values() -> None:
+    assert port_preserving(OWN, []) is None
+    assert port_preserving((), samples(5000)) is None
+    assert port_preserving(OWN, samples(5000, 5000)) is True
+    assert port_preserving(OWN, samples(5000, 5001)) is False
+
+
+@pytest.mark.parametrize(
+    ("ports", "allocation", "step"),
+    [
+        ((), Allocation.UNKNOWN, None),
+        ((5000,), Allocation.PRESERVING, None),
+        ((5000, 5000, 5000), Allocation.PRESERVING, None),
+        ((40_000, 40_000, 40_000, 40_000), Allocation.UNKNOWN, None),
+        ((40_000, 40_001), Allocation.UNKNOWN, None),
+        ((40_000, 40_001, 40_002), Allocation.SEQUENTIAL, 1),
+        ((40_000, 40_000, 40_001, 40_002), Allocation.SEQUENTIAL, 1),
+        ((5000, 5001, 5002), Allocation.SEQUENTIAL, 1),
+        ((40_000, 40_002, 40_004), Allocation.SEQUENTIAL, 2),
+        ((40_000, 40_002, 40_008), Allocation.SEQUENTIAL, 2),
+        ((40_000, 40_003, 40_005), Allocation.SEQUENTIAL, 1),
+        ((40_000, 40_002, 40_001, 40_003), Allocation.SEQUENTIAL, 1),
+        ((40_004, 40_002, 40_000), Allocation.SEQUENTIAL, -2),
+        ((40_000, 40_064, 40_128), Allocation.SEQUENTIAL, 64),
+        ((40_000, 40_065, 40_130), Allocation.RANDOM, None),
+        ((40_000, 12_345, 60_001), Allocation.RANDOM, None),
+        ((5000, 12_345, 60_001), Allocation.RANDOM, None),
+        ((40_000, 40_001, 60_001), Allocation.UNKNOWN, None),
+        ((65_535, 1024, 1025), Allocation.UNKNOWN, None),
+    ],
+)
+def test_allocation(
+    ports: tuple[int, ...], allocation: Allocation, step: int | None
+) -> None:
+    assert classify_allocation(OWN, samples(*ports)) == (allocation, step)
+
+
+def test_ports_of_several_external_hosts_tell_nothing() -> None:
+    seen = answers(
+        (A1, external(40_000)),
+        (A2, external(40_001)),
+        (B1, external(40_002, "1.1.1.1")),
+    )
+    assert address_pooled(seen)
+    assert classify_allocation(OWN, seen) == (Allocation.UNKNOWN, None)
+
+
+def known(mapping: Mapping, filtering: Filtering, allocation: Allocation) -> NatFacts:
+    return NatFacts(mapping, filtering, allocation, udp_blocked=False)
+
+
+_F, _P = Filtering, Allocation.PRESERVING
+SIDES = {
+    "P": known(Mapping.NONE, _F.NONE, _P),
+    "F": known(EI, _F.ENDPOINT_INDEPENDENT, _P),
+    "A": known(EI, _F.ADDRESS_DEPENDENT, _P),
+    "R": known(EI, _F.ADDRESS_AND_PORT_DEPENDENT, _P),
+    "Q": known(APD, _F.ADDRESS_AND_PORT_DEPENDENT, Allocation.SEQUENTIAL),
+    "X": known(APD, _F.ADDRESS_AND_PORT_DEPENDENT, Allocation.RANDOM),
+    "B": NatFacts(udp_blocked=True),
+}
+"""The letters of docs/nat.md's matrix."""
+
+MATRIX = """
+   P F A R Q X B
+P  d d d d d d r
+F  d d d d d d r
+A  d d d d d d r
+R  d d d d p s r
+Q  d d d p m r r
+X  d d d s r r r
+B  r r r r r r r
+"""
+WORDS = {
+    "d": Outcome.DIRECT,
+    "p": Outcome.PREDICTION,
+    "m": Outcome.MUTUAL_PREDICTION,
+    "s": Outcome.SEARCH,
+    "r": Outcome.RELAY,
+}
+
+
+def test_the_matrix_of_pairs() -> None:
+    head, *rows = [line.split() for line in MATRIX.strip().splitlines()]
+    assert head == list(SIDES)
+    for name, *row in rows:
+        for other, word in zip(head, row, strict=True):
+            assert forecast_pair(SIDES[name], SIDES[other]) is WORDS[word], name + other
+
+
+@pytest.mark.parametrize(
+    ("side", "expected"),
+    [
+        ("P", Verdict.LIKELY),
+        ("F", Verdict.LIKELY),
+        ("A", Verdict.LIKELY),
+        ("R", Verdict.LIKELY),
+        ("Q", Verdict.LIMITED),
+        ("X", Verdict.LIMITED),
+        ("B", Verdict.BLOCKED),
+    ],
+)
+def test_verdict(side: str, expected: Verdict) -> None:
+    assert verdict(SIDES[side]) is expected
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        (NatFacts(), Verdict.UNKNOWN),
+        (NatFacts(udp_blocked=False), Verdict.UNKNOWN),
+        (NatFacts(port_mapped=True), Verdict.LIKELY),
+        (NatFacts(APD, allocation=Allocation.RANDOM, port_mapped=True), Verdict.LIKELY),
+        (NatFacts(EI), Verdict.LIKELY),
+        (NatFacts(Mapping.NONE), Verdict.LIKELY),
+        (NatFacts(ED), Verdict.LIMITED),
+        (NatFacts(ED, pooled=True), Verdict.RELAY_ONLY),
+        (NatFacts(EI, port_mapped=True, udp_blocked=True), Verdict.BLOCKED),
+    ],
+)
+def test_a_verdict_from_part_of_the_facts(facts: NatFacts, expected: Verdict) -> None:
+    assert verdict(facts) is expected
+
+
+def test_a_forecast_names_each_kind_of_peer() -> None:
+    assert forecast(SIDES["R"]) == {
+        "endpoint-independent": "direct",
+        "address-dependent": "direct",
+        "address-and-port-dependent": "direct",
+        "sequential": "port prediction",
+        "random": "search, up to 12 s",
+    }
+
+
+def test_a_forecast_leaves_open_what_was_not_measured() -> None:
+    assert forecast(NatFacts(EI)) == {
+        "endpoint-independent": "direct",
+        "address-dependent": "direct",
+        "address-and-port-dependent": "direct",
+        "sequential": None,
+        "random": None,
+    }
+    assert set(forecast(NatFacts()).values()) == {None}
+    assert forecast(NatFacts(udp_blocked=False))["endpoint-independent"] == "direct"
+    assert set(forecast(SIDES["B"]).values()) == {"relay"}
+
+
+def test_more_facts_never_change_a_forecast_but_fill_it() -> None:
+    every = [
+        NatFacts(m, f, a, pooled=False, port_mapped=False, udp_blocked=False)
+        for m, f, a in itertools.product(Mapping, Filtering, Allocation)
+    ]
+    for facts in every:
+        for less in (
+            NatFacts(Mapping.UNKNOWN, facts.filtering, facts.allocation),
+            NatFacts(facts.mapping, Filtering.UNKNOWN, facts.allocation),
+            NatFacts(facts.mapping, facts.filtering, Allocation.UNKNOWN),
+        ):
+            for peer, outcome in forecast(less).items():
+                assert outcome in (None, forecast(facts)[peer]), (less, facts)
+
+
+def test_each_verdict_has_its_sentence() -> None:
+    sentences = [summary(each) for each in Verdict]
+    assert summary(Verdict.LIKELY) == "Direct calls: likely"
+    assert all(sentence.startswith("Direct calls: ") for sentence in sentences)
+    assert len(set(sentences)) == len(sentences)
+
+
+def test_the_words_are_those_of_the_command_line() -> None:
+    words = {
+        *("endpoint-independent", "address-dependent", "address-and-port-dependent"),
+        *("endpoint-dependent", "none", "unknown"),
+    }
+    assert {m.value for m in Mapping} == {f.value for f in Filtering} == words
+    assert {a.value for a in Allocation} == {
+        *("preserving", "sequential", "random", "unknown")
+    }
+    assert {v.value for v in Verdict} == {
+        *("likely", "limited", "relay-only", "blocked", "unknown")
+    }

@@ -1,0 +1,120 @@
+"""The house keeps its own rules (docs/architecture.md): each test says one of them."""
+
+import ast
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from docs import draw_state_machines
+from wzp_cli import errors
+from wzp_cli.cli.schema import commands
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "wzp_cli"
+MODULES = [
+    path.relative_to(PACKAGE)
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if not path.name.startswith("__")
+]
+
+NO_TEST_MODULE = {
+    "ports.py": "only types",
+}
+
+BINDS_UDP = {
+    "endpoint/udp.py": "the one socket: open_endpoint() gets it from here",
+}
+
+MAKES_DATAGRAM_SOCKETS = re.compile(r"socket\([^)]*SOCK_DGRAM|create_datagram_endpoint")
+
+
+def name(path: Path) -> str:
+    return path.as_posix()
+
+
+def body(path: Path) -> list[ast.stmt]:
+    return ast.parse((PACKAGE / path).read_text("utf-8")).body
+
+
+def assigned(statement: ast.stmt) -> Iterator[str]:
+    """Yield the names that a top-level statement gives values to."""
+    targets: list[ast.expr] = []
+    if isinstance(statement, ast.Assign):
+        targets = statement.targets
+    elif isinstance(statement, ast.AnnAssign):
+        targets = [statement.target]
+    yield from (target.id for target in targets if isinstance(target, ast.Name))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_each_module_has_its_test_module(path: Path) -> None:
+    if path.as_posix() not in NO_TEST_MODULE:
+        assert (ROOT / "tests" / path.with_name(f"test_{path.name}")).is_file()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_each_module_says_what_it_is_and_what_it_offers(path: Path) -> None:
+    statements = body(path)
+    assert ast.get_docstring(ast.Module(statements, []))
+    assert "__all__" in itertools.chain.from_iterable(map(assigned, statements))
+
+
+def test_each_room_says_what_it_is_for() -> None:
+    for path in PACKAGE.rglob("__init__.py"):
+        assert ast.get_docstring(ast.parse(path.read_text("utf-8"))), path
+
+
+def test_exemptions_are_about_files_that_exist() -> None:
+    for path in {**NO_TEST_MODULE, **BINDS_UDP}:
+        assert (PACKAGE / path).is_file()
+
+
+def test_every_default_names_its_source() -> None:
+    statements = body(Path("defaults.py"))
+    for statement, after in itertools.pairwise(statements):
+        if isinstance(statement, ast.AnnAssign):
+            text = after.value if isinstance(after, ast.Expr) else None
+            assert isinstance(text, ast.Constant), ast.unparse(statement)
+            assert "Source: " in str(text.value), ast.unparse(statement)
+
+
+@pytest.mark.parametrize("kind", errors.__all__)
+def test_every_error_tells_the_user_something(kind: str) -> None:
+    said = getattr(errors, kind).__doc__
+    assert re.fullmatch(r"[A-Za-z].*[.]", said, re.DOTALL), said
+
+
+def test_every_command_is_documented() -> None:
+    usage = (ROOT / "docs/usage.md").read_text("utf-8")
+    for command in commands():
+        assert f"\n### wzp {command.name}\n" in usage
+
+
+def test_drawings_show_the_tables_as_they_are() -> None:
+    for machine in draw_state_machines.MACHINES:
+        page = (draw_state_machines.DOCS / machine.page).read_text("utf-8")
+        assert draw_state_machines.drawn(page, machine) == page, machine.name
+
+
+def test_a_machine_is_drawn_between_its_marks() -> None:
+    machine = draw_state_machines.Machine("m", "m.md", {"a": {"go": "b"}})
+    page = "x\n<!-- m: drawn from its table -->\nold\n<!-- /m -->\ny"
+    drawing = draw_state_machines.drawn(page, machine)
+    assert "    a --> b: go\n" in drawing
+    assert drawing.startswith("x\n<!--")
+    assert drawing.endswith("<!-- /m -->\ny")
+    assert draw_state_machines.drawn(drawing, machine) == drawing
+    with pytest.raises(ValueError, match="no place for m"):
+        draw_state_machines.drawn("nothing", machine)
+
+
+def test_only_the_endpoint_binds_udp() -> None:
+    found = {
+        path.as_posix()
+        for path in MODULES
+        if MAKES_DATAGRAM_SOCKETS.search((PACKAGE / path).read_text("utf-8"))
+    }
+    assert found == set(BINDS_UDP)

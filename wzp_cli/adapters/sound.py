@@ -1,0 +1,153 @@
+"""Sound by the words of the command line: what `--in` and `--out` name, opened.
+
+SRC   mic[:dev]  tone[:hz]  file:P  -  null
+DST   speaker[:dev]         file:P  -  null
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Final, NamedTuple, TypeVar
+
+from wzp_cli.adapters.opus import open_opus
+from wzp_cli.adapters.pace import NullSink, NullSource, ToneSource
+from wzp_cli.adapters.sound_card import open_card
+from wzp_cli.adapters.sound_files import WavSink, WavSource
+from wzp_cli.adapters.sound_pipe import PipeSink, PipeSource
+from wzp_cli.defaults import TONE_DEFAULT_HZ, TONE_MAX_HZ, TONE_MIN_HZ
+from wzp_cli.errors import CodecMissing, SoundError, UsageError
+from wzp_cli.ports import Codec, FrameSink, FrameSource
+
+__all__ = ["Sound", "check_words", "open_codec", "open_sound"]
+
+_Side = TypeVar("_Side", FrameSource, FrameSink)
+
+_FORMS: Final = {
+    "--in": ("mic", "mic:DEVICE", "tone", "tone:HZ", "file:PATH", "-", "null"),
+    "--out": ("speaker", "speaker:DEVICE", "file:PATH", "-", "null"),
+}
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Where a call's sound comes from and where it goes."""
+
+    source: FrameSource
+    sink: FrameSink
+
+    @property
+    def failed(self) -> SoundError | None:
+        """Why one of them stopped working during the call, or None."""
+        sides = (self.source, self.sink)
+        errors: list[SoundError | None] = [getattr(s, "failed", None) for s in sides]
+        return next(filter(None, errors), None)
+
+
+@contextlib.asynccontextmanager
+async def open_sound(source: str, sink: str) -> AsyncIterator[Sound]:
+    """Open what two words of the command line name, and close it at the end.
+
+    A device that stops, or a disk that fills up, does not end the block: `Sound.failed`
+    tells at once, and the error is raised when the block is left without another.
+
+    Raises:
+        UsageError: A word is none of SRC or DST.
+        SoundError: It does not open, or it failed during the call.
+    """
+    check_words(source, sink)
+    heard, played = _Word.split(source), _Word.split(sink)
+    async with contextlib.AsyncExitStack() as stack:
+        mic, speaker = await stack.enter_async_context(
+            open_card(
+                mic=heard.rest if heard.kind == "mic" else None,
+                speaker=played.rest if played.kind == "speaker" else None,
+            )
+        )
+        sound = Sound(
+            mic or _closed_later(stack, _open_source(heard)),
+            speaker or _closed_later(stack, _open_sink(played)),
+        )
+        yield sound
+    if sound.failed:
+        raise sound.failed
+
+
+def check_words(source: str, sink: str) -> None:
+    """Check SRC and DST without opening anything.
+
+    Raises:
+        UsageError: A word is not one of the forms, or both name the same file.
+    """
+    heard, _ = _checked(source, "--in"), _checked(sink, "--out")
+    if heard.kind == "tone" and heard.rest and not _hz(heard.rest):
+        raise UsageError(
+            f"--in {source}: HZ is a whole number from {TONE_MIN_HZ} to {TONE_MAX_HZ}"
+        )
+    if source == sink and heard.kind == "file":
+        raise UsageError(f"--in and --out are the same file: {heard.rest}")
+
+
+def open_codec() -> tuple[Codec, str | None]:
+    """Return Opus, or G.711 and a sentence for the user where libopus is missing."""
+    try:
+        return open_opus(), None
+    except CodecMissing as error:
+        from wzp_cli.adapters.g711 import G711Codec
+
+        return G711Codec(), f"{error} Until then, calls have telephone quality (G.711)."
+
+
+class _Word(NamedTuple):
+    """A word of SRC or DST: "mic:2" is kind "mic", rest "2"."""
+
+    kind: str
+    rest: str
+
+    @classmethod
+    def split(cls, word: str) -> "_Word":
+        kind, _, rest = word.partition(":")
+        return cls(kind, rest)
+
+
+def _checked(word: str, option: str) -> _Word:
+    kind, colon, rest = word.partition(":")
+    forms = [form.partition(":")[:2] for form in _FORMS[option]]
+    if (kind, colon) not in forms or bool(colon) != bool(rest):
+        raise UsageError(f"{option} {word}: not one of {', '.join(_FORMS[option])}")
+    return _Word(kind, rest)
+
+
+def _hz(text: str) -> int | None:
+    """Return a frequency that can be heard, None for any other text."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 5):
+        return None
+    return int(text) if TONE_MIN_HZ <= int(text) <= TONE_MAX_HZ else None
+
+
+def _closed_later(stack: contextlib.AsyncExitStack, side: _Side) -> _Side:
+    """Have the stack close what has to be closed; return the side."""
+    match side:
+        case WavSource() | WavSink() | PipeSource():
+            stack.callback(side.close)
+        case PipeSink():
+            stack.push_async_callback(side.close)
+    return side
+
+
+def _open_source(word: _Word) -> FrameSource:
+    kinds: dict[str, Callable[[], FrameSource]] = {
+        "tone": lambda: ToneSource(_hz(word.rest) or TONE_DEFAULT_HZ),
+        "file": lambda: WavSource(word.rest),
+        "-": PipeSource,
+        "null": NullSource,
+    }
+    return kinds[word.kind]()
+
+
+def _open_sink(word: _Word) -> FrameSink:
+    kinds: dict[str, Callable[[], FrameSink]] = {
+        "file": lambda: WavSink(word.rest),
+        "-": PipeSink,
+        "null": NullSink,
+    }
+    return kinds[word.kind]()

@@ -1,0 +1,361 @@
+"""What wzp remembers between runs: one folder, 0700, in `$XDG_STATE_HOME/wzp`.
+
+    identity.key            private key, PKCS #8 in PEM, 0600
+    identity-<short>.key    keys before it, kept by `wzp id new`
+    port                    the UDP port, in decimal
+    known_relays            host:port wzp1...           one a line
+    contacts                wzp1... host:port|- name    one a line; the name goes last
+    write.lock, port.lock   held while writing; while the remembered port is in use
+
+Files are replaced as a whole and under the lock, so two processes that start at once
+end up with the same key and port. "#" starts a comment line; the next write drops it.
+"""
+
+import contextlib
+import random
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from wzp_cli.adapters.private_files import (
+    exclusive,
+    make_private_directory,
+    read_private,
+    read_text,
+    replace_file,
+    try_exclusive,
+)
+from wzp_cli.address import HostPort
+from wzp_cli.defaults import REMEMBERED_PORT_FIRST, REMEMBERED_PORT_LAST
+from wzp_cli.errors import KeyChanged, StateUnusable, UsageError
+from wzp_cli.protocol.identity import Identity, Keypair
+from wzp_cli.protocol.text import clean
+
+__all__ = [
+    "Contact",
+    "Contacts",
+    "KnownRelays",
+    "State",
+    "default_state_directory",
+    "open_state",
+]
+
+_NO_RELAY = "-"
+T = TypeVar("T")
+
+
+def default_state_directory() -> Path:
+    """Return `$XDG_STATE_HOME/wzp`, or what the system has in its place."""
+    from platformdirs import user_state_path
+
+    return user_state_path("wzp", appauthor=False)
+
+
+def open_state(directory: Path | None = None) -> "State":
+    """Return the state in `directory` (None: the default), made if it is not there.
+
+    Raises:
+        StateUnusable: The folder can't be made, or others can write in it.
+    """
+    directory = directory or default_state_directory()
+    make_private_directory(directory)
+    return State(directory)
+
+
+class State:
+    """The state folder. Reads what is asked for, when it is asked for.
+
+    Attributes:
+        known_relays: The keys of relays met before.
+        contacts: Names for identities.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.known_relays = KnownRelays(directory)
+        self.contacts = Contacts(directory)
+        self._key_path = directory / "identity.key"
+        self._port_path = directory / "port"
+        self._keypair: Keypair | None = None  # `id new` elsewhere changes the next run
+
+    @property
+    def keypair(self) -> Keypair:
+        """This user's key, made on first use.
+
+        Raises:
+            StateUnusable: It can't be read or made, is damaged, or others can read it.
+        """
+        if self._keypair is None:
+            self._keypair = self._read_key() or self._make_key()
+        return self._keypair
+
+    def _read_key(self) -> Keypair | None:
+        pem = read_private(self._key_path)
+        return None if pem is None else _decode_key(self._key_path, pem)
+
+    def _make_key(self) -> Keypair:
+        with self._writing():
+            keypair = self._read_key()  # another process was faster
+            if keypair is None:
+                keypair = Keypair.generate()
+                replace_file(self._key_path, _encode_key(keypair))
+            return keypair
+
+    def new_identity(self) -> tuple[Keypair, Path | None]:
+        """Make another key; return it, and where the one before is kept (0600).
+
+        Raises:
+            StateUnusable: A key can't be read or written; the one before is untouched.
+        """
+        keypair, kept = Keypair.generate(), None
+        with self._writing():
+            before = self._read_key()
+            if before is not None:
+                kept = self.directory / f"identity-{before.identity.short}.key"
+                replace_file(kept, _encode_key(before))
+            replace_file(self._key_path, _encode_key(keypair))
+        self._keypair = keypair
+        return keypair, kept
+
+    @property
+    def port(self) -> int:
+        """The remembered UDP port, drawn on first use.
+
+        Raises:
+            StateUnusable: It can't be read or written.
+        """
+        port = self._read_port()
+        if port is not None:
+            return port
+        with self._writing():
+            port = self._read_port()  # another process was faster
+            if port is None:
+                port = random.randint(REMEMBERED_PORT_FIRST, REMEMBERED_PORT_LAST)
+                self._write_port(port)
+            return port
+
+    def remember_port(self, port: int) -> None:
+        """Keep `port` for the next run.
+
+        Raises:
+            StateUnusable: It can't be written.
+        """
+        with self._writing():
+            self._write_port(port)
+
+    def _read_port(self) -> int | None:
+        """Return the port; None also for a damaged file: another one serves as well."""
+        text = read_text(self._port_path).strip()
+        is_number = text.isascii() and text.isdecimal() and len(text) <= len("65535")
+        return int(text) if is_number and 0 < int(text) < 65536 else None
+
+    def _write_port(self, port: int) -> None:
+        replace_file(self._port_path, f"{port}\n".encode("ascii"))
+
+    def claim_port(self) -> AbstractContextManager[bool]:
+        """Yield whether the remembered port is ours, as long as the block runs.
+
+        False: another process on this folder has it, take any other port.
+
+        Raises:
+            StateUnusable: The lock file can't be made.
+        """
+        return try_exclusive(self.directory / "port.lock")
+
+    def _writing(self) -> AbstractContextManager[None]:
+        return _writing(self.directory)
+
+
+class KnownRelays:
+    """The file `known_relays`; fits `ports.RelayPins`."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._path = directory / "known_relays"
+
+    def all(self) -> dict[str, Identity]:
+        """Return the identity of each relay ("host:port"), in the file's order.
+
+        Raises:
+            StateUnusable: The file can't be read; a damaged line counts, or a relay
+                whose key is pinned would be trusted anew.
+        """
+        return dict(_read_lines(self._path, _parse_relay_line))
+
+    def pinned(self, relay: str) -> bytes | None:
+        """Return the raw key pinned for `relay` ("host:port"), if any."""
+        identity = self.all().get(_relay_name(relay))
+        return None if identity is None else identity.key
+
+    def pin(self, relay: str, key: bytes) -> None:
+        """Remember the key of a relay met for the first time.
+
+        Raises:
+            KeyChanged: Another key is pinned.
+            StateUnusable: The file can't be read or written.
+        """
+        name, identity = _relay_name(relay), Identity(key)
+        with _writing(self._directory):
+            relays = self.all()
+            if relays.get(name, identity) != identity:
+                raise KeyChanged(
+                    f"The relay {name} shows another key ({identity.short}) than before"
+                    f" ({relays[name].short}). If its operator says that this is right:"
+                    f" wzp id forget {name}"
+                )
+            if name not in relays:
+                self._write(relays | {name: identity})
+
+    def forget(self, relay: str) -> bool:
+        """Drop the pin of `relay`; return whether there was one.
+
+        Raises:
+            StateUnusable: The file can't be read or written.
+        """
+        with _writing(self._directory):
+            relays = self.all()
+            identity = relays.pop(_relay_name(relay), None)
+            if identity is not None:
+                self._write(relays)
+        return identity is not None
+
+    def _write(self, relays: dict[str, Identity]) -> None:
+        _write_lines(self._path, [f"{name} {key}" for name, key in relays.items()])
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A name that the user gave to an identity. `relay`: where they register."""
+
+    name: str
+    identity: Identity
+    relay: HostPort | None = None
+
+
+class Contacts:
+    """The file `contacts`."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._path = directory / "contacts"
+
+    def all(self) -> list[Contact]:
+        """Return all contacts, in the order in which they were added.
+
+        Raises:
+            StateUnusable: The file can't be read, or has a damaged line.
+        """
+        return list(_read_lines(self._path, _parse_contact_line))
+
+    def named(self, name: str) -> Contact | None:
+        """Return the contact of that name, whatever its case."""
+        wanted = clean(name).casefold()
+        found = (each for each in self.all() if each.name.casefold() == wanted)
+        return next(found, None)
+
+    def of(self, identity: Identity) -> Contact | None:
+        """Return the contact with that key; rights of contacts go by this alone."""
+        return next((each for each in self.all() if each.identity == identity), None)
+
+    def add(self, contact: Contact) -> None:
+        """Add a contact, or say more about one that is known by the same identity.
+
+        Raises:
+            UsageError: The name is empty, could be an address, or is another's.
+            StateUnusable: The file can't be read or written.
+        """
+        name = clean(contact.name)
+        if not name or ":" in name or name.startswith(("wzp1", "#")):
+            raise UsageError(f'"{name}" is no name for a contact: choose a plain word.')
+        relay = None
+        if contact.relay is not None:
+            relay = HostPort(_relay_name(contact.relay.host), contact.relay.port)
+        with _writing(self._directory):
+            named = self.named(name)
+            if named is not None and named.identity != contact.identity:
+                raise UsageError(
+                    f'"{name}" is somebody else already: wzp contacts remove "{name}"'
+                )
+            others = [old for old in self.all() if old.identity != contact.identity]
+            self._write([*others, Contact(name, contact.identity, relay)])
+
+    def remove(self, name: str) -> bool:
+        """Drop the contact of that name; return whether there was one.
+
+        Raises:
+            StateUnusable: The file can't be read or written.
+        """
+        with _writing(self._directory):
+            contact = self.named(name)
+            if contact is not None:
+                self._write([other for other in self.all() if other != contact])
+        return contact is not None
+
+    def _write(self, contacts: list[Contact]) -> None:
+        lines = (f"{c.identity} {c.relay or _NO_RELAY} {c.name}" for c in contacts)
+        _write_lines(self._path, list(lines))
+
+
+def _writing(directory: Path) -> AbstractContextManager[None]:
+    return exclusive(directory / "write.lock")
+
+
+def _relay_name(relay: str) -> str:
+    name = relay.strip().lower()
+    if not name or len(name.split()) > 1 or name.startswith("#"):
+        raise UsageError(f"{relay!a} is no relay's address.")
+    return name
+
+
+def _parse_relay_line(line: str) -> tuple[str, Identity]:
+    name, identity = line.split()
+    return name, Identity.parse(identity)
+
+
+def _parse_contact_line(line: str) -> Contact:
+    identity, relay, name = line.split(maxsplit=2)
+    where = None if relay == _NO_RELAY else HostPort.parse(relay)
+    return Contact(clean(name), Identity.parse(identity), where)
+
+
+def _read_lines(path: Path, parse: Callable[[str], T]) -> Iterator[T]:
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        try:
+            yield parse(line)
+        except (ValueError, UsageError) as error:
+            raise StateUnusable(
+                f"Line {number} of {path} is damaged: correct or delete it."
+            ) from error
+
+
+def _write_lines(path: Path, lines: list[str]) -> None:
+    replace_file(path, "".join(f"{line}\n" for line in lines).encode("utf-8"))
+
+
+def _encode_key(keypair: Keypair) -> bytes:
+    from cryptography.hazmat.primitives import serialization
+
+    return keypair.private_key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def _decode_key(path: Path, pem: bytes) -> Keypair:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    with contextlib.suppress(ValueError, TypeError, UnsupportedAlgorithm):
+        key = load_pem_private_key(pem, password=None)
+        if isinstance(key, Ed25519PrivateKey):
+            return Keypair(key)
+    raise StateUnusable(
+        f"{path} holds no Ed25519 key in PEM. Put the right file back, or move it away"
+        " to become somebody new."
+    )

@@ -1,0 +1,46 @@
+"""The log: what happened inside, for whoever looks for a fault."""
+
+import json
+import logging
+from typing import TYPE_CHECKING
+
+from wzp_cli.errors import EnvironmentFault
+
+if TYPE_CHECKING:
+    from wzp_cli.cli.settings import Settings
+
+__all__ = ["JsonLines", "start_logging"]
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: ts (seconds since 1970), level, logger, message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of `record`."""
+        line = {
+            "ts": round(record.created, 3),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+def start_logging(settings: "Settings") -> None:
+    """Send the log where `settings` say: standard error, or a file.
+
+    Raises:
+        EnvironmentFault: The file can't be written.
+    """
+    log: logging.Handler = logging.StreamHandler()
+    if settings.log_file is not None:
+        try:
+            log = logging.FileHandler(settings.log_file, encoding="utf-8")
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise EnvironmentFault(f"--log-file {settings.log_file}: {why}") from error
+    text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log.setFormatter(JsonLines() if settings.log_format == "json" else text)
+    logging.basicConfig(handlers=[log], level=settings.log_level.upper(), force=True)

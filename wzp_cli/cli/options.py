@@ -1,0 +1,186 @@
+"""The options that commands share, and how their words become values.
+
+`Everywhere` holds the flags that every command takes, before or after its name. The
+annotated types are for single commands: `relay: RelayOption = None`.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Annotated, Literal, Self, TypeVar
+
+import typer
+
+from wzp_cli.address import HostPort
+from wzp_cli.defaults import RELAY_DEFAULT_PORT, STUN_DEFAULT_PORT
+
+__all__ = [
+    "Color",
+    "DurationOption",
+    "Everywhere",
+    "LogFormat",
+    "LogLevel",
+    "RelayOption",
+    "StunOption",
+    "parse_duration",
+    "parse_relay",
+    "parse_stun",
+]
+
+Color = Literal["auto", "always", "never"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["text", "json"]
+Value = TypeVar("Value")
+
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m)")
+_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0}
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds of "500ms", "10s" or "2m".
+
+    Raises:
+        ValueError: The text is none of these, or the duration is zero.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    seconds = float(match[1]) * _UNIT_S[match[2]] if match else 0.0
+    if seconds <= 0:
+        raise ValueError(f"not a duration such as 500ms, 10s or 2m: {text!r}")
+    return seconds
+
+
+def parse_relay(text: str) -> HostPort:
+    """Return a relay's address; its port may be left out.
+
+    Raises:
+        ValueError: The text is no address.
+    """
+    return HostPort.parse(text, default_port=RELAY_DEFAULT_PORT)
+
+
+def parse_stun(text: str) -> HostPort:
+    """Return a STUN server's address; its port may be left out.
+
+    Raises:
+        ValueError: The text is no address.
+    """
+    return HostPort.parse(text, default_port=STUN_DEFAULT_PORT)
+
+
+def _option_value(parse: Callable[[str], Value]) -> Callable[[str], Value]:
+    """Make typer show the words of the ValueError, which it would leave out."""
+
+    def value(text: str) -> Value:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
+
+    return value
+
+
+RelayOption = Annotated[
+    list[HostPort] | None,
+    typer.Option(
+        "--relay",
+        metavar="HOST[:PORT]",
+        parser=_option_value(parse_relay),
+        help="Relay to use; may be given again.",
+    ),
+]
+StunOption = Annotated[
+    list[HostPort] | None,
+    typer.Option(
+        "--stun",
+        metavar="HOST[:PORT]",
+        parser=_option_value(parse_stun),
+        help="STUN server to ask; may be given again.",
+    ),
+]
+DurationOption = Annotated[
+    float | None,
+    typer.Option(
+        "--duration",
+        metavar="TIME",
+        parser=_option_value(parse_duration),
+        help="Stop after this time: 500ms, 10s, 2m.",
+    ),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Everywhere:
+    """The flags of every command, as they were written; None where they were not."""
+
+    json: Annotated[
+        bool | None, typer.Option("--json", help="JSON on standard output.")
+    ] = None
+    events: Annotated[
+        str | None,
+        typer.Option(
+            "--events", metavar="PATH|fd:N", help="Events as JSON lines to there, too."
+        ),
+    ] = None
+    quiet: Annotated[
+        bool | None, typer.Option("--quiet", "-q", help="Say nothing but errors.")
+    ] = None
+    verbose: Annotated[
+        int,
+        typer.Option(
+            "--verbose",
+            "-v",
+            count=True,
+            show_default=False,
+            help="Say more; -vv: all.",
+        ),
+    ] = 0
+    log_level: Annotated[
+        LogLevel | None, typer.Option("--log-level", help="What the log keeps.")
+    ] = None
+    log_format: Annotated[
+        LogFormat | None, typer.Option("--log-format", help="Form of the log.")
+    ] = None
+    log_file: Annotated[
+        Path | None,
+        typer.Option("--log-file", metavar="PATH", help="Log there, not to stderr."),
+    ] = None
+    port: Annotated[
+        int | None,
+        typer.Option("--port", min=0, max=65535, help="Local UDP port (0: any)."),
+    ] = None
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="PATH", help="Configuration file."),
+    ] = None
+    state_dir: Annotated[
+        Path | None,
+        typer.Option("--state-dir", metavar="PATH", help="Where the key is kept."),
+    ] = None
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--timeout",
+            metavar="TIME",
+            parser=_option_value(parse_duration),
+            help="Give up after this time: 500ms, 10s, 2m.",
+        ),
+    ] = None
+    no_input: Annotated[
+        bool | None, typer.Option("--no-input", help="Never ask; fail instead.")
+    ] = None
+    color: Annotated[
+        Color | None, typer.Option("--color", help="Colour in what people read.")
+    ] = None
+
+    def over(self, earlier: Self) -> Self:
+        """Return these flags, and `earlier` ones where these were not written."""
+        mine = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(
+            earlier,
+            **{
+                name: value
+                for name, value in mine.items()
+                if value is not None and (name, value) != ("verbose", 0)
+            },
+        )

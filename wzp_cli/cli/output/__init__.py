@@ -1,0 +1,1 @@
+"""How a command speaks: documents, event streams and sentences."""

@@ -1,0 +1,97 @@
+"""All that one run of a command says, and where: chosen once, then only spoken to.
+
+Standard output is data, standard error is talk. Under --json, standard output has one
+document, or a stream of events; `--events` gets the stream in parallel, always.
+"""
+
+import time
+from collections.abc import Callable
+from typing import BinaryIO, Protocol
+
+from wzp_cli.cli.command import Outcome
+from wzp_cli.cli.output.channels import StandardOutput, open_events
+from wzp_cli.cli.output.document import DocumentVoice
+from wzp_cli.cli.output.event_stream import EventStream
+from wzp_cli.cli.output.failure import exit_code
+from wzp_cli.cli.output.sentences import PersonVoice
+from wzp_cli.events import Ended, Event, Warned
+
+__all__ = ["Speech", "Voice"]
+
+
+class Voice(Protocol):
+    """One way to tell what happens."""
+
+    def report(self, event: Event) -> None:
+        """Tell one event."""
+        ...
+
+    def close(self, outcome: Outcome | None, error: BaseException | None) -> None:
+        """Tell how it ended. Called once, last."""
+        ...
+
+
+class Speech:
+    """What a command says, from its first event to its exit code.
+
+    `closed` is called when whoever read standard output has gone.
+    """
+
+    def __init__(
+        self,
+        command: str,
+        *,
+        json: bool,
+        stream: bool,
+        quiet: bool,
+        closed: Callable[[BaseException], None],
+    ) -> None:
+        self._started_s = time.monotonic()
+        self._exit = 0
+        stdout = StandardOutput(closed)
+        voice: Voice
+        if not json:
+            voice = PersonVoice(stdout.write, quiet=quiet)
+        elif stream:
+            voice = EventStream(stdout.write, started_s=self._started_s)
+        else:
+            voice = DocumentVoice(command, stdout.write, self._started_s)
+        self._voices = [voice]
+        self._aside: BinaryIO | None = None
+
+    def also_to(self, where: str) -> None:
+        """Send the stream of events to `where` ("PATH" or "fd:N"), too.
+
+        Raises:
+            UsageError: No such open descriptor.
+            EnvironmentFault: The file can't be written.
+        """
+        self._aside = open_events(where)
+        aside = EventStream(self._write_aside, started_s=self._started_s)
+        self._voices.append(aside)
+
+    def report(self, event: Event) -> None:
+        """Tell one event to all who listen."""
+        if isinstance(event, Ended):
+            self._exit = event.exit
+        for voice in self._voices:
+            voice.report(event)
+
+    def close(self, outcome: Outcome | None, error: BaseException | None) -> int:
+        """Tell how it ended, and return the exit code."""
+        for voice in self._voices:
+            voice.close(outcome, error)
+        if self._aside is not None:
+            self._aside.close()
+        return self._exit if error is None else exit_code(error)
+
+    def _write_aside(self, line: bytes) -> None:
+        """Write to `--events`. That its reader has gone does not end a call."""
+        if self._aside is None:
+            return
+        try:
+            self._aside.write(line)
+        except OSError as error:
+            self._aside = None
+            why = f"--events takes no more: {error.strerror}"
+            self.report(Warned(code="events_lost", message=why))

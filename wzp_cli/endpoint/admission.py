@@ -1,0 +1,125 @@
+"""Which Initial packets may create a link (docs/security.md, admission).
+
+Strangers first get a Retry, so their address is proven before any state exists. What an
+announced channel brings is admitted once for each announcement. Each kind has a budget
+of its own for half-open handshakes, so that strangers can't starve calls.
+"""
+
+import enum
+import os
+
+from aioquic.quic.packet import QuicHeader, encode_quic_retry
+from aioquic.quic.retry import QuicRetryTokenHandler
+
+from wzp_cli.address import Address
+from wzp_cli.defaults import (
+    CONNECTION_ID_BYTES,
+    MAX_HALF_OPEN_CHANNELS,
+    MAX_HALF_OPEN_STRANGERS,
+    RETRIES_PER_S,
+)
+from wzp_cli.endpoint.link import Link
+from wzp_cli.protocol.buckets import TokenBucket
+
+__all__ = ["Admission", "Admitted", "Retry", "Strangers"]
+
+
+class Strangers(enum.Enum):
+    """What happens to Initials that no announced channel brought."""
+
+    REFUSED = "dropped"
+    PROVEN = "after Retry"
+    BUSY_PROVEN = "after Retry once many handshakes are under way"
+
+
+class Admitted:
+    """An Initial that may create a link, with the connection IDs that Retry used."""
+
+    __slots__ = ("original_destination_cid", "retry_source_cid")
+
+    def __init__(self, original: bytes, retry_source: bytes | None = None) -> None:
+        self.original_destination_cid = original
+        self.retry_source_cid = retry_source
+
+
+class Retry:
+    """The datagram to answer with, in place of a link."""
+
+    __slots__ = ("datagram",)
+
+    def __init__(self, datagram: bytes) -> None:
+        self.datagram = datagram
+
+
+class Admission:
+    """Judges Initials and counts half-open links."""
+
+    def __init__(self, now: float) -> None:
+        self.strangers = Strangers.REFUSED
+        self._tokens = QuicRetryTokenHandler()
+        self._retries = TokenBucket(RETRIES_PER_S, RETRIES_PER_S, now)
+        self._half_open_strangers: set[Link] = set()
+        self._half_open_channels: set[Link] = set()
+
+    def judge_stranger(
+        self, header: QuicHeader, source: Address, now: float
+    ) -> Admitted | Retry | None:
+        """Return what to do with an Initial from a bare address; None drops it."""
+        half_open = len(self._half_open_strangers)
+        if self.strangers is Strangers.REFUSED or half_open >= MAX_HALF_OPEN_STRANGERS:
+            return None
+        if header.token:
+            return self._redeem(header, source, now)
+        if (
+            self.strangers is Strangers.BUSY_PROVEN
+            and half_open < MAX_HALF_OPEN_STRANGERS // 2
+        ):
+            return Admitted(header.destination_cid)
+        return self._retry(header, source, now)
+
+    def channel_has_room(self) -> bool:
+        """Whether one more handshake through a channel may start."""
+        return len(self._half_open_channels) < MAX_HALF_OPEN_CHANNELS
+
+    def opened(self, link: Link, *, stranger: bool) -> None:
+        """Count a new link as half open."""
+        (self._half_open_strangers if stranger else self._half_open_channels).add(link)
+
+    def settled(self, link: Link) -> None:
+        """The handshake is complete, or the link is gone."""
+        self._half_open_strangers.discard(link)
+        self._half_open_channels.discard(link)
+
+    def _retry(self, header: QuicHeader, source: Address, now: float) -> Retry | None:
+        if header.version is None or not self._retries.take(1, now):
+            return None
+        retry_source_cid = os.urandom(CONNECTION_ID_BYTES)
+        token = self._tokens.create_token(
+            address=(source.host, source.port),
+            original_destination_connection_id=header.destination_cid,
+            retry_source_connection_id=retry_source_cid,
+            now=now,
+        )
+        return Retry(
+            encode_quic_retry(
+                version=header.version,
+                source_cid=retry_source_cid,
+                destination_cid=header.source_cid,
+                original_destination_cid=header.destination_cid,
+                retry_token=token,
+            )
+        )
+
+    def _redeem(
+        self, header: QuicHeader, source: Address, now: float
+    ) -> Admitted | None:
+        try:
+            original = self._tokens.validate_token(
+                address=(source.host, source.port),
+                destination_cid=header.destination_cid,
+                token=header.token,
+                now=now,
+            )
+        except ValueError:
+            return None
+        return Admitted(original, header.destination_cid)

@@ -1,0 +1,408 @@
+"""The one UDP socket.
+
+Everything that wzp sends or receives passes here: QUIC that we dial and QUIC that we
+accept, STUN that we ask and STUN that we answer, and frames through a relay's channels.
+That is why the reflexive address printed by `wzp detect-nat` is the address where
+`wzp listen` can be called. Arriving datagrams are told apart by their first byte
+(protocol/demux.py) and, for QUIC, by connection ID.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aioquic.buffer import Buffer
+from aioquic.quic.configuration import QuicConfiguration
+from aioquic.quic.packet import QuicHeader, QuicPacketType, pull_quic_header
+
+from wzp_cli.address import Address, HostPort
+from wzp_cli.defaults import (
+    CALL_IDLE_TIMEOUT_S,
+    CONNECTION_ID_BYTES,
+    HANDSHAKE_TIMEOUT_S,
+    LINK_IDLE_TIMEOUT_S,
+    QUIC_MIN_INITIAL_BYTES,
+    STUN_TRIES_S,
+)
+from wzp_cli.endpoint import stun
+from wzp_cli.endpoint.admission import Admission, Admitted, Retry, Strangers
+from wzp_cli.endpoint.checks import CheckSession
+from wzp_cli.endpoint.link import Link
+from wzp_cli.endpoint.quic import KeyJudge, WzpQuic
+from wzp_cli.endpoint.tls import PEER_ALPN, RELAY_ALPN, Credentials
+from wzp_cli.endpoint.wire import Wire
+from wzp_cli.errors import ConnectionLost, NameNotFound, RemoteProtocolError
+from wzp_cli.protocol.demux import DatagramKind, encode_frame, kind_of, split_frame
+from wzp_cli.protocol.identity import Identity, Keypair, is_acceptable_key
+from wzp_cli.protocol.nat import Reflection
+from wzp_cli.protocol.route import ChannelRoute, DirectRoute, Route
+
+__all__ = ["Endpoint", "Forward"]
+
+Forward = Callable[[bytes, Address], tuple[bytes, Address] | None]
+"""A relay's data plane: a frame and its source in, a frame and its target out."""
+
+AnswerBinding = Callable[[bytes, Address], bool]
+"""Whether to answer a plain Binding request (its bytes, its source)."""
+
+
+@dataclass(slots=True)
+class _Channel:
+    route: ChannelRoute
+    admits: bool
+
+
+class Endpoint:
+    """One bound UDP port that dials, accepts, reflects and carries.
+
+    Attributes:
+        forward: Set by a relay: where frames go. Clients unwrap them instead.
+        answer_binding: Set by a relay: whether a plain Binding request is answered.
+    """
+
+    def __init__(self, wire: Wire, keypair: Keypair) -> None:
+        self.identity = keypair.identity
+        self.forward: Forward | None = None
+        self.answer_binding: AnswerBinding | None = None
+        self._wire = wire
+        self._loop = asyncio.get_running_loop()
+        self._credentials = Credentials(keypair.private_key)
+        self._acceptor: QuicConfiguration | None = None
+        self._accepts_relay_clients = False
+        self._admission = Admission(self._loop.time())
+        self._accepted: asyncio.Queue[Link] = asyncio.Queue()
+        self._links: dict[bytes, Link] = {}
+        self._channels: dict[bytes, _Channel] = {}
+        self._checks: dict[str, CheckSession] = {}
+        self._bindings: dict[bytes, tuple[Address, asyncio.Future[Address]]] = {}
+        wire.start(self._on_datagram)
+
+    @property
+    def local(self) -> Address:
+        """The address that the socket is bound to."""
+        return self._wire.local
+
+    def now(self) -> float:
+        """The loop's time in seconds."""
+        return self._loop.time()
+
+    async def resolve(self, server: HostPort) -> list[Address]:
+        """Return the addresses of a server that this socket can reach, best first.
+
+        Raises:
+            NameNotFound: It has none.
+        """
+        family = socket.AF_UNSPEC if self._wire.local.is_v6 else socket.AF_INET
+        try:
+            found = await self._loop.getaddrinfo(
+                server.host, server.port, family=family, type=socket.SOCK_DGRAM
+            )
+        except (OSError, UnicodeError) as error:
+            raise NameNotFound(f"{server.host}: {error}") from error
+        return list(dict.fromkeys(Address(*entry[4][:2]) for entry in found))
+
+    # -- links
+
+    async def dial_relay(self, relay: Address, expect: Identity | None) -> Link:
+        """Open a link to a relay; `expect` None takes whatever key it shows.
+
+        Raises:
+            ConnectionLost: No answer, or an end before the handshake was over.
+            IdentityError: It showed another key than `expect`, or refused ours.
+            VersionMismatch: No common version.
+        """
+        return await self._dial(
+            DirectRoute(relay), RELAY_ALPN, expect, LINK_IDLE_TIMEOUT_S, virtual=False
+        )
+
+    async def dial_peer(self, route: Route, expect: Identity | None) -> Link:
+        """Open an end-to-end link to a peer, first along `route`. Raises as above."""
+        return await self._dial(
+            route, PEER_ALPN, expect, CALL_IDLE_TIMEOUT_S, virtual=True
+        )
+
+    async def _dial(
+        self,
+        route: Route,
+        alpn: str,
+        expect: Identity | None,
+        idle_timeout_s: float,
+        *,
+        virtual: bool,
+    ) -> Link:
+        quic = WzpQuic(
+            self._credentials.dialler(alpn, idle_timeout_s), self._judge(expect)
+        )
+        link = Link(quic, self, (route,), dialled=True, virtual=virtual)
+        try:
+            to = route.relay if isinstance(route, ChannelRoute) else route.address
+            link.start(to)
+            async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
+                await link.established()
+        except TimeoutError:
+            link.abort("no answer")
+            raise ConnectionLost(f"no answer in {HANDSHAKE_TIMEOUT_S:g} s") from None
+        except BaseException:
+            link.abort("not wanted any more")
+            raise
+        return link
+
+    def _judge(self, expect: Identity | None) -> KeyJudge:
+        own = self.identity.key
+
+        def judge(key: bytes) -> bool:
+            if expect is not None:
+                return key == expect.key
+            return key != own and is_acceptable_key(key)
+
+        return judge
+
+    def accept_peers(self, strangers: Strangers) -> None:
+        """From now on, admit peers through announced channels, and strangers so."""
+        self._acceptor = self._credentials.acceptor(PEER_ALPN)
+        self._admission.strangers = strangers
+
+    def accept_relay_clients(self) -> None:
+        """From now on, admit the clients of a relay."""
+        self._acceptor = self._credentials.acceptor(RELAY_ALPN)
+        self._accepts_relay_clients = True
+        self._admission.strangers = Strangers.BUSY_PROVEN
+
+    async def accept(self) -> Link:
+        """Return the next link that somebody dialled to us, its handshake complete."""
+        return await self._accepted.get()
+
+    # -- channels
+
+    def open_channel(self, route: ChannelRoute, *, admits: bool) -> None:
+        """Take frames of this channel; `admits`: one peer may dial us through it."""
+        self._channels[route.receive_id] = _Channel(route, admits)
+
+    def close_channel(self, route: ChannelRoute) -> None:
+        """Drop frames of this channel from now on."""
+        self._channels.pop(route.receive_id, None)
+
+    # -- STUN
+
+    async def reflect(self, server: Address) -> Reflection:
+        """Ask a server for the address that it sees the one socket at.
+
+        Raises:
+            TimeoutError: No answer to any of the requests (STUN_TRIES_S).
+        """
+        transaction_id = stun.new_transaction_id()
+        answer: asyncio.Future[Address] = self._loop.create_future()
+        self._bindings[transaction_id] = (server, answer)
+        request = stun.encode_request(transaction_id)
+        try:
+            for wait_s in _waits_s():
+                sent_at = self.now()
+                self._wire.send(request, server)
+                try:
+                    async with asyncio.timeout(wait_s):
+                        reflexive = await asyncio.shield(answer)
+                except TimeoutError:
+                    continue
+                # With more than one request out, the round trip is at least this.
+                return Reflection(server, reflexive, self.now() - sent_at)
+            raise TimeoutError(f"no STUN answer from {server}")
+        finally:
+            del self._bindings[transaction_id]
+
+    def open_checks(self) -> CheckSession:
+        """Return a new session of keyed checks; `close_checks` ends it."""
+        session = CheckSession(self)
+        self._checks[session.local.ufrag] = session
+        return session
+
+    def close_checks(self, session: CheckSession) -> None:
+        """Answer no more checks of this session."""
+        self._checks.pop(session.local.ufrag, None)
+
+    # -- what links and checks call
+
+    def carry(
+        self, datagram: bytes, route: Route, own: str = "", *, ttl: int | None = None
+    ) -> None:
+        """Send one datagram along a route; `own` and `ttl` are for direct ones."""
+        if isinstance(route, ChannelRoute):
+            self._wire.send(encode_frame(route.send_id, datagram), route.relay)
+        else:
+            self._wire.send(datagram, route.address, ttl=ttl, source=own)
+
+    def claim(self, connection_id: bytes, link: Link) -> None:
+        """Bring datagrams for this connection ID to `link`."""
+        self._links[connection_id] = link
+
+    def release(self, connection_id: bytes) -> None:
+        """Stop doing so."""
+        self._links.pop(connection_id, None)
+
+    @property
+    def links(self) -> set[Link]:
+        """Every link that is not over."""
+        return set(self._links.values())
+
+    def close(self) -> None:
+        """Close every link, then the port."""
+        for link in self.links:
+            link.abort("shutting down")
+        self._wire.close()
+
+    # -- what arrives: routed here, understood elsewhere
+
+    def _on_datagram(self, datagram: bytes, source: Address, own: str) -> None:
+        if kind_of(datagram) is DatagramKind.RELAYED:
+            self._on_frame(datagram, source)
+        else:
+            self._on_bare(datagram, DirectRoute(source), own)
+
+    def _on_frame(self, frame: bytes, source: Address) -> None:
+        if self.forward is not None:
+            forwarded = self.forward(frame, source)
+            if forwarded is not None:
+                self._wire.send(*forwarded)
+            return
+        parts = split_frame(frame)
+        channel = self._channels.get(parts[0]) if parts else None
+        if parts and channel is not None and channel.route.relay == source:
+            self._on_bare(parts[1], channel.route, "")
+
+    def _on_bare(self, datagram: bytes, route: Route, own: str) -> None:
+        match kind_of(datagram):
+            case DatagramKind.STUN:
+                self._on_stun(datagram, route, own)
+            case DatagramKind.QUIC | DatagramKind.TURN_CHANNEL:
+                self._on_quic(datagram, route, own)
+
+    def _on_stun(self, datagram: bytes, route: Route, own: str) -> None:
+        try:
+            message = stun.decode(datagram)
+        except RemoteProtocolError:
+            return
+        match message.kind:
+            case "request" if message.username:
+                session = self._checks.get(message.username.partition(":")[0])
+                if session is not None:
+                    session.take_request(message, route)
+            case "request" if isinstance(route, DirectRoute):
+                self._answer_binding(message, datagram, route, own)
+            case "response":
+                self._on_binding_response(message, route)
+
+    def _answer_binding(
+        self,
+        message: stun.BindingMessage,
+        datagram: bytes,
+        route: DirectRoute,
+        own: str,
+    ) -> None:
+        if self.answer_binding is None:
+            return
+        if self.answer_binding(datagram, route.address):
+            answer = stun.encode_response(message.transaction_id, route.address)
+            self._wire.send(answer, route.address, source=own)
+
+    def _on_binding_response(self, message: stun.BindingMessage, route: Route) -> None:
+        asked = self._bindings.get(message.transaction_id)
+        if asked is None:
+            any(check.take_response(message, route) for check in self._checks.values())
+            return
+        server, answer = asked
+        if (
+            route == DirectRoute(server)
+            and message.mapped is not None
+            and not answer.done()
+        ):
+            answer.set_result(message.mapped)
+
+    def _on_quic(self, datagram: bytes, route: Route, own: str) -> None:
+        if datagram[0] & 0x80:
+            length = datagram[5] if len(datagram) > 5 else 0
+            link = self._links.get(datagram[6 : 6 + length])
+        else:
+            link = self._links.get(datagram[1 : 1 + CONNECTION_ID_BYTES])
+        if link is not None:
+            link.receive(datagram, route, own)
+        elif datagram[0] & 0x80 and len(datagram) >= QUIC_MIN_INITIAL_BYTES:
+            self._on_unknown(datagram, route, own)
+
+    def _on_unknown(self, datagram: bytes, route: Route, own: str) -> None:
+        if self._acceptor is None:
+            return
+        header = _initial_header(datagram, self._acceptor)
+        if header is None:
+            return
+        match self._verdict(route, header):
+            case Retry(datagram=retry):
+                self.carry(retry, route, own)
+            case Admitted() as admitted:
+                self._admit(admitted, header, datagram, route, own)
+
+    def _verdict(self, route: Route, header: QuicHeader) -> Admitted | Retry | None:
+        if isinstance(route, ChannelRoute):
+            return self._judge_channel(route, header)
+        return self._admission.judge_stranger(header, route.address, self.now())
+
+    def _judge_channel(
+        self, route: ChannelRoute, header: QuicHeader
+    ) -> Admitted | None:
+        channel = self._channels[route.receive_id]
+        if not channel.admits or not self._admission.channel_has_room():
+            return None
+        channel.admits = False
+        return Admitted(header.destination_cid)
+
+    def _admit(
+        self,
+        admitted: Admitted,
+        header: QuicHeader,
+        datagram: bytes,
+        route: Route,
+        own: str,
+    ) -> None:
+        assert self._acceptor is not None
+        quic = WzpQuic(
+            self._acceptor,
+            self._judge(None),
+            original_destination_connection_id=admitted.original_destination_cid,
+            retry_source_connection_id=admitted.retry_source_cid,
+        )
+        relayed = self._accepts_relay_clients
+        routes = () if relayed else (route,)
+        link = Link(quic, self, routes, dialled=False, virtual=not relayed)
+        link.claim(header.destination_cid)
+        link.on_complete = self._on_complete
+        self._admission.opened(link, stranger=isinstance(route, DirectRoute))
+        self._loop.call_later(HANDSHAKE_TIMEOUT_S, self._expire, link)
+        link.receive(datagram, route, own)
+
+    def _on_complete(self, link: Link) -> None:
+        self._admission.settled(link)
+        self._accepted.put_nowait(link)
+
+    def _expire(self, link: Link) -> None:
+        self._admission.settled(link)
+        if not link.complete:
+            link.abort("handshake took too long")
+
+
+def _waits_s() -> list[float]:
+    """Return how long to wait after each request."""
+    ends = (*STUN_TRIES_S[1:], 2 * STUN_TRIES_S[-1])
+    return [end - at for at, end in zip(STUN_TRIES_S, ends, strict=True)]
+
+
+def _initial_header(datagram: bytes, config: QuicConfiguration) -> QuicHeader | None:
+    try:
+        header = pull_quic_header(
+            Buffer(data=datagram), host_cid_length=CONNECTION_ID_BYTES
+        )
+    except ValueError:
+        return None
+    if header.packet_type is not QuicPacketType.INITIAL:
+        return None
+    if header.version not in config.supported_versions:
+        return None
+    return header

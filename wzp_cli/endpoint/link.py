@@ -1,0 +1,398 @@
+"""One QUIC connection: aioquic's sans-IO core with a thin asyncio shell.
+
+A link between peers sees one constant *virtual* peer address; which routes its packets
+take is chosen here, packet by packet, so the same connection moves from relay to direct
+and back. A link to a relay sees real addresses and leaves their validation to QUIC.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from aioquic.quic import events
+
+from wzp_cli.address import Address
+from wzp_cli.defaults import FAREWELL_TIMEOUT_S, MAX_QUEUED_BYTES, PEER_KEEPALIVE_S
+from wzp_cli.endpoint.quic import WzpQuic
+from wzp_cli.errors import (
+    ConnectionLost,
+    IdentityError,
+    LocalProtocolError,
+    VersionMismatch,
+)
+from wzp_cli.protocol.identity import Identity
+from wzp_cli.protocol.route import DirectRoute, Route
+
+__all__ = ["Carrier", "Link", "Origin"]
+
+_SIGNAL_STREAM = 0
+_UNWAITED_PING = 0
+_ERROR_REFUSED = 0x1
+_ERROR_FLOOD = 0x2
+_TLS_ALERT = 0x100
+_ALERT_BAD_CERTIFICATE = _TLS_ALERT + 42
+_ALERTS_NO_COMMON_VERSION = (_TLS_ALERT + 120, _TLS_ALERT + 40, _TLS_ALERT + 70)
+_virtual_numbers = itertools.count(1)
+
+
+class Origin(NamedTuple):
+    """Where a datagram came from, as QUIC compares it: `own` is where it came to."""
+
+    host: str
+    port: int
+    own: str
+
+
+class Carrier(Protocol):
+    """What a link needs of the endpoint that carries it."""
+
+    def carry(self, datagram: bytes, route: Route, own: str = "") -> None:
+        """Send one datagram along a route."""
+        ...
+
+    def claim(self, connection_id: bytes, link: "Link") -> None:
+        """Bring datagrams for this connection ID to `link`."""
+        ...
+
+    def release(self, connection_id: bytes) -> None:
+        """Stop doing so."""
+        ...
+
+
+class Link:
+    """A QUIC connection on the one socket, the same for dialler and acceptor.
+
+    Attributes:
+        dialled: We opened it.
+        routes: Where packets go: one route, or two while one is in doubt. Empty on an
+            accepted relay link, which answers where QUIC has validated the client.
+        on_address: Called with the client's address when a relay link's path changed.
+        on_stray: Called with the route of an authentic packet that came another way.
+        end_reason: Why it ended, once `ended`.
+    """
+
+    def __init__(
+        self,
+        quic: WzpQuic,
+        carrier: Carrier,
+        routes: tuple[Route, ...],
+        *,
+        dialled: bool,
+        virtual: bool,
+    ) -> None:
+        self.dialled = dialled
+        self.routes = routes
+        self.on_address: Callable[[Address], None] | None = None
+        self.on_stray: Callable[[Route], None] | None = None
+        self.on_complete: Callable[[Link], None] | None = None
+        self.end_reason = ""
+        self._end_code = 0
+        self._quic = quic
+        self._carrier = carrier
+        self._loop = asyncio.get_running_loop()
+        self._virtual = ("link", next(_virtual_numbers)) if virtual else None
+        self._address: Origin | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at: float | None = None
+        self._complete = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._arrived: asyncio.Queue[bytes] = asyncio.Queue()
+        self._arrived_bytes = 0
+        self._datagram_sink: Callable[[bytes], None] | None = None
+        self._pings: dict[int, asyncio.Future[None]] = {}
+        self._ping_numbers = itertools.count(1)
+        self._connection_ids: set[bytes] = set()
+        self.claim(quic.host_cid)
+
+    # -- what its users call
+
+    @property
+    def identity(self) -> Identity:
+        """The identity that the peer proved.
+
+        Raises:
+            LocalProtocolError: The handshake is not complete.
+        """
+        if self._quic.peer_key is None or not self._complete.is_set():
+            raise LocalProtocolError("identity asked for before the handshake ended")
+        return Identity(self._quic.peer_key)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the handshake is over, or the link."""
+        return self._complete.is_set()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the link is over."""
+        return self._ended.is_set()
+
+    @property
+    def address(self) -> Address | None:
+        """The client's validated address, of an accepted relay link."""
+        return (
+            Address(self._address.host, self._address.port) if self._address else None
+        )
+
+    @property
+    def own_host(self) -> str:
+        """The own address that the client talks to ("" unknown)."""
+        return self._address.own if self._address else ""
+
+    @property
+    def smoothed_rtt_s(self) -> float | None:
+        """QUIC's round-trip estimate in seconds, inflated by delayed ACKs."""
+        return self._quic.smoothed_rtt_s
+
+    @property
+    def dropped_datagrams(self) -> int:
+        """DATAGRAM frames dropped here because they waited too long."""
+        return self._quic.dropped_datagrams
+
+    async def established(self) -> None:
+        """Wait for the handshake.
+
+        Raises:
+            ConnectionLost, IdentityError, VersionMismatch: It failed.
+        """
+        await self._complete.wait()
+        if self.ended:
+            raise self.failure()
+
+    async def wait_ended(self) -> None:
+        """Wait for the end of the link, whoever ends it."""
+        await self._ended.wait()
+
+    def failure(self) -> ConnectionLost | IdentityError | VersionMismatch:
+        """Return the end of the link as an error."""
+        if self._end_code == _ALERT_BAD_CERTIFICATE:
+            whose = "its" if self._quic.peer_key is None else "our"
+            return IdentityError(f"{self.end_reason} ({whose} key)")
+        if self._end_code in _ALERTS_NO_COMMON_VERSION:
+            return VersionMismatch(self.end_reason)
+        return ConnectionLost(self.end_reason)
+
+    def send(self, data: bytes) -> None:
+        """Send `data` on the signalling stream.
+
+        Raises:
+            ConnectionLost: The link is over.
+        """
+        if self.ended:
+            raise ConnectionLost(self.end_reason)
+        self._quic.send_stream_data(_SIGNAL_STREAM, data)
+        self.flush()
+
+    async def read(self) -> bytes:
+        """Return what came next on the signalling stream; b"" once the link is over."""
+        if self.ended and self._arrived.empty():
+            return b""
+        data = await self._arrived.get()
+        self._arrived_bytes -= len(data)
+        return data
+
+    def send_datagram(self, payload: bytes) -> None:
+        """Send `payload` unreliably, in one piece (RFC 9221).
+
+        Raises:
+            ConnectionLost: The link is over.
+            LocalProtocolError: It is too large.
+        """
+        if self.ended:
+            raise ConnectionLost(self.end_reason)
+        self._quic.send_datagram_frame(payload)
+        self.flush()
+
+    def receive_datagrams(self, sink: Callable[[bytes], None]) -> None:
+        """Bring each DATAGRAM payload to `sink`, on the loop; earlier ones are lost."""
+        self._datagram_sink = sink
+
+    def use_routes(self, routes: tuple[Route, ...]) -> None:
+        """Send along these routes from now on (only of a link between peers)."""
+        moved = routes[:1] != self.routes[:1]
+        self.routes = routes
+        if moved:
+            self._quic.route_changed()
+
+    async def ping(self, timeout_s: float) -> bool:
+        """Whether the peer acknowledges, within `timeout_s`."""
+        number = next(self._ping_numbers)
+        answer: asyncio.Future[None] = self._loop.create_future()
+        self._pings[number] = answer
+        self._quic.send_ping(number)
+        self.flush()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await answer
+        except TimeoutError:
+            return False
+        finally:
+            self._pings.pop(number, None)
+        return not self.ended
+
+    async def close(self, reason: str = "", last_words: bytes = b"") -> None:
+        """Say `last_words`, see all acknowledged if that is quick, and close."""
+        try:
+            if not self.ended and self.complete:
+                if last_words:
+                    self._quic.send_stream_data(_SIGNAL_STREAM, last_words)
+                await self.ping(FAREWELL_TIMEOUT_S)
+        finally:
+            self.abort(reason)
+
+    def abort(self, reason: str = "", code: int = 0) -> None:
+        """Close at once: one CONNECTION_CLOSE, and the link is forgotten."""
+        if self.ended:
+            return
+        self._quic.close(error_code=code, reason_phrase=reason)
+        self.flush()
+        self._end(code, reason)
+
+    def refuse(self, reason: str) -> None:
+        """Close a link whose peer broke a rule."""
+        self.abort(reason, _ERROR_REFUSED)
+
+    # -- what the endpoint calls
+
+    def start(self, to: Address) -> None:
+        """Send the first flight (dialler only)."""
+        address = self._virtual or Origin(to.host, to.port, "")
+        self._quic.connect(address, now=self._loop.time())
+        self.flush()
+
+    def receive(self, datagram: bytes, route: Route, own: str) -> None:
+        """Take one datagram whose connection ID is ours."""
+        if self._virtual is None:
+            if not isinstance(route, DirectRoute):
+                return
+            # The dialler knows its relay by address alone: no `own` on that side.
+            own = "" if self.dialled else own
+            source: object = Origin(route.address.host, route.address.port, own)
+        elif not self._complete.is_set() and route not in self.routes:
+            return  # until the peer is known, only its first route is listened to
+        else:
+            source = self._virtual
+        before = self._quic.authentic_packets
+        self._quic.receive_datagram(datagram, source, now=self._loop.time())
+        authentic = self._quic.authentic_packets > before
+        self._settle()
+        if authentic and self._virtual and route not in self.routes and self.on_stray:
+            self.on_stray(route)
+
+    def claim(self, connection_id: bytes) -> None:
+        """Have datagrams for this connection ID brought here until the link ends."""
+        self._connection_ids.add(connection_id)
+        self._carrier.claim(connection_id, self)
+
+    def flush(self) -> None:
+        """Send what the core wants sent, and set its timer."""
+        for datagram, address in self._quic.datagrams_to_send(now=self._loop.time()):
+            if self.routes:
+                for route in self.routes:
+                    self._carrier.carry(datagram, route)
+            else:
+                host, port, own = address
+                self._carrier.carry(datagram, DirectRoute(Address(host, port)), own)
+        # Writing NEW_CONNECTION_ID queues an event: look again after sending.
+        self._drain_events()
+        self._set_timer()
+
+    # -- inside
+
+    def _settle(self) -> None:
+        self._drain_events()
+        self.flush()
+        self._note_address()
+
+    def _set_timer(self) -> None:
+        due = None if self.ended else self._quic.get_timer()
+        if due == self._timer_at:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = due
+        self._timer = None if due is None else self._loop.call_at(due, self._on_timer)
+
+    def _on_timer(self) -> None:
+        due, self._timer, self._timer_at = self._timer_at, None, None
+        # The loop may wake a clock tick early; the core must see its own time.
+        self._quic.handle_timer(now=max(due or 0.0, self._loop.time()))
+        self._settle()
+
+    def _note_address(self) -> None:
+        if self._virtual is not None or self.dialled or self.ended:
+            return
+        address = self._quic.validated_address
+        if address is None or address == self._address:
+            return
+        self._address = address
+        if self.on_address is not None:
+            self.on_address(Address(address.host, address.port))
+
+    def _drain_events(self) -> None:
+        while (event := self._quic.next_event()) is not None:
+            self._on_event(event)
+
+    def _on_event(self, event: events.QuicEvent) -> None:
+        match event:
+            case events.DatagramFrameReceived():
+                if self._datagram_sink is not None and self._complete.is_set():
+                    self._datagram_sink(event.data)
+            case events.StreamDataReceived():
+                self._on_stream_data(event)
+            case events.ConnectionIdIssued():
+                self.claim(event.connection_id)
+            case events.ConnectionIdRetired():
+                self._release(event.connection_id)
+            case events.PingAcknowledged():
+                self._on_ping_acknowledged(event.uid)
+            case events.HandshakeCompleted():
+                self._on_handshake_completed()
+            case events.ConnectionTerminated():
+                self._end(event.error_code, event.reason_phrase)
+
+    def _on_handshake_completed(self) -> None:
+        self._complete.set()
+        self._note_address()
+        if self._virtual is not None:
+            self._loop.call_later(PEER_KEEPALIVE_S, self._keep_alive)
+        if self.on_complete is not None:
+            self.on_complete(self)
+
+    def _keep_alive(self) -> None:
+        """Between ringing and answer nothing else may flow for a long time."""
+        if not self.ended:
+            self._quic.send_ping(_UNWAITED_PING)
+            self.flush()
+            self._loop.call_later(PEER_KEEPALIVE_S, self._keep_alive)
+
+    def _on_stream_data(self, event: events.StreamDataReceived) -> None:
+        self._arrived_bytes += len(event.data)
+        if event.stream_id != _SIGNAL_STREAM or self._arrived_bytes > MAX_QUEUED_BYTES:
+            self.abort("too much, or not on the signalling stream", _ERROR_FLOOD)
+        elif event.data:
+            self._arrived.put_nowait(event.data)
+
+    def _on_ping_acknowledged(self, number: int) -> None:
+        answer = self._pings.get(number)
+        if answer is not None and not answer.done():
+            answer.set_result(None)
+
+    def _end(self, code: int, reason: str) -> None:
+        if self.ended:
+            return
+        self._end_code, self.end_reason = code, reason or "closed"
+        self._ended.set()
+        self._complete.set()
+        self._arrived.put_nowait(b"")
+        for answer in self._pings.values():
+            if not answer.done():
+                answer.set_result(None)
+        for connection_id in list(self._connection_ids):
+            self._release(connection_id)
+        self._set_timer()
+
+    def _release(self, connection_id: bytes) -> None:
+        self._connection_ids.discard(connection_id)
+        self._carrier.release(connection_id)

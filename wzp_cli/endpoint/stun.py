@@ -1,0 +1,137 @@
+"""STUN Binding messages as values, over aioice's codec.
+
+Two kinds are in use: a plain request, answered by servers, and the keyed request
+between peers (USERNAME, MESSAGE-INTEGRITY, FINGERPRINT; RFC 8445 section 7), which is
+at once connectivity check, route probe and NAT opener.
+"""
+
+import os
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wzp_cli.address import Address
+from wzp_cli.errors import RemoteProtocolError
+
+if TYPE_CHECKING:
+    from aioice.stun import Message
+
+__all__ = [
+    "TRANSACTION_ID_BYTES",
+    "BindingMessage",
+    "decode",
+    "encode_check",
+    "encode_indication",
+    "encode_request",
+    "encode_response",
+    "new_transaction_id",
+]
+
+TRANSACTION_ID_BYTES = 12
+_COOKIE = bytes.fromhex("2112a442")
+
+
+def new_transaction_id() -> bytes:
+    """Return 12 random bytes."""
+    return os.urandom(TRANSACTION_ID_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class BindingMessage:
+    """A Binding message off the network, not yet believed.
+
+    Attributes:
+        kind: "request", "response", "error" or "indication".
+        mapped: XOR-MAPPED-ADDRESS, or MAPPED-ADDRESS of an old server.
+        username: USERNAME ("" without one).
+        nominates: USE-CANDIDATE is there.
+    """
+
+    kind: str
+    transaction_id: bytes
+    mapped: Address | None
+    username: str
+    nominates: bool
+    _message: "Message"
+
+    def is_signed_with(self, password: str) -> bool:
+        """Whether MESSAGE-INTEGRITY is there and right."""
+        return self._message.check_message_integrity(password.encode())
+
+
+def decode(datagram: bytes) -> BindingMessage:
+    """Read a STUN Binding message.
+
+    Raises:
+        RemoteProtocolError: It is none.
+    """
+    if datagram[4:8] != _COOKIE:
+        raise RemoteProtocolError("no STUN cookie")
+    from aioice import stun
+
+    try:
+        message = stun.parse_message(datagram)
+        kind = stun.Class(message.message_class).name.lower()
+    except (ValueError, struct.error, IndexError) as error:
+        raise RemoteProtocolError(f"not a STUN message: {error}") from error
+    if message.message_method is not stun.Method.BINDING:
+        raise RemoteProtocolError("not a Binding message")
+    attributes = message.attributes
+    mapped = attributes.get("XOR-MAPPED-ADDRESS") or attributes.get("MAPPED-ADDRESS")
+    return BindingMessage(
+        kind=kind,
+        transaction_id=message.transaction_id,
+        mapped=Address(mapped[0].removeprefix("::ffff:"), mapped[1])
+        if mapped
+        else None,
+        username=attributes.get("USERNAME", ""),
+        nominates="USE-CANDIDATE" in attributes,
+        _message=message,
+    )
+
+
+def encode_request(transaction_id: bytes) -> bytes:
+    """Return a plain Binding request (RFC 8489)."""
+    from aioice.stun import Class
+
+    return bytes(_binding(Class.REQUEST, transaction_id))
+
+
+def encode_indication() -> bytes:
+    """Return a Binding indication: it asks for nothing, and shows that it arrived."""
+    from aioice.stun import Class
+
+    return bytes(_binding(Class.INDICATION, new_transaction_id()))
+
+
+def encode_check(
+    transaction_id: bytes, username: str, password: str, *, nominates: bool
+) -> bytes:
+    """Return a keyed Binding request: a check, a probe, an opener."""
+    from aioice.stun import Class
+
+    message = _binding(Class.REQUEST, transaction_id)
+    message.attributes["USERNAME"] = username
+    if nominates:
+        message.attributes["USE-CANDIDATE"] = None
+    message.add_message_integrity(password.encode())
+    return bytes(message)
+
+
+def encode_response(
+    transaction_id: bytes, mapped: Address, password: str | None = None
+) -> bytes:
+    """Return the answer to a Binding request, signed where the request was."""
+    from aioice.stun import Class
+
+    message = _binding(Class.RESPONSE, transaction_id)
+    message.attributes["XOR-MAPPED-ADDRESS"] = (str(mapped.ip), mapped.port)
+    if password is not None:
+        message.add_message_integrity(password.encode())
+    return bytes(message)
+
+
+def _binding(message_class: int, transaction_id: bytes) -> "Message":
+    from aioice.stun import Class, Message, Method
+
+    return Message(Method.BINDING, Class(message_class), transaction_id)

@@ -1,0 +1,204 @@
+"""The real wire: one UDP socket of the system, dual-stack where there is IPv6.
+
+On a dual-stack socket IPv4 hosts are IPv4-mapped, and its TTL option rules them (the
+hop limit option rules IPv6 alone): measured, docs/nat.md.
+"""
+
+import asyncio
+import contextlib
+import errno
+import socket
+import struct
+import sys
+from typing import Any
+
+from wzp_cli.address import Address
+from wzp_cli.defaults import RECEIVE_BATCH_DATAGRAMS, RECEIVE_BUFFER_BYTES
+from wzp_cli.endpoint.wire import Sink
+
+__all__ = ["UdpWire", "open_udp_wire"]
+
+_MAX_DATAGRAM_BYTES = 65535
+_MAX_CACHED_ADDRESSES = 8192
+_IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)
+_ANCILLARY_BYTES = 256
+_PACKET_INFO_V4 = struct.Struct("=I4s4s")
+_PACKET_INFO_V6 = struct.Struct("=16sI")
+
+
+def open_udp_wire(port: int, *, host: str = "", multihomed: bool = False) -> "UdpWire":
+    """Bind one UDP socket.
+
+    Args:
+        port: Port; 0 lets the system choose.
+        host: Own address to bind ("": every one, IPv4 and IPv6).
+        multihomed: Learn which own address each datagram came to, and answer from it
+            (Linux; elsewhere the system chooses).
+
+    Raises:
+        OSError: The port is in use, or may not be bound.
+    """
+    sock = _bind(port, host)
+    try:
+        return UdpWire(sock, multihomed=multihomed and sys.platform == "linux")
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _bind(port: int, host: str) -> socket.socket:
+    if host and ":" not in host:
+        return _bound(socket.AF_INET, (host, port))
+    if socket.has_dualstack_ipv6() or host:
+        try:
+            return _bound(socket.AF_INET6, (host or "::", port))
+        except OSError as error:
+            if host or error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                raise
+    return _bound(socket.AF_INET, ("0.0.0.0", port))
+
+
+def _bound(family: socket.AddressFamily, address: tuple[str, int]) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        sock.bind(address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+class UdpWire:
+    """One bound UDP socket on the running loop."""
+
+    def __init__(self, sock: socket.socket, *, multihomed: bool) -> None:
+        self._sock = sock
+        self._v6 = sock.family == socket.AF_INET6
+        self._multihomed = multihomed
+        self._loop = asyncio.get_running_loop()
+        self._sink: Sink | None = None
+        self._addresses: dict[Any, Address] = {}
+        host, port, *_ = sock.getsockname()
+        self._local = Address(host, port)
+        if multihomed:
+            sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+            if self._v6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+
+    @property
+    def local(self) -> Address:
+        """The bound address."""
+        return self._local
+
+    def start(self, sink: Sink) -> None:
+        """Bring each arriving datagram to `sink`, on the loop."""
+        self._sink = sink
+        self._loop.add_reader(self._sock.fileno(), self._read)
+
+    def close(self) -> None:
+        """Release the port."""
+        if self._sock.fileno() >= 0:
+            self._loop.remove_reader(self._sock.fileno())
+            self._sock.close()
+
+    def send(
+        self, datagram: bytes, to: Address, *, ttl: int | None = None, source: str = ""
+    ) -> None:
+        """Put one datagram on the network; one that can't leave is dropped."""
+        target = self._sockaddr(to)
+        if target is None or self._sock.fileno() < 0:
+            return
+        if ttl is None:
+            self._put(datagram, target, source)
+            return
+        level, option = self._ttl_option(to)
+        normal = self._sock.getsockopt(level, option)
+        self._sock.setsockopt(level, option, ttl)
+        try:
+            self._put(datagram, target, source)
+        finally:
+            self._sock.setsockopt(level, option, normal)
+
+    def _put(self, datagram: bytes, target: Any, source: str) -> None:
+        ancillary = self._packet_info(source) if source and self._multihomed else []
+        # An ICMP error about some earlier packet fails the next send: once more.
+        for _ in range(2):
+            try:
+                if ancillary:
+                    self._sock.sendmsg([datagram], ancillary, 0, target)
+                else:
+                    self._sock.sendto(datagram, target)
+            except BlockingIOError:
+                return
+            except OSError:
+                continue
+            return
+
+    def _sockaddr(self, to: Address) -> tuple[Any, ...] | None:
+        if not self._v6:
+            return None if to.is_v6 else tuple(to)
+        if not to.is_v6:
+            return (f"::ffff:{to.host}", to.port)
+        host, _, scope = to.host.partition("%")
+        if not scope:
+            return (host, to.port)
+        with contextlib.suppress(OSError):
+            return (host, to.port, 0, socket.if_nametoindex(scope))
+        return None
+
+    def _ttl_option(self, to: Address) -> tuple[int, int]:
+        if to.is_v6:
+            return socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS
+        return socket.IPPROTO_IP, socket.IP_TTL
+
+    def _packet_info(self, source: str) -> list[tuple[int, int, bytes]]:
+        if self._v6:
+            host = source if ":" in source else f"::ffff:{source}"
+            packed = socket.inet_pton(socket.AF_INET6, host)
+            info = _PACKET_INFO_V6.pack(packed, 0)
+            return [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, info)]
+        packed = socket.inet_pton(socket.AF_INET, source)
+        info = _PACKET_INFO_V4.pack(0, packed, bytes(4))
+        return [(socket.IPPROTO_IP, _IP_PKTINFO, info)]
+
+    def _read(self) -> None:
+        for _ in range(RECEIVE_BATCH_DATAGRAMS):
+            own = ""
+            try:
+                if self._multihomed:
+                    datagram, ancillary, _, peer = self._sock.recvmsg(
+                        _MAX_DATAGRAM_BYTES, _ANCILLARY_BYTES
+                    )
+                    own = self._own_host(ancillary)
+                else:
+                    datagram, peer = self._sock.recvfrom(_MAX_DATAGRAM_BYTES)
+            except BlockingIOError:
+                return
+            except OSError:
+                continue  # an ICMP error about some packet that we sent
+            if self._sink is not None:
+                self._sink(datagram, self._address(peer), own)
+            if self._sock.fileno() < 0:
+                return
+
+    def _address(self, peer: Any) -> Address:
+        address = self._addresses.get(peer)
+        if address is None:
+            if len(self._addresses) >= _MAX_CACHED_ADDRESSES:
+                self._addresses.clear()
+            host = peer[0].removeprefix("::ffff:")
+            address = self._addresses[peer] = Address(host, peer[1])
+        return address
+
+    def _own_host(self, ancillary: list[tuple[int, int, bytes]]) -> str:
+        for level, kind, info in ancillary:
+            if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
+                host = socket.inet_ntop(socket.AF_INET6, info[:16])
+                return host.removeprefix("::ffff:")
+            if level == socket.IPPROTO_IP and kind == _IP_PKTINFO:
+                return socket.inet_ntop(socket.AF_INET, info[4:8])
+        return ""

@@ -1,0 +1,1 @@
+"""Sound on its way: the packet, its order and moment, and how well it went."""

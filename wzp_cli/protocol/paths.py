@@ -1,0 +1,342 @@
+"""Which routes a call has, which of them work, and which one media takes.
+
+One machine for each call, without I/O: candidates, answers and time go in; checks to
+send and the routes to use come out. Each route is in one state, and TRANSITIONS is the
+whole of it. A route is used only after a keyed check came back over it.
+
+Opening (docs/nat.md, traps 1 and 2): toward a server-reflexive candidate the first
+checks have a low TTL: they open our own NAT and die before the peer's, which an early
+packet could poison. Each side says `opened` inside the link when they have left; then
+checks of full reach go out.
+"""
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from wzp_cli.defaults import (
+    CHECK_GIVE_UP_S,
+    CHECK_TIMES_S,
+    DIRECT_PROBE_S,
+    MAX_CANDIDATES,
+    OPENED_WAIT_S,
+    OPENER_TTLS_HOPS,
+    RELAY_PROBE_S,
+    RETRY_FIRST_S,
+    RETRY_LATER_S,
+    ROUTE_DOUBT_S,
+    ROUTE_GIVE_UP_S,
+    RTT_STICKINESS_S,
+    STANDBY_PROBE_S,
+)
+from wzp_cli.errors import LocalProtocolError
+from wzp_cli.protocol.route import ChannelRoute, Route
+
+__all__ = ["TRANSITIONS", "Check", "Input", "Paths", "RouteKind", "State", "Trial"]
+
+RouteKind = Literal["host", "srflx", "prflx", "mapped", "relay"]
+
+
+class State(enum.Enum):
+    """What is known of one route."""
+
+    OPENING = "our NAT is being opened, the peer's is awaited"
+    CHECKING = "checks are out"
+    VALID = "an answer came back"
+    DOUBTED = "answers stopped"
+    FAILED = "given up, until the next round"
+
+
+class Input(enum.Enum):
+    """What can happen to one route."""
+
+    OPENED = "both NATs are open"
+    ANSWERED = "check answered"
+    SILENT = "no answer lately"
+    GIVEN_UP = "no answer for too long"
+    RETRY = "next round"
+
+
+TRANSITIONS: dict[State, dict[Input, State]] = {
+    State.OPENING: {Input.OPENED: State.CHECKING, Input.ANSWERED: State.VALID},
+    State.CHECKING: {Input.ANSWERED: State.VALID, Input.GIVEN_UP: State.FAILED},
+    State.VALID: {Input.ANSWERED: State.VALID, Input.SILENT: State.DOUBTED},
+    State.DOUBTED: {Input.ANSWERED: State.VALID, Input.GIVEN_UP: State.FAILED},
+    State.FAILED: {Input.ANSWERED: State.VALID, Input.RETRY: State.CHECKING},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Send one keyed check; `ttl` None reaches all the way."""
+
+    route: Route
+    ttl: int | None
+    nominates: bool
+
+
+@dataclass(slots=True)
+class Trial:
+    """One route and what became of it. Times are the caller's clock, in seconds."""
+
+    route: Route
+    kind: RouteKind
+    state: State
+    since: float
+    due: float
+    sent: int = 0
+    rounds: int = 0
+    rtt_s: float | None = None
+    answered_at: float | None = None
+    unanswered_since: float | None = None
+
+    @property
+    def is_relay(self) -> bool:
+        """Whether it goes through the relay."""
+        return isinstance(self.route, ChannelRoute)
+
+    def move(self, happened: Input, now: float) -> None:
+        """Go to the next state.
+
+        Raises:
+            LocalProtocolError: This cannot happen in this state.
+        """
+        try:
+            state = TRANSITIONS[self.state][happened]
+        except KeyError:
+            message = f"{happened.name} while {self.state.name}"
+            raise LocalProtocolError(message) from None
+        if state is not self.state:
+            self.since, self.due = now, now
+        self.state = state
+
+
+@dataclass
+class Paths:
+    """The routes of one call.
+
+    Attributes:
+        controlling: This side nominates (the link's dialler).
+        trials: Every route known, the first one first.
+        selected: The route that media takes.
+    """
+
+    controlling: bool
+    first: Route
+    now: float
+    trials: dict[Route, Trial] = field(default_factory=dict)
+    _nominated: Route | None = None
+    _peer_opened: bool = False
+    _told_opened: bool = False
+
+    def __post_init__(self) -> None:
+        kind: RouteKind = "relay" if isinstance(self.first, ChannelRoute) else "prflx"
+        trial = Trial(self.first, kind, State.VALID, self.now, self.now)
+        self.trials[self.first] = trial
+        self.selected: Route = self.first
+
+    # -- what happens
+
+    def add(self, candidates: Iterable[tuple[Route, RouteKind]], now: float) -> None:
+        """Take the peer's candidates, already judged reachable and allowed."""
+        for route, kind in candidates:
+            if route in self.trials or len(self.trials) > MAX_CANDIDATES:
+                continue
+            waits = kind in ("srflx", "mapped") and not self._peer_opened
+            state = State.OPENING if waits else State.CHECKING
+            self.trials[route] = Trial(route, kind, state, now, now)
+
+    def peer_opened(self, now: float) -> None:
+        """The peer said that its NAT is open toward us."""
+        self._peer_opened = True
+        for trial in self.trials.values():
+            if trial.state is State.OPENING and trial.sent:
+                trial.move(Input.OPENED, now)
+
+    def answered(self, route: Route, rtt_s: float, now: float) -> None:
+        """An authentic answer came back over `route`."""
+        trial = self.trials.get(route)
+        if trial is None:
+            return
+        trial.rtt_s = rtt_s if trial.rtt_s is None else (7 * trial.rtt_s + rtt_s) / 8
+        trial.answered_at = now
+        trial.unanswered_since = None
+        trial.rounds = 0
+        trial.move(Input.ANSWERED, now)
+        self._select(now)
+
+    def checked(self, route: Route, *, nominates: bool, now: float) -> None:
+        """An authentic check of the peer's came over `route`: check it in turn."""
+        self.strayed(route, now)
+        trial = self.trials.get(route)
+        if trial is None:
+            return
+        if trial.state is State.OPENING:
+            trial.move(Input.OPENED, now)
+        elif trial.state is State.FAILED:
+            trial.move(Input.RETRY, now)
+        if nominates and not self.controlling:
+            self._nominated = route
+            self._select(now)
+
+    def strayed(self, route: Route, now: float) -> None:
+        """Something authentic came over an unknown route: find out if it works."""
+        if len(self.trials) <= 2 * MAX_CANDIDATES and route not in self.trials:
+            self.trials[route] = Trial(route, "prflx", State.CHECKING, now, now)
+
+    # -- what follows
+
+    def poll(self, now: float) -> list[Check]:
+        """Return the checks that are due; call again at `due`."""
+        checks: list[Check] = []
+        for trial in self.trials.values():
+            while trial.due <= now:
+                checks += self._advance(trial, now)
+        self._select(now)
+        return checks
+
+    @property
+    def due(self) -> float:
+        """When to poll next."""
+        return min(trial.due for trial in self.trials.values())
+
+    def tell_opened(self) -> bool:
+        """Whether to tell the peer, now and once, that our openers have left."""
+        if self._told_opened or any(
+            trial.state is State.OPENING and not trial.sent
+            for trial in self.trials.values()
+        ):
+            return False
+        self._told_opened = True
+        return True
+
+    @property
+    def sending(self) -> tuple[Route, ...]:
+        """The routes that media takes: one, or two while the selected is in doubt."""
+        selected = self.trials[self.selected]
+        if selected.state is State.VALID:
+            return (self.selected,)
+        others = [t for t in self.trials.values() if t is not selected]
+        best = self._best([t for t in others if t.state is State.VALID])
+        if best is None and selected.state is State.FAILED:
+            best = next((t for t in others if t.is_relay), None)
+        return (self.selected,) if best is None else (self.selected, best.route)
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether media goes straight to the peer."""
+        return not self.trials[self.selected].is_relay
+
+    @property
+    def rtt_s(self) -> float | None:
+        """The selected route's smoothed round trip."""
+        return self.trials[self.selected].rtt_s
+
+    # -- inside
+
+    def _advance(self, trial: Trial, now: float) -> list[Check]:
+        match trial.state:
+            case State.OPENING:
+                return self._open(trial, now)
+            case State.CHECKING:
+                return self._check(trial, now)
+            case State.VALID | State.DOUBTED:
+                return self._probe(trial, now)
+            case State.FAILED:
+                return self._rest(trial, now)
+
+    def _open(self, trial: Trial, now: float) -> list[Check]:
+        if trial.sent:  # nothing was heard of the peer's NAT: go on regardless
+            trial.move(Input.OPENED, now)
+            return []
+        trial.sent += len(OPENER_TTLS_HOPS)
+        trial.due = now + OPENED_WAIT_S
+        if self._peer_opened:
+            trial.move(Input.OPENED, now)
+        return [Check(trial.route, ttl, False) for ttl in OPENER_TTLS_HOPS]
+
+    def _check(self, trial: Trial, now: float) -> list[Check]:
+        elapsed_s = now - trial.since
+        if elapsed_s >= CHECK_GIVE_UP_S:
+            trial.move(Input.GIVEN_UP, now)
+            return []
+        later = [at for at in CHECK_TIMES_S if at > elapsed_s]
+        trial.due = trial.since + (later[0] if later else CHECK_GIVE_UP_S)
+        trial.sent += 1
+        return [Check(trial.route, None, False)]
+
+    def _probe(self, trial: Trial, now: float) -> list[Check]:
+        if self._is_silent(trial, now):
+            if trial.state is State.VALID:
+                trial.move(Input.SILENT, now)
+            elif now - trial.since >= ROUTE_GIVE_UP_S:
+                trial.move(Input.GIVEN_UP, now)
+                return []
+        trial.due = now + self._probe_interval_s(trial)
+        trial.sent += 1
+        if trial.unanswered_since is None:
+            trial.unanswered_since = now
+        nominates = self.controlling and trial.route == self.selected
+        return [Check(trial.route, None, nominates)]
+
+    def _is_silent(self, trial: Trial, now: float) -> bool:
+        since = trial.unanswered_since
+        if trial.answered_at is not None and self._is_watched(trial):
+            since = trial.answered_at
+        if since is None:
+            return False
+        return now - since > max(ROUTE_DOUBT_S, 2 * (trial.rtt_s or 0.0))
+
+    def _is_watched(self, trial: Trial) -> bool:
+        """Whether it is probed so often that silence tells at once."""
+        return trial.route == self.selected and not trial.is_relay
+
+    def _probe_interval_s(self, trial: Trial) -> float:
+        if trial.state is State.DOUBTED or self._is_watched(trial):
+            return DIRECT_PROBE_S
+        if trial.unanswered_since is not None:
+            return ROUTE_DOUBT_S
+        return RELAY_PROBE_S if trial.route == self.selected else STANDBY_PROBE_S
+
+    def _rest(self, trial: Trial, now: float) -> list[Check]:
+        pause_s = RETRY_LATER_S if trial.rounds else RETRY_FIRST_S
+        if now - trial.since < pause_s:
+            trial.due = trial.since + pause_s
+            return []
+        trial.rounds += 1
+        trial.move(Input.RETRY, now)
+        if trial.kind in ("srflx", "mapped"):
+            return [Check(trial.route, ttl, False) for ttl in OPENER_TTLS_HOPS]
+        return []
+
+    def _select(self, now: float) -> None:
+        selected = self.trials[self.selected]
+        nominated = self.trials.get(self._nominated) if self._nominated else None
+        if nominated is not None and nominated.state is State.VALID:
+            self._take(nominated, now)
+            return
+        if selected.state is State.DOUBTED:
+            return
+        if nominated is not None and selected.state is State.VALID:
+            return  # the peer's word is awaited here
+        best = self._best([t for t in self.trials.values() if t.state is State.VALID])
+        if best is not None:
+            self._take(best, now)
+
+    def _take(self, trial: Trial, now: float) -> None:
+        if trial.route != self.selected:
+            self.selected = trial.route
+            trial.due = now
+
+    def _best(self, valid: list[Trial]) -> Trial | None:
+        if not self.controlling and self._nominated is None:
+            # Until the controlling side has nominated, stay where the call began.
+            valid = [
+                t for t in valid if t.route in (self.first, self.selected)
+            ] or valid
+        return min(valid, key=self._rank, default=None)
+
+    def _rank(self, trial: Trial) -> tuple[bool, float]:
+        bonus_s = RTT_STICKINESS_S if trial.route == self.selected else 0.0
+        return trial.is_relay, (trial.rtt_s or 0.0) - bonus_s

@@ -1,0 +1,127 @@
+"""What two peers say to each other, inside their end-to-end link."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from wzp_cli.defaults import MAX_CANDIDATES
+from wzp_cli.protocol.signal import Message
+
+__all__ = [
+    "Answer",
+    "Cancel",
+    "CandidateInfo",
+    "Candidates",
+    "Decline",
+    "Goodbye",
+    "Hello",
+    "Nat",
+    "Offer",
+    "Opened",
+    "PeerMessage",
+    "Quality",
+    "Ringing",
+]
+
+Text = Annotated[str, msgspec.Meta(max_length=256)]
+Token = Annotated[str, msgspec.Meta(max_length=64)]
+
+
+class Hello(Message, frozen=True, kw_only=True, tag="hello"):
+    """First, both ways: the link is up when the other side's has come."""
+
+    version: Text
+    name: Text = ""
+    features: Annotated[tuple[Token, ...], msgspec.Meta(max_length=32)] = ()
+
+
+class Offer(Message, frozen=True, kw_only=True, tag="offer"):
+    """Ring, please. `media`: codecs in order of preference."""
+
+    call: Token
+    media: Annotated[list[Token], msgspec.Meta(max_length=8)]
+
+
+class Ringing(Message, frozen=True, kw_only=True, tag="ringing"):
+    """A person is being asked."""
+
+    call: Token
+
+
+class Answer(Message, frozen=True, kw_only=True, tag="answer"):
+    """Yes. `media`: the codec chosen from the offer."""
+
+    call: Token
+    media: Token
+
+
+class Decline(Message, frozen=True, kw_only=True, tag="decline"):
+    """No: `declined`, `busy`, `refused`, `timeout` or `unsupported`."""
+
+    call: Token
+    reason: Token
+
+
+class Cancel(Message, frozen=True, kw_only=True, tag="cancel"):
+    """The caller no longer rings: `cancelled`, `timeout`, `answered-elsewhere`."""
+
+    call: Token
+    reason: Token
+
+
+class CandidateInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One address where the sender may be reached."""
+
+    type: Literal["host", "srflx", "prflx", "mapped"]
+    address: Annotated[str, msgspec.Meta(max_length=64)]
+
+
+class Nat(msgspec.Struct, frozen=True, kw_only=True):
+    """What the sender knows of its own NAT; "unknown" where it was not measured."""
+
+    mapping: Token = "unknown"
+    filtering: Token = "unknown"
+    allocation: Token = "unknown"
+
+
+class Candidates(Message, frozen=True, kw_only=True, tag="candidates"):
+    """Where to check me, and with which key (RFC 8445's ufrag and password)."""
+
+    ufrag: Annotated[str, msgspec.Meta(min_length=4, max_length=32)]
+    pwd: Annotated[str, msgspec.Meta(min_length=22, max_length=64)]
+    list: Annotated[list[CandidateInfo], msgspec.Meta(max_length=MAX_CANDIDATES)]
+    end: bool = True
+    nat: Nat | None = None
+
+
+class Opened(Message, frozen=True, kw_only=True, tag="opened"):
+    """My NAT is open toward your candidates: checks may start."""
+
+
+class Quality(Message, frozen=True, kw_only=True, tag="quality"):
+    """How the other side's sound arrives here, over the last second."""
+
+    loss_pct: float
+    jitter_ms: float
+    concealed_ms: float
+    buffer_ms: float
+
+
+class Goodbye(Message, frozen=True, kw_only=True, tag="hangup"):
+    """The call is over."""
+
+    reason: Token
+
+
+PeerMessage = (
+    Hello
+    | Offer
+    | Ringing
+    | Answer
+    | Decline
+    | Cancel
+    | Candidates
+    | Opened
+    | Quality
+    | Goodbye
+)

@@ -1,0 +1,140 @@
+"""What a client and its relay say to each other.
+
+A channel is named by two random ids, one for each direction: frames that a client sends
+carry its `send` id, frames that come to it carry its `receive` id.
+"""
+
+from typing import Annotated
+
+import msgspec
+
+from wzp_cli.protocol.signal import Message
+
+__all__ = [
+    "ChannelIds",
+    "Closed",
+    "Connect",
+    "Connected",
+    "Device",
+    "Enter",
+    "Incoming",
+    "Observed",
+    "ProbeMe",
+    "Publish",
+    "Published",
+    "Refused",
+    "RelayMessage",
+    "Unpublish",
+    "Welcome",
+]
+
+# The length too: "$" alone lets a newline follow.
+ChannelId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$", max_length=16)]
+IdentityText = Annotated[str, msgspec.Meta(max_length=64)]
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Token = Annotated[str, msgspec.Meta(max_length=64)]
+
+
+class ChannelIds(msgspec.Struct, frozen=True, kw_only=True):
+    """One side's view of a channel: 8 bytes each, in hexadecimal."""
+
+    send: ChannelId
+    receive: ChannelId
+
+
+class Enter(Message, frozen=True, kw_only=True, tag="enter"):
+    """A client's first message: it opens the stream."""
+
+    version: Annotated[str, msgspec.Meta(max_length=64)]
+
+
+class Welcome(Message, frozen=True, kw_only=True, tag="welcome"):
+    """The relay's first message: it knows who we are. `ports`: also answer STUN."""
+
+    version: Annotated[str, msgspec.Meta(max_length=64)]
+    address: Annotated[str, msgspec.Meta(max_length=64)]
+    ports: Annotated[tuple[Port, ...], msgspec.Meta(max_length=8)] = ()
+
+
+class Publish(Message, frozen=True, kw_only=True, tag="publish"):
+    """Let others call me here. `name`: shown to nobody but the operator."""
+
+    name: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    token: Annotated[str, msgspec.Meta(max_length=256)] = ""
+
+
+class Published(Message, frozen=True, kw_only=True, tag="published"):
+    """From now on, others can call you."""
+
+
+class Unpublish(Message, frozen=True, kw_only=True, tag="unpublish"):
+    """Stop that."""
+
+
+class Observed(Message, frozen=True, kw_only=True, tag="observed"):
+    """The address you come from: at once, and whenever it has changed."""
+
+    address: Annotated[str, msgspec.Meta(max_length=64)]
+
+
+class Connect(Message, frozen=True, kw_only=True, tag="connect"):
+    """Give me a channel to each device of `target`. `request` names the answer."""
+
+    request: Token
+    target: IdentityText
+
+
+class Device(msgspec.Struct, frozen=True, kw_only=True):
+    """One device of the target's, and the channel to it."""
+
+    device: Token
+    channel: ChannelIds
+
+
+class Connected(Message, frozen=True, kw_only=True, tag="connected"):
+    """Here they are."""
+
+    request: Token
+    devices: Annotated[list[Device], msgspec.Meta(max_length=16)]
+
+
+class Refused(Message, frozen=True, kw_only=True, tag="refused"):
+    """No channel: `offline`, `limit`, `access` or `draining`."""
+
+    request: Token
+    reason: Token
+
+
+class Incoming(Message, frozen=True, kw_only=True, tag="incoming"):
+    """`caller`, as the relay verified it, is about to dial you through `channel`."""
+
+    channel: ChannelIds
+    caller: IdentityText
+
+
+class Closed(Message, frozen=True, kw_only=True, tag="closed"):
+    """Frames with this id flow no more: the sender's `send`, or your `receive`."""
+
+    channel: ChannelId
+
+
+class ProbeMe(Message, frozen=True, kw_only=True, tag="probe_me"):
+    """Send one STUN indication from the extra port `port` to my validated address."""
+
+    port: Port
+
+
+RelayMessage = (
+    Enter
+    | Welcome
+    | Publish
+    | Published
+    | Unpublish
+    | Observed
+    | Connect
+    | Connected
+    | Refused
+    | Incoming
+    | Closed
+    | ProbeMe
+)

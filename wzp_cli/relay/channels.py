@@ -1,0 +1,274 @@
+"""The data plane's table: from where to where frames go, and how many.
+
+A channel joins two links by two random ids, one for each direction. The id with which a
+client sends is the one with which the other side receives, so a frame is passed on as
+it came: one dictionary look-up, no copy, nothing decrypted.
+
+    caller --- 0x08, id A, datagram ---> relay --- 0x08, id A, datagram ---> callee
+    caller <-- 0x08, id B, datagram ---  relay <-- 0x08, id B, datagram ---  callee
+
+Nothing is ever answered: a frame that does not fit is dropped and counted.
+"""
+
+import collections
+import enum
+import os
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+from wzp_cli.address import Address
+from wzp_cli.defaults import (
+    RELAY_CHANNEL_BURST_S,
+    RELAY_CHANNEL_IDLE_S,
+    RELAY_CHANNEL_MAX_BITS_PER_S,
+    RELAY_CHANNEL_MAX_PACKETS_PER_S,
+)
+from wzp_cli.errors import LocalProtocolError
+from wzp_cli.protocol.demux import (
+    CHANNEL_ID_BYTES,
+    FRAME_HEADER_BYTES,
+    DatagramKind,
+    kind_of,
+)
+from wzp_cli.protocol.relay_messages import ChannelIds
+
+__all__ = ["Channel", "ChannelTable", "DropReason", "Link"]
+
+Link = Hashable
+"""A relay link: anything that stands for it while it lives."""
+
+_S_PER_PACKET = 1 / RELAY_CHANNEL_MAX_PACKETS_PER_S
+_PACKETS_AHEAD_S = RELAY_CHANNEL_BURST_S - _S_PER_PACKET
+_S_PER_BYTE = 8 / RELAY_CHANNEL_MAX_BITS_PER_S
+
+_NOT_CARRIED = frozenset(
+    first
+    for first in range(256)
+    if kind_of(bytes([first])) in (DatagramKind.RELAYED, DatagramKind.OTHER)
+)
+"""First bytes of what may not be in a frame."""
+
+
+class DropReason(enum.StrEnum):
+    """Why a frame was not passed on. (StrEnum: it hashes without Python code.)"""
+
+    UNKNOWN_CHANNEL = "unknown_channel"
+    WRONG_SOURCE = "wrong_source"
+    NOT_CARRIED = "not_carried"
+    PACKET_RATE = "packet_rate"
+    BIT_RATE = "bit_rate"
+
+
+class _Direction:
+    """One direction of a channel.
+
+    Rates are kept as the moment when the sender's packets (bytes) so far would have
+    left, had they been spaced at the highest rate: a token bucket of two numbers.
+    """
+
+    __slots__ = (
+        "bytes",
+        "bytes_done_s",
+        "packets",
+        "packets_done_s",
+        "sender",
+        "source",
+        "to",
+    )
+
+    def __init__(self, sender: Link, source: Address, to: Address, now: float) -> None:
+        self.sender, self.source, self.to = sender, source, to
+        self.packets_done_s = self.bytes_done_s = now
+        self.packets = self.bytes = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Channel:
+    """What joins a caller's link to one of the callee's."""
+
+    caller: Link
+    callee: Link
+    caller_id: bytes
+    callee_id: bytes
+
+    def other(self, link: Link) -> Link:
+        """Return the link at the other end."""
+        return self.callee if link == self.caller else self.caller
+
+    def send_id(self, link: Link) -> bytes:
+        """Return the id with which `link` sends."""
+        return self.caller_id if link == self.caller else self.callee_id
+
+    def ids(self, link: Link) -> ChannelIds:
+        """Return the ids as `link` is told them."""
+        return ChannelIds(
+            send=self.send_id(link).hex(), receive=self.send_id(self.other(link)).hex()
+        )
+
+
+class ChannelTable:
+    """All channels of a relay.
+
+    Attributes:
+        drops: Frames that were not passed on, by reason.
+    """
+
+    def __init__(self, *, random_bytes: Callable[[int], bytes] = os.urandom) -> None:
+        self.drops: collections.Counter[DropReason] = collections.Counter()
+        self._random_bytes = random_bytes
+        self._directions: dict[bytes, _Direction] = {}
+        self._channels: dict[bytes, Channel] = {}
+        self._by_pair: dict[tuple[Link, Link], Channel] = {}
+        self._by_link: dict[Link, set[Channel]] = {}
+        self._ended_packets = self._ended_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._by_pair)
+
+    def open(
+        self,
+        caller: tuple[Link, Address],
+        callee: tuple[Link, Address],
+        now: float,
+    ) -> Channel:
+        """Join two different links; ends the channel that the same call had before.
+
+        When both call each other at once there are two channels, so that giving up
+        one does not end the other.
+
+        Args:
+            caller: The link that asks, and its validated address.
+            callee: The link that is called, and its validated address.
+            now: In seconds.
+
+        Raises:
+            LocalProtocolError: The two links are one.
+        """
+        (caller_link, caller_at), (callee_link, callee_at) = caller, callee
+        if caller_link == callee_link:
+            raise LocalProtocolError("a channel from a link to itself")
+        if (before := self._by_pair.get((caller_link, callee_link))) is not None:
+            self._remove(before)
+        caller_id = self._add(_Direction(caller_link, caller_at, callee_at, now))
+        callee_id = self._add(_Direction(callee_link, callee_at, caller_at, now))
+        channel = Channel(caller_link, callee_link, caller_id, callee_id)
+        self._channels[caller_id] = self._channels[callee_id] = channel
+        self._by_pair[caller_link, callee_link] = channel
+        for link in (caller_link, callee_link):
+            self._by_link.setdefault(link, set()).add(channel)
+        return channel
+
+    def forward(
+        self, frame: bytes, source: Address, now: float
+    ) -> tuple[bytes, Address] | None:
+        """Return what to send, and where to; None for a frame that is dropped.
+
+        Args:
+            frame: A datagram whose first byte says that it is a relayed frame.
+            source: Where it came from.
+            now: In seconds.
+        """
+        direction = self._directions.get(frame[1:FRAME_HEADER_BYTES])
+        if direction is None:
+            return self._dropped(DropReason.UNKNOWN_CHANNEL)
+        if direction.source != source:
+            return self._dropped(DropReason.WRONG_SOURCE)
+        size = len(frame)
+        if size <= FRAME_HEADER_BYTES or frame[FRAME_HEADER_BYTES] in _NOT_CARRIED:
+            return self._dropped(DropReason.NOT_CARRIED)
+        packets_done_s, bytes_done_s = direction.packets_done_s, direction.bytes_done_s
+        if packets_done_s < now:  # not max(): a call costs as much as the look-up
+            packets_done_s = now
+        if bytes_done_s < now:
+            bytes_done_s = now
+        if packets_done_s > now + _PACKETS_AHEAD_S:
+            return self._dropped(DropReason.PACKET_RATE)
+        size_s = size * _S_PER_BYTE
+        if bytes_done_s > now + RELAY_CHANNEL_BURST_S - size_s:
+            return self._dropped(DropReason.BIT_RATE)
+        direction.packets_done_s = packets_done_s + _S_PER_PACKET
+        direction.bytes_done_s = bytes_done_s + size_s
+        direction.packets += 1
+        direction.bytes += size
+        return frame, direction.to
+
+    def move(self, link: Link, address: Address) -> None:
+        """Let all channels of `link` follow it to an address that it has validated."""
+        for channel in self._by_link.get(link, ()):
+            self._directions[channel.send_id(link)].source = address
+            self._directions[channel.send_id(channel.other(link))].to = address
+
+    def close(self, link: Link, send_id: bytes) -> Channel | None:
+        """End the channel in which `link` sends with this id; None if there is none."""
+        direction = self._directions.get(send_id)
+        if direction is None or direction.sender != link:
+            return None
+        channel = self._channels[send_id]
+        self._remove(channel)
+        return channel
+
+    def close_link(self, link: Link) -> list[Channel]:
+        """End every channel of a link that is gone, and return them."""
+        ended = list(self._by_link.get(link, ()))
+        for channel in ended:
+            self._remove(channel)
+        return ended
+
+    def sweep(self, now: float) -> list[Channel]:
+        """End the channels that were idle both ways for too long; return them."""
+        since_s = now - RELAY_CHANNEL_IDLE_S
+        ended = [c for c in self._by_pair.values() if self._used_s(c) < since_s]
+        for channel in ended:
+            self._remove(channel)
+        return ended
+
+    def forwarded(self, channel: Channel) -> tuple[int, int]:
+        """Return packets and bytes passed on so far, both ways, frames' header and all.
+
+        A channel that has ended has (0, 0): ask before.
+        """
+        ways = [
+            self._directions[send_id]
+            for send_id in (channel.caller_id, channel.callee_id)
+            if send_id in self._directions
+        ]
+        return sum(way.packets for way in ways), sum(way.bytes for way in ways)
+
+    @property
+    def forwarded_total(self) -> tuple[int, int]:
+        """Packets and bytes passed on since the start, by all channels there were."""
+        ways = self._directions.values()
+        return (
+            self._ended_packets + sum(way.packets for way in ways),
+            self._ended_bytes + sum(way.bytes for way in ways),
+        )
+
+    def _dropped(self, reason: DropReason) -> tuple[bytes, Address] | None:
+        self.drops[reason] += 1
+        return None
+
+    def _add(self, direction: _Direction) -> bytes:
+        send_id = self._random_bytes(CHANNEL_ID_BYTES)
+        while send_id in self._directions:
+            send_id = self._random_bytes(CHANNEL_ID_BYTES)
+        self._directions[send_id] = direction
+        return send_id
+
+    def _used_s(self, channel: Channel) -> float:
+        """Return when it was used last, at most a burst too late."""
+        return max(
+            self._directions[channel.caller_id].packets_done_s,
+            self._directions[channel.callee_id].packets_done_s,
+        )
+
+    def _remove(self, channel: Channel) -> None:
+        packets, size = self.forwarded(channel)
+        self._ended_packets += packets
+        self._ended_bytes += size
+        for send_id in (channel.caller_id, channel.callee_id):
+            del self._directions[send_id], self._channels[send_id]
+        del self._by_pair[channel.caller, channel.callee]
+        for link in (channel.caller, channel.callee):
+            self._by_link[link].discard(channel)
+            if not self._by_link[link]:
+                del self._by_link[link]

@@ -1,0 +1,250 @@
+"""`wzp relay`: it knows who is online, tells addresses, forwards opaque datagrams."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from wzp_cli import __version__
+from wzp_cli.address import Address
+from wzp_cli.concurrency import task_group
+from wzp_cli.defaults import HELLO_TIMEOUT_S, RELAY_SWEEP_S
+from wzp_cli.endpoint.endpoint import Endpoint
+from wzp_cli.endpoint.link import Link
+from wzp_cli.endpoint.message_stream import MessageStream
+from wzp_cli.endpoint.reflector import BindingBudget, Reflector
+from wzp_cli.errors import ConnectionLost, WzpError
+from wzp_cli.events import RelayStats, Report
+from wzp_cli.protocol import relay_messages as relay
+from wzp_cli.protocol.identity import Identity
+from wzp_cli.protocol.signal import Message
+from wzp_cli.relay.channels import Channel, ChannelTable
+from wzp_cli.relay.limits import Limits, Refusal
+from wzp_cli.relay.presence import Presence, Reachable
+
+__all__ = ["RelaySettings", "run_relay"]
+
+_Stream = MessageStream[relay.RelayMessage]
+
+
+@dataclass(frozen=True, slots=True)
+class RelaySettings:
+    """How a relay is run.
+
+    Attributes:
+        admits: Whether an identity may use it.
+    """
+
+    admits: Callable[[Identity], bool] = lambda identity: True
+
+
+async def run_relay(
+    endpoint: Endpoint,
+    reflectors: Sequence[Reflector],
+    settings: RelaySettings,
+    report: Report,
+) -> None:
+    """Serve until cancelled.
+
+    Args:
+        endpoint: The one socket: signalling, reflection and channels.
+        reflectors: The extra ports, already open.
+        settings: Who may use it.
+        report: Takes RelayStats.
+    """
+    server = _Relay(endpoint, reflectors, settings, report)
+    await server.run()
+
+
+@dataclass
+class _Relay:
+    endpoint: Endpoint
+    reflectors: Sequence[Reflector]
+    settings: RelaySettings
+    report: Report
+    channels: ChannelTable = field(default_factory=ChannelTable)
+    presence: Presence = field(default_factory=Presence)
+    limits: Limits = field(default_factory=Limits)
+    _streams: dict[Link, _Stream] = field(default_factory=dict)
+    _told: RelayStats | None = None
+
+    async def run(self) -> None:
+        now, forward = self.endpoint.now, self.channels.forward
+        budget = BindingBudget(now())
+        self.endpoint.forward = lambda frame, source: forward(frame, source, now())
+        self.endpoint.answer_binding = lambda request, source: budget.allows(
+            request, source, now()
+        )
+        self.endpoint.accept_relay_clients()
+        async with task_group() as group:
+            group.create_task(self._sweep())
+            while True:
+                link = await self.endpoint.accept()
+                group.create_task(self._serve(link))
+
+    async def _serve(self, link: Link) -> None:
+        """Serve one client to its end; what it does wrong ends nobody else."""
+        address = link.address
+        if address is None or not self._admitted(link, address):
+            return
+        stream: _Stream = MessageStream(link, relay.RelayMessage)
+        self._streams[link] = stream
+        self.presence.join(link, link.identity.key)
+        link.on_address = lambda moved: self._moved(link, moved)
+        try:
+            async with asyncio.timeout(HELLO_TIMEOUT_S):
+                entered = await stream.receive()
+            if isinstance(entered, relay.Enter):
+                self._welcome(stream, address)
+                async for message in stream.messages():
+                    self._take(message, stream)
+        except (WzpError, TimeoutError):
+            pass  # it is over, one way or another
+        finally:
+            link.refuse("bye")
+            self._forget(link)
+
+    def _admitted(self, link: Link, address: Address) -> bool:
+        if not self.limits.admit_registration(address, self.endpoint.now()):
+            link.refuse("too many registrations from this address")
+            return False
+        return True
+
+    def _welcome(self, stream: _Stream, address: Address) -> None:
+        stream.trust()
+        stream.send(
+            relay.Welcome(
+                version=__version__,
+                address=str(address),
+                ports=tuple(reflector.port for reflector in self.reflectors),
+            )
+        )
+
+    def _take(self, message: relay.RelayMessage, stream: _Stream) -> None:
+        link = stream.link
+        match message:
+            case relay.Publish() if not self.settings.admits(link.identity):
+                stream.send(relay.Refused(request="", reason=Refusal.ACCESS.told))
+            case relay.Publish():
+                self.presence.publish(link)
+                stream.send(relay.Published())
+            case relay.Unpublish():
+                self.presence.unpublish(link)
+            case relay.Connect():
+                self._connect(message, stream)
+            case relay.Closed(channel=send_id):
+                self._close(self.channels.close(link, bytes.fromhex(send_id)), link)
+            case relay.ProbeMe(port=port):
+                self._probe(link, port)
+
+    # -- calls
+
+    def _connect(self, message: relay.Connect, stream: _Stream) -> None:
+        link = stream.link
+        try:
+            target = Identity.parse(message.target)
+        except WzpError:
+            self._refuse(stream, message, Refusal.OFFLINE)
+            return
+        refusal, found = self._find(link, target)
+        if refusal is not None:
+            self._refuse(stream, message, refusal)
+            return
+        self.presence.start_calling(link, target.key)
+        devices = [self._join(link, reachable) for reachable in found]
+        stream.send(relay.Connected(request=message.request, devices=devices))
+
+    def _find(
+        self, link: Link, target: Identity
+    ) -> tuple[Refusal | None, list[Reachable]]:
+        caller = link.identity
+        if not self.settings.admits(caller):
+            return Refusal.ACCESS, []
+        now = self.endpoint.now()
+        refusal = self.limits.admit_connect(caller.key, target.key, now)
+        if refusal is not None:
+            return refusal, []
+        found = self.presence.reachable(target.key, by=link)
+        if not found:
+            return Refusal.OFFLINE, []
+        if not self.limits.take_channels(caller.key, len(found)):
+            return Refusal.CHANNEL_LIMIT, []
+        return None, found
+
+    def _join(self, caller: Link, reachable: Reachable) -> relay.Device:
+        callee = reachable.link
+        assert isinstance(callee, Link)
+        assert caller.address is not None
+        assert callee.address is not None
+        channel = self.channels.open(
+            (caller, caller.address), (callee, callee.address), self.endpoint.now()
+        )
+        self._tell(
+            callee,
+            relay.Incoming(channel=channel.ids(callee), caller=str(caller.identity)),
+        )
+        return relay.Device(device=reachable.device, channel=channel.ids(caller))
+
+    def _refuse(
+        self, stream: _Stream, message: relay.Connect, refusal: Refusal
+    ) -> None:
+        stream.send(relay.Refused(request=message.request, reason=refusal.told))
+
+    def _close(self, channel: Channel | None, by: Link | None) -> None:
+        """Tell the other side (both, when it was nobody's wish) and give back."""
+        if channel is None:
+            return
+        for link in (channel.caller, channel.callee):
+            assert isinstance(link, Link)
+            if link is not by:
+                self._tell(link, relay.Closed(channel=channel.ids(link).receive))
+        assert isinstance(channel.caller, Link)
+        self.limits.release_channels(channel.caller.identity.key, 1)
+        assert isinstance(channel.callee, Link)
+        self.presence.stop_calling(channel.caller, channel.callee.identity.key)
+
+    def _tell(self, link: Link, message: Message) -> None:
+        stream = self._streams.get(link)
+        if stream is not None:
+            with suppress(ConnectionLost):
+                stream.send(message)
+
+    # -- addresses
+
+    def _moved(self, link: Link, address: Address) -> None:
+        self.channels.move(link, address)
+        self._tell(link, relay.Observed(address=str(address)))
+
+    def _probe(self, link: Link, port: int) -> None:
+        for reflector in self.reflectors:
+            if reflector.port == port and link.address is not None:
+                reflector.probe(link.address, link.own_host)
+
+    # -- ends
+
+    def _forget(self, link: Link) -> None:
+        for channel in self.channels.close_link(link):
+            self._close(channel, link)
+        self.presence.leave(link)
+        self._streams.pop(link, None)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(RELAY_SWEEP_S)
+            for channel in self.channels.sweep(self.endpoint.now()):
+                self._close(channel, None)
+            stats = self._stats()
+            if stats != self._told:
+                self._told = stats
+                self.report(stats)
+
+    def _stats(self) -> RelayStats:
+        packets, size = self.channels.forwarded_total
+        return RelayStats(
+            links=len(self.presence),
+            published=self.presence.published,
+            channels=len(self.channels),
+            forwarded_packets=packets,
+            forwarded_bytes=size,
+            dropped={str(reason): n for reason, n in self.channels.drops.items()},
+        )

@@ -1,0 +1,239 @@
+"""`wzp call`: find the peer, ring every device, talk to the first that answers."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from wzp_cli.address import Address
+from wzp_cli.concurrency import task_group
+from wzp_cli.defaults import RING_TIMEOUT_S
+from wzp_cli.endpoint.endpoint import Endpoint
+from wzp_cli.errors import (
+    ConnectionLost,
+    IdentityError,
+    NoAnswer,
+    PeerBusy,
+    PeerDeclined,
+    PeerError,
+    PeerUnreachable,
+    RemoteProtocolError,
+    VersionMismatch,
+    WrongPeer,
+    WzpError,
+)
+from wzp_cli.events import Answered, Report, Ringing
+from wzp_cli.ports import Codec, FindInterfaces, OpenSound
+from wzp_cli.protocol import peer_messages as peer
+from wzp_cli.protocol.identity import Identity
+from wzp_cli.protocol.route import ChannelRoute, DirectRoute, Route
+from wzp_cli.services.conversation import Conversation, greet
+from wzp_cli.services.paths import RoutePlan
+from wzp_cli.services.registration import Registration
+from wzp_cli.services.talk import CallOutcome, TalkSettings, talk
+
+__all__ = ["CallSettings", "call", "call_address", "call_identity"]
+
+
+@dataclass(frozen=True, slots=True)
+class CallSettings:
+    """How to call.
+
+    Attributes:
+        name: What we call ourselves.
+        direct: Try direct routes; False keeps to the relay.
+        ring_timeout_s: How long to ring.
+        duration_s: Hang up after so long; None: when somebody does.
+        on_outcome: Takes what the call was, also when it is cancelled.
+    """
+
+    name: str = ""
+    direct: bool = True
+    ring_timeout_s: float = RING_TIMEOUT_S
+    duration_s: float | None = None
+    on_outcome: Callable[[CallOutcome], None] = lambda outcome: None
+
+
+async def call_identity(
+    endpoint: Endpoint,
+    registration: Registration,
+    target: Identity,
+    settings: CallSettings,
+    open_sound: OpenSound,
+    codec: Codec,
+    find_interfaces: FindInterfaces,
+    report: Report,
+) -> CallOutcome:
+    """Call an identity through the relay, and go direct once it answers.
+
+    Raises:
+        PeerOffline, PeerBusy, PeerDeclined, NoAnswer: Nobody took the call.
+        WrongPeer: Somebody else answered under that identity.
+        RelayUnreachable, PeerUnreachable: No way there.
+        SoundError: The device did not open.
+    """
+    began = endpoint.now()
+    routes = await registration.connect(target)
+    try:
+        plan = RoutePlan(settings.direct, registration.reflexive, find_interfaces)
+        return await call(
+            endpoint, routes, target, began, plan, settings, open_sound, codec, report
+        )
+    finally:
+        for route in routes:
+            registration.close_channel(route)
+
+
+async def call_address(
+    endpoint: Endpoint,
+    addresses: Sequence[Address],
+    target: Identity | None,
+    settings: CallSettings,
+    open_sound: OpenSound,
+    codec: Codec,
+    find_interfaces: FindInterfaces,
+    report: Report,
+) -> CallOutcome:
+    """Call whoever listens at a bare address; no relay is needed. Raises as above."""
+    began = endpoint.now()
+    routes = [DirectRoute(address) for address in addresses]
+    plan = RoutePlan(settings.direct, None, find_interfaces)
+    return await call(
+        endpoint, routes, target, began, plan, settings, open_sound, codec, report
+    )
+
+
+async def call(
+    endpoint: Endpoint,
+    routes: Sequence[ChannelRoute] | Sequence[DirectRoute],
+    target: Identity | None,
+    began: float,
+    plan: RoutePlan,
+    settings: CallSettings,
+    open_sound: OpenSound,
+    codec: Codec,
+    report: Report,
+) -> CallOutcome:
+    """Ring along all routes, talk along the first whose device answers."""
+    ringing = _Ringing(endpoint, target, settings.name, codec.name, report)
+    conversation = await ringing.ring(routes, settings.ring_timeout_s)
+    setup_ms = round((endpoint.now() - began) * 1000, 1)
+    report(Answered(peer=str(conversation.peer), setup_ms=setup_ms))
+    talk_settings = TalkSettings(
+        settings.duration_s, True, setup_ms, settings.on_outcome
+    )
+    return await talk(
+        endpoint, conversation, plan, open_sound, codec, talk_settings, report
+    )
+
+
+@dataclass
+class _Ringing:
+    """One call while it rings, at one or several devices."""
+
+    endpoint: Endpoint
+    target: Identity | None
+    name: str
+    media: str
+    report: Report
+    call_id: str = field(default_factory=lambda: secrets.token_hex(8))
+    _conversations: list[Conversation] = field(default_factory=list)
+    _failures: list[WzpError] = field(default_factory=list)
+    _rings: bool = False
+
+    async def ring(self, routes: Sequence[Route], timeout_s: float) -> Conversation:
+        """Return the conversation with the first device that answers."""
+        winner: asyncio.Future[Conversation] = (
+            asyncio.get_running_loop().create_future()
+        )
+        reason = "cancelled"
+        async with task_group() as group:
+            tasks = [
+                group.create_task(self._try(route, len(routes), winner))
+                for route in routes
+            ]
+            try:
+                async with asyncio.timeout(timeout_s):
+                    answered = await winner
+                reason = "answered-elsewhere"
+            except TimeoutError:
+                reason = "timeout"
+                raise NoAnswer(f"rang for {timeout_s:g} s") from None
+            finally:
+                for task in tasks:
+                    task.cancel()
+                kept = None if reason != "answered-elsewhere" else answered
+                await self._withdraw(kept, reason)
+        return answered
+
+    async def _try(
+        self, route: Route, tried: int, winner: "asyncio.Future[Conversation]"
+    ) -> None:
+        try:
+            conversation = await self._ring_one(route)
+        except WzpError as error:
+            self._failures.append(error)
+            if len(self._failures) == tried and not winner.done():
+                winner.set_exception(min(self._failures, key=_importance))
+        else:
+            if not winner.done():
+                winner.set_result(conversation)
+
+    async def _ring_one(self, route: Route) -> Conversation:
+        conversation = await self._reach(route)
+        self._conversations.append(conversation)
+        conversation.say(peer.Offer(call=self.call_id, media=[self.media]))
+        while True:
+            match await conversation.heard():
+                case peer.Ringing():
+                    self._report_ringing(conversation)
+                case peer.Answer(media=media):
+                    if media != self.media:
+                        raise VersionMismatch(f"the peer chose the codec {media!r}")
+                    return conversation
+                case peer.Decline(reason=reason):
+                    raise _declined(reason)
+                case peer.Goodbye():
+                    raise PeerDeclined("hung up while ringing")
+
+    async def _reach(self, route: Route) -> Conversation:
+        try:
+            link = await self.endpoint.dial_peer(route, self.target)
+            return await greet(link, self.name)
+        except ConnectionLost as error:
+            raise PeerUnreachable(f"{route}: {error}") from error
+        except IdentityError as error:
+            raise WrongPeer(f"{route}: {error}") from error
+        except RemoteProtocolError as error:
+            raise VersionMismatch(f"{route}: {error}") from error
+
+    def _report_ringing(self, conversation: Conversation) -> None:
+        if not self._rings:
+            self._rings = True
+            self.report(Ringing(peer=str(conversation.peer)))
+
+    async def _withdraw(self, kept: Conversation | None, reason: str) -> None:
+        """Stop ringing everywhere but where it was answered."""
+        cancel = peer.Cancel(call=self.call_id, reason=reason)
+        async with task_group() as group:
+            for conversation in self._conversations:
+                if conversation is not kept:
+                    group.create_task(conversation.leave(cancel))
+
+
+def _declined(reason: str) -> PeerError:
+    match reason:
+        case "busy":
+            return PeerBusy("the peer is in another call")
+        case "timeout":
+            return NoAnswer("nobody answered")
+        case "unsupported":
+            return VersionMismatch("no common codec")
+        case _:
+            return PeerDeclined("the peer declined")
+
+
+def _importance(error: WzpError) -> int:
+    """What several devices said, most telling first."""
+    order: tuple[type[WzpError], ...] = (PeerDeclined, PeerBusy, NoAnswer, WrongPeer)
+    return next((i for i, kind in enumerate(order) if isinstance(error, kind)), 9)

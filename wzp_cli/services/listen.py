@@ -1,0 +1,248 @@
+"""`wzp listen`: take calls, one at a time, for as long as it runs."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from wzp_cli.concurrency import task_group
+from wzp_cli.defaults import HELLO_TIMEOUT_S, RING_TIMEOUT_S
+from wzp_cli.endpoint.admission import Strangers
+from wzp_cli.endpoint.endpoint import Endpoint
+from wzp_cli.endpoint.link import Link
+from wzp_cli.errors import ConnectionLost, RemoteProtocolError, WrongPeer, WzpError
+from wzp_cli.events import Answered, Hangup, Incoming, Report, Warned
+from wzp_cli.ports import FindInterfaces, OpenCodec, OpenSound
+from wzp_cli.protocol import peer_messages as peer
+from wzp_cli.protocol.identity import Identity
+from wzp_cli.protocol.route import ChannelRoute
+from wzp_cli.services.conversation import Conversation, greet
+from wzp_cli.services.paths import RoutePlan
+from wzp_cli.services.registration import Registration
+from wzp_cli.services.talk import CallOutcome, TalkSettings, talk
+
+__all__ = ["AskHuman", "ListenSettings", "listen"]
+
+AskHuman = Callable[[Incoming], Awaitable[bool]]
+"""Whether to take a call; may take as long as it rings, and be cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListenSettings:
+    """How to listen.
+
+    Attributes:
+        name: What we call ourselves.
+        direct: Offer direct routes; False keeps to the relay.
+        strangers_dial: Whoever finds the port may dial it without a relay.
+        auto_answer: Whose calls are taken without asking.
+        is_contact: Whether an identity is a contact.
+        once: Stop after the first call that was answered.
+        duration_s: Hang up each call after so long.
+        on_outcome: Takes what each call was, also when it is cancelled.
+    """
+
+    name: str = ""
+    direct: bool = True
+    strangers_dial: bool = True
+    auto_answer: Literal["nobody", "contacts", "all"] = "nobody"
+    is_contact: Callable[[Identity], bool] = lambda identity: False
+    once: bool = False
+    ring_timeout_s: float = RING_TIMEOUT_S
+    duration_s: float | None = None
+    on_outcome: Callable[[CallOutcome], None] = lambda outcome: None
+
+
+async def listen(
+    endpoint: Endpoint,
+    registration: Registration | None,
+    settings: ListenSettings,
+    ask: AskHuman,
+    open_sound: OpenSound,
+    open_codec: OpenCodec,
+    find_interfaces: FindInterfaces,
+    report: Report,
+) -> CallOutcome | None:
+    """Take calls until cancelled, or until the first has ended (`once`).
+
+    Returns:
+        The last call's outcome.
+
+    Raises:
+        SoundError: With `once`: the device did not open.
+    """
+    listener = _Listener(
+        endpoint,
+        registration,
+        settings,
+        ask,
+        open_sound,
+        open_codec,
+        find_interfaces,
+        report,
+    )
+    endpoint.accept_peers(
+        Strangers.PROVEN if settings.strangers_dial else Strangers.REFUSED
+    )
+    return await listener.run()
+
+
+@dataclass
+class _Listener:
+    endpoint: Endpoint
+    registration: Registration | None
+    settings: ListenSettings
+    ask: AskHuman
+    open_sound: OpenSound
+    open_codec: OpenCodec
+    find_interfaces: FindInterfaces
+    report: Report
+    busy: bool = False
+    last: CallOutcome | None = None
+    _finished: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self) -> CallOutcome | None:
+        async with task_group() as group:
+            accepting = group.create_task(self._accept(group))
+            await self._finished.wait()
+            accepting.cancel()
+        return self.last
+
+    async def _accept(self, group: asyncio.TaskGroup) -> None:
+        while True:
+            link = await self.endpoint.accept()
+            group.create_task(self._serve(link))
+
+    async def _serve(self, link: Link) -> None:
+        """Take one link from hello to end; what fails there ends nobody else."""
+        try:
+            self._check_announced(link)
+            conversation = await greet(link, self.settings.name)
+            offer = await self._offer(conversation)
+        except WzpError as error:
+            self.report(Warned(code=error.code, message=f"a call failed: {error}"))
+            return
+        if self.busy or self._finished.is_set():
+            await conversation.leave(peer.Decline(call=offer.call, reason="busy"))
+            return
+        self.busy = True
+        try:
+            await self._ring(conversation, offer)
+        except WzpError as error:
+            if self.settings.once:
+                raise
+            self.report(Warned(code=error.code, message=f"a call failed: {error}"))
+        finally:
+            self.busy = False
+            self._give_back(link)
+
+    def _check_announced(self, link: Link) -> None:
+        """The relay's word grants nothing: the link's proof must agree with it."""
+        route = link.routes[0]
+        if not isinstance(route, ChannelRoute) or self.registration is None:
+            return
+        announced = self.registration.caller_through(route)
+        if announced != link.identity:
+            link.refuse("not who the relay announced")
+            raise WrongPeer(f"announced as {announced}, proved {link.identity}")
+
+    def _give_back(self, link: Link) -> None:
+        for route in link.routes:
+            if isinstance(route, ChannelRoute) and self.registration is not None:
+                self.registration.close_channel(route)
+
+    async def _offer(self, conversation: Conversation) -> peer.Offer:
+        try:
+            async with asyncio.timeout(HELLO_TIMEOUT_S):
+                message = await conversation.heard()
+        except TimeoutError:
+            message = None
+        if not isinstance(message, peer.Offer):
+            await conversation.leave()
+            raise RemoteProtocolError("no offer after the hello")
+        return message
+
+    async def _ring(self, conversation: Conversation, offer: peer.Offer) -> None:
+        codec, notice = self.open_codec()
+        if codec.name not in offer.media:
+            decline = peer.Decline(call=offer.call, reason="unsupported")
+            await conversation.leave(decline)
+            return
+        if notice is not None:
+            self.report(Warned(code="codec", message=notice))
+        incoming = Incoming(
+            call=offer.call,
+            peer=str(conversation.peer),
+            name=conversation.name,
+            via="relay"
+            if isinstance(conversation.link.routes[0], ChannelRoute)
+            else "direct",
+        )
+        self.report(incoming)
+        conversation.say(peer.Ringing(call=offer.call))
+        declined = await self._declined(conversation, incoming)
+        if declined is not None:
+            await conversation.leave(peer.Decline(call=offer.call, reason=declined))
+            return
+        if conversation.link.ended:
+            return
+        conversation.say(peer.Answer(call=offer.call, media=codec.name))
+        self.report(Answered(peer=str(conversation.peer)))
+        reflexive = self.registration.reflexive if self.registration else None
+        self.last = await talk(
+            self.endpoint,
+            conversation,
+            RoutePlan(self.settings.direct, reflexive, self.find_interfaces),
+            self.open_sound,
+            codec,
+            TalkSettings(self.settings.duration_s, on_outcome=self.settings.on_outcome),
+            self.report,
+        )
+        if self.settings.once:
+            self._finished.set()
+
+    async def _declined(
+        self, conversation: Conversation, incoming: Incoming
+    ) -> str | None:
+        """Ask; return None for a yes, else the reason why not."""
+        who = self.settings.auto_answer
+        contact = self.settings.is_contact(conversation.peer)
+        if who == "all" or (who == "contacts" and contact):
+            return None
+        asking = asyncio.Event()
+        answer = False
+
+        async def ask() -> None:
+            nonlocal answer
+            answer = await self.ask(incoming)
+            asking.set()
+
+        async def hear() -> None:
+            reason = await _withdrawn(conversation)
+            self.report(Hangup(reason=reason, by="peer"))
+            asking.set()
+
+        try:
+            async with asyncio.timeout(self.settings.ring_timeout_s):
+                async with task_group() as group:
+                    tasks = [group.create_task(ask()), group.create_task(hear())]
+                    await asking.wait()
+                    for task in tasks:
+                        task.cancel()
+        except TimeoutError:
+            self.report(Hangup(reason="nobody answered", by="local"))
+            return "timeout"
+        return None if answer else "declined"
+
+
+async def _withdrawn(conversation: Conversation) -> str:
+    """Wait until the caller no longer rings; return why."""
+    try:
+        while True:
+            match await conversation.heard():
+                case peer.Cancel(reason=reason):
+                    return reason
+                case peer.Goodbye(reason=reason):
+                    return reason
+    except (ConnectionLost, RemoteProtocolError) as error:
+        return str(error)

@@ -1,0 +1,284 @@
+"""Sound both ways over one link: what a call is, once it is answered.
+
+    source -> codec -> packet -> link ))))  (((( link -> packet -> jitter buffer
+                                                              |
+                                    sink, at its own beat  <- codec
+
+The sink's clock pulls: each time it wants 20 ms, the jitter buffer is asked once. When
+the source has ended for good, the sink's beat sends silence in its place until the
+stop, so that the peer neither conceals nor takes the silence for a dead line.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from wzp_cli.defaults import (
+    MEDIA_DRAIN_MAX_S,
+    MEDIA_FRAME_BYTES,
+    MEDIA_FRAME_MS,
+    OPUS_LOOKAHEAD_MS,
+)
+from wzp_cli.errors import RemoteProtocolError
+from wzp_cli.events import Frames
+from wzp_cli.ports import Codec, FrameSink, FrameSource
+from wzp_cli.protocol.media.jitter import Conceal, Frame, JitterBuffer, Playout, Wait
+from wzp_cli.protocol.media.quality import InterarrivalJitter, estimate_mos, loss_pct
+from wzp_cli.protocol.media.rtp import MediaPacket, clock_hz, decode, encode
+
+__all__ = ["MediaLink", "MediaSnapshot", "MediaStream"]
+
+_SILENCE: Final = bytes(MEDIA_FRAME_BYTES)
+
+
+class MediaLink(Protocol):
+    """What sound needs of a link."""
+
+    def send_datagram(self, payload: bytes) -> None:
+        """Send `payload` unreliably. Never blocks.
+
+        Raises:
+            ConnectionLost: The link is over.
+        """
+        ...
+
+    def receive_datagrams(self, sink: Callable[[bytes], None]) -> None:
+        """Bring each arriving payload to `sink`, on the event loop."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MediaSnapshot:
+    """How the sound does: `Stats` without path and round trip.
+
+    Attributes:
+        frames: Totals since the start.
+        loss_pct: Packets of the peer that did not come, in this interval.
+        jitter_ms: Interarrival jitter, smoothed (RFC 3550).
+        buffer_ms: What the jitter buffer adds now.
+        concealed_ms: Sound concealed in this interval.
+        tx_bps: Bits a second of DATAGRAM payloads sent, without QUIC, UDP and IP.
+        rx_bps: The same for those received.
+        mos_est: Estimate for this interval; None when nothing was heard in it.
+    """
+
+    frames: Frames
+    loss_pct: float
+    jitter_ms: float
+    buffer_ms: float
+    concealed_ms: float
+    tx_bps: int
+    rx_bps: int
+    mos_est: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """The counters at one moment; an interval is the difference of two."""
+
+    at_s: float
+    expected: int = 0
+    received: int = 0
+    played: int = 0
+    concealed: int = 0
+    tx_bytes: int = 0
+    rx_bytes: int = 0
+
+
+class MediaStream:
+    """The sound of one call. `run` it once, from the answer on.
+
+    Attributes:
+        source_ended: Set when the source has ended for good (the end of a file).
+        unreadable: Datagrams dropped because they were no media packets.
+        foreign: Packets dropped because they were not of this call's codec.
+    """
+
+    def __init__(
+        self,
+        link: MediaLink,
+        source: FrameSource,
+        sink: FrameSink,
+        codec: Codec,
+        *,
+        on_first_sound: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Take what a call needs; `on_first_sound` is called once, as it is played."""
+        self.source_ended = asyncio.Event()
+        self.unreadable = 0
+        self.foreign = 0
+        self._link = link
+        self._source = source
+        self._sink = sink
+        self._codec = codec
+        self._on_first_sound = on_first_sound
+        self._jitter = JitterBuffer()
+        self._arrival = InterarrivalJitter()
+        self._open = True
+        self._sent = 0
+        self._tx_bytes = 0
+        self._rx_bytes = 0
+        # RFC 3550 section 5.1: all three begin at random.
+        self._sequence = secrets.randbits(16)
+        self._timestamp = secrets.randbits(32)
+        self._ssrc = secrets.randbits(32)
+        self._began = self._marked = _Mark(asyncio.get_running_loop().time())
+
+    async def run(self, stop: asyncio.Event) -> Frames:
+        """Carry sound until `stop` is set, play what is stored, return the totals.
+
+        What is stored is played for `MEDIA_DRAIN_MAX_S` at most; what arrives after
+        the stop is ignored.
+
+        Raises:
+            ConnectionLost: The link ended before `stop`.
+            SoundError: The source or the sink failed.
+        """
+        self._link.receive_datagrams(self._arrived)
+        try:
+            async with asyncio.TaskGroup() as group:
+                speaking = group.create_task(self._speak())
+                playing = group.create_task(self._play(stop))
+                await stop.wait()
+                self._open = False
+                speaking.cancel()
+                await asyncio.wait([playing], timeout=MEDIA_DRAIN_MAX_S)
+                playing.cancel()
+        except ExceptionGroup as failures:
+            # One pump broke and the group ended the other: tell the cause itself.
+            raise failures.exceptions[0] from None
+        finally:
+            self._open = False
+            self._jitter.end()
+        return self.frames
+
+    @property
+    def playout(self) -> Playout:
+        """What the jitter buffer does at present."""
+        return self._jitter.state
+
+    @property
+    def frames(self) -> Frames:
+        """The totals so far."""
+        return Frames(
+            sent=self._sent,
+            received=self._jitter.arrivals.received,
+            recovered=self._jitter.recovered,
+            concealed=self._jitter.concealed,
+            late=self._jitter.late,
+        )
+
+    def snapshot(self, rtt_ms: float | None) -> MediaSnapshot:
+        """Return how it went since the last snapshot, and begin the next interval."""
+        since, self._marked = self._marked, self._mark()
+        return self._measure(since, self._marked, rtt_ms)
+
+    def summary(self, rtt_ms: float | None) -> MediaSnapshot:
+        """Return how it went since the start."""
+        return self._measure(self._began, self._mark(), rtt_ms)
+
+    async def _speak(self) -> None:
+        while (pcm := await self._source.read()) is not None:
+            self._send(pcm)
+        self.source_ended.set()
+
+    def _send(self, pcm: bytes) -> None:
+        """Encode and send 20 ms."""
+        payload_type = self._codec.payload_type
+        packet = MediaPacket(
+            sequence=self._sequence,
+            timestamp=self._timestamp,
+            payload_type=payload_type,
+            payload=self._codec.encode(pcm),
+            ssrc=self._ssrc,
+            marker=self._sent == 0,
+        )
+        datagram = encode(packet)
+        self._link.send_datagram(datagram)
+        step = clock_hz(payload_type) * MEDIA_FRAME_MS // 1000
+        self._sequence = (self._sequence + 1) % (1 << 16)
+        self._timestamp = (self._timestamp + step) % (1 << 32)
+        self._sent += 1
+        self._tx_bytes += len(datagram)
+
+    def _arrived(self, datagram: bytes) -> None:
+        """Store what the link brings; what is not ours is counted, never raised."""
+        if not self._open:
+            return
+        self._rx_bytes += len(datagram)
+        try:
+            packet = decode(datagram)
+        except RemoteProtocolError:
+            self.unreadable += 1
+            return
+        if packet.payload_type != self._codec.payload_type:
+            self.foreign += 1
+            return
+        now = asyncio.get_running_loop().time()
+        hz = clock_hz(packet.payload_type)
+        self._arrival.arrived(packet.ssrc, packet.timestamp, hz, now)
+        self._jitter.push(packet, now)
+
+    async def _play(self, stop: asyncio.Event) -> None:
+        """Fill the sink at its beat; after the stop, until nothing is stored."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._sink.wanted()
+            if stop.is_set() and not self._jitter.stored:
+                return
+            self._sink.write(self._next_sound(loop.time()))
+            if self.source_ended.is_set() and not stop.is_set():
+                self._send(_SILENCE)
+
+    def _next_sound(self, now: float) -> bytes:
+        """Return the next 20 ms to play."""
+        match self._jitter.pop(now):
+            case Frame(payload=payload):
+                if self._jitter.played == 1:
+                    self._on_first_sound()
+                return self._codec.decode(payload)
+            case Conceal():
+                return self._codec.conceal()
+            case Wait():
+                return _SILENCE
+
+    def _mark(self) -> _Mark:
+        return _Mark(
+            at_s=asyncio.get_running_loop().time(),
+            expected=self._jitter.arrivals.expected,
+            received=self._jitter.arrivals.received,
+            played=self._jitter.played,
+            concealed=self._jitter.concealed,
+            tx_bytes=self._tx_bytes,
+            rx_bytes=self._rx_bytes,
+        )
+
+    def _measure(
+        self, since: _Mark, until: _Mark, rtt_ms: float | None
+    ) -> MediaSnapshot:
+        """Return the differences of two marks, and the gauges as they are now."""
+        elapsed_s = until.at_s - since.at_s
+        # The end takes some back, so an interval over it could be below zero.
+        concealed = max(0, until.concealed - since.concealed)
+        heard = until.played - since.played + concealed
+        buffer_ms = self._jitter.delay_ms
+        # An unknown round trip counts as none: the estimate is then of the sound alone.
+        delay_ms = (rtt_ms or 0.0) / 2 + buffer_ms + MEDIA_FRAME_MS + OPUS_LOOKAHEAD_MS
+        return MediaSnapshot(
+            frames=self.frames,
+            loss_pct=loss_pct(
+                until.expected - since.expected, until.received - since.received
+            ),
+            jitter_ms=self._arrival.jitter_ms,
+            buffer_ms=buffer_ms,
+            concealed_ms=float(concealed * MEDIA_FRAME_MS),
+            tx_bps=_bps(until.tx_bytes - since.tx_bytes, elapsed_s),
+            rx_bps=_bps(until.rx_bytes - since.rx_bytes, elapsed_s),
+            mos_est=estimate_mos(100 * concealed / heard, delay_ms) if heard else None,
+        )
+
+
+def _bps(count_bytes: int, elapsed_s: float) -> int:
+    return round(8 * count_bytes / elapsed_s) if elapsed_s > 0 else 0

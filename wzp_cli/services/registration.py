@@ -1,0 +1,350 @@
+"""A client's standing with its relay: made, kept, lost and found again."""
+
+import asyncio
+import random
+import secrets
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from wzp_cli import __version__
+from wzp_cli.address import Address, HostPort
+from wzp_cli.concurrency import task_group
+from wzp_cli.defaults import (
+    KEEPALIVE_ANSWER_S,
+    KEEPALIVE_MAX_S,
+    KEEPALIVE_MIN_S,
+    MAX_ANNOUNCED_CHANNELS,
+    RELAY_ANSWER_TIMEOUT_S,
+    RELAY_BACKOFF_FIRST_S,
+    RELAY_BACKOFF_MAX_S,
+)
+from wzp_cli.endpoint.endpoint import Endpoint
+from wzp_cli.endpoint.link import Link
+from wzp_cli.endpoint.message_stream import MessageStream
+from wzp_cli.errors import (
+    AccessRefused,
+    ConnectionLost,
+    IdentityError,
+    KeyChanged,
+    NetworkError,
+    PeerOffline,
+    RelayUnreachable,
+    RemoteProtocolError,
+    VersionMismatch,
+    WzpError,
+)
+from wzp_cli.events import Reflexive, Registered, Report, Warned
+from wzp_cli.ports import RelayPins
+from wzp_cli.protocol import relay_messages as relay
+from wzp_cli.protocol.identity import Identity
+from wzp_cli.protocol.route import ChannelRoute
+
+__all__ = ["Registration", "register"]
+
+_LOST = (ConnectionLost, IdentityError, VersionMismatch, RemoteProtocolError)
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """One link to the relay, from its welcome to its end."""
+
+    link: Link
+    stream: MessageStream[relay.RelayMessage]
+    address: Address
+
+
+class Registration:
+    """What the relay does for us while it knows us.
+
+    Attributes:
+        relay: What the user wrote.
+        reflexive: Our address as the relay sees it (None before the first welcome).
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        server: HostPort,
+        pins: RelayPins,
+        report: Report,
+        *,
+        publishes: bool,
+    ) -> None:
+        self.relay = server
+        self.reflexive: Address | None = None
+        self._endpoint = endpoint
+        self._pins = pins
+        self._report = report
+        self._publishes = publishes
+        self._session: _Session | None = None
+        self._requests: dict[str, asyncio.Future[list[relay.Device]]] = {}
+        self._announced: OrderedDict[bytes, tuple[ChannelRoute, Identity]] = (
+            OrderedDict()
+        )
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the relay can be asked right now."""
+        return self._session is not None and not self._session.link.ended
+
+    def caller_through(self, route: ChannelRoute) -> Identity | None:
+        """Return who the relay said would dial us through a channel."""
+        announced = self._announced.get(route.receive_id)
+        return announced[1] if announced is not None else None
+
+    async def connect(self, target: Identity) -> list[ChannelRoute]:
+        """Return a channel to each device of `target`.
+
+        Raises:
+            PeerOffline: It has none here, or does not want us to know.
+            RelayUnreachable: The relay is lost, or did not answer.
+        """
+        session = self._session
+        if session is None or session.link.ended:
+            raise RelayUnreachable(f"{self.relay} is lost")
+        request = secrets.token_hex(8)
+        answer: asyncio.Future[list[relay.Device]] = (
+            asyncio.get_running_loop().create_future()
+        )
+        self._requests[request] = answer
+        try:
+            session.stream.send(relay.Connect(request=request, target=str(target)))
+            async with asyncio.timeout(RELAY_ANSWER_TIMEOUT_S):
+                devices = await answer
+        except (TimeoutError, ConnectionLost) as error:
+            raise RelayUnreachable(f"{self.relay} did not answer") from error
+        finally:
+            del self._requests[request]
+        routes = [_route(session.address, device.channel) for device in devices]
+        for route in routes:
+            self._endpoint.open_channel(route, admits=False)
+        return routes
+
+    def close_channel(self, route: ChannelRoute) -> None:
+        """Give a channel back."""
+        self._endpoint.close_channel(route)
+        self._announced.pop(route.receive_id, None)
+        if self.is_up and self._session is not None:
+            with suppress(ConnectionLost):
+                self._session.stream.send(relay.Closed(channel=route.send_id.hex()))
+
+    # -- made and kept
+
+    async def open(self) -> None:
+        """Register at the first of the relay's addresses that answers.
+
+        Raises:
+            NameNotFound, RelayUnreachable, KeyChanged, AccessRefused, VersionMismatch.
+        """
+        addresses = await self._endpoint.resolve(self.relay)
+        for address in addresses:
+            try:
+                self._session = await self._open_at(address)
+            except ConnectionLost:
+                continue
+            return
+        tried = ", ".join(map(str, addresses))
+        raise RelayUnreachable(f"{self.relay} ({tried})")
+
+    async def keep(self) -> None:
+        """Stay registered, for ever: read, keep alive, and come back when lost."""
+        while True:
+            session = self._session
+            assert session is not None
+            await self._serve(session)
+            self._report(
+                Warned(
+                    code="relay_lost",
+                    message=f"the relay {self.relay} is lost; calling it again",
+                )
+            )
+            await self._reopen()
+
+    async def close(self) -> None:
+        """Leave the relay."""
+        if self._session is not None:
+            await self._session.stream.close(reason="bye")
+
+    async def _open_at(self, address: Address) -> _Session:
+        pinned = self._pins.pinned(str(self.relay))
+        expect = Identity(pinned) if pinned is not None else None
+        try:
+            link = await self._endpoint.dial_relay(address, expect)
+        except IdentityError as error:
+            if expect is not None:
+                raise KeyChanged(f"{self.relay} is not {expect.short}") from error
+            raise
+        try:
+            async with asyncio.timeout(RELAY_ANSWER_TIMEOUT_S):
+                session = await self._welcomed(link, address)
+        except TimeoutError:
+            link.abort("no welcome")
+            raise ConnectionLost("no welcome") from None
+        except BaseException:
+            link.abort("not wanted any more")
+            raise
+        if pinned is None:
+            self._pins.pin(str(self.relay), link.identity.key)
+        return session
+
+    async def _welcomed(self, link: Link, address: Address) -> _Session:
+        stream: MessageStream[relay.RelayMessage] = MessageStream(
+            link, relay.RelayMessage
+        )
+        # QUIC lets the dialler alone open the stream: speak first.
+        stream.send(relay.Enter(version=__version__))
+        published = not self._publishes
+        if self._publishes:
+            stream.send(relay.Publish())
+        stream.trust()
+        welcomed = False
+        while not (welcomed and published):
+            match await stream.receive():
+                case relay.Welcome(address=seen):
+                    welcomed = True
+                    self._observe(seen)
+                case relay.Published():
+                    published = True
+                case relay.Refused(reason=reason):
+                    raise AccessRefused(f"{self.relay}: {reason}")
+        self._report(
+            Registered(
+                relay=str(self.relay),
+                relay_id=str(link.identity),
+                published=self._publishes,
+            )
+        )
+        return _Session(link, stream, address)
+
+    async def _reopen(self) -> None:
+        delay_s = RELAY_BACKOFF_FIRST_S
+        while True:
+            # Full jitter: a relay that restarts is not met by all clients at once.
+            await asyncio.sleep(random.uniform(0.0, delay_s))
+            try:
+                await self.open()
+            except NetworkError:
+                delay_s = min(2 * delay_s, RELAY_BACKOFF_MAX_S)
+            except WzpError as error:
+                self._report(Warned(code=error.code, message=str(error)))
+                delay_s = RELAY_BACKOFF_MAX_S
+            else:
+                return
+
+    async def _serve(self, session: _Session) -> None:
+        """Read and keep alive until the link is over."""
+        async with task_group() as group:
+            alive = group.create_task(self._keep_alive(session.link))
+            try:
+                async for message in session.stream.messages():
+                    self._take(message, session.address)
+            except _LOST:
+                pass
+            alive.cancel()
+        for request in self._requests.values():
+            if not request.done():
+                request.set_exception(ConnectionLost("the relay is lost"))
+
+    async def _keep_alive(self, link: Link) -> None:
+        while not link.ended:
+            await asyncio.sleep(random.uniform(KEEPALIVE_MIN_S, KEEPALIVE_MAX_S))
+            if not await link.ping(KEEPALIVE_ANSWER_S):
+                link.abort("the relay is silent")
+
+    # -- what the relay says
+
+    def _take(self, message: relay.RelayMessage, address: Address) -> None:
+        match message:
+            case relay.Observed(address=seen):
+                self._observe(seen)
+            case relay.Incoming():
+                self._announce(message, address)
+            case relay.Connected(request=request, devices=devices):
+                self._answer(request, devices)
+            case relay.Refused(request=request, reason=reason):
+                self._refuse(request, reason)
+            case relay.Closed(channel=channel):
+                self._forget(bytes.fromhex(channel))
+
+    def _observe(self, seen: str) -> None:
+        try:
+            address = Address.parse(seen)
+        except ValueError:
+            return
+        changed = self.reflexive is not None and address != self.reflexive
+        if address != self.reflexive:
+            self.reflexive = address
+            self._report(
+                Reflexive(address=str(address), via=str(self.relay), changed=changed)
+            )
+
+    def _announce(self, message: relay.Incoming, address: Address) -> None:
+        try:
+            caller = Identity.parse(message.caller)
+        except WzpError:
+            return
+        route = _route(address, message.channel)
+        self._announced[route.receive_id] = (route, caller)
+        self._endpoint.open_channel(route, admits=True)
+        if len(self._announced) > MAX_ANNOUNCED_CHANNELS:
+            _, (oldest, _caller) = self._announced.popitem(last=False)
+            self._endpoint.close_channel(oldest)
+
+    def _answer(self, request: str, devices: list[relay.Device]) -> None:
+        answer = self._requests.get(request)
+        if answer is not None and not answer.done():
+            answer.set_result(devices)
+
+    def _refuse(self, request: str, reason: str) -> None:
+        answer = self._requests.get(request)
+        if answer is None or answer.done():
+            return
+        if reason == "access":
+            answer.set_exception(AccessRefused(str(self.relay)))
+        else:
+            answer.set_exception(PeerOffline(f"{self.relay}: {reason}"))
+
+    def _forget(self, receive_id: bytes) -> None:
+        announced = self._announced.pop(receive_id, None)
+        if announced is not None:
+            self._endpoint.close_channel(announced[0])
+
+
+def _route(relay_address: Address, channel: relay.ChannelIds) -> ChannelRoute:
+    return ChannelRoute(
+        relay_address, bytes.fromhex(channel.send), bytes.fromhex(channel.receive)
+    )
+
+
+@asynccontextmanager
+async def register(
+    endpoint: Endpoint,
+    server: HostPort,
+    pins: RelayPins,
+    report: Report,
+    *,
+    publishes: bool,
+) -> AsyncIterator[Registration]:
+    """Register at a relay and stay registered; on leaving, leave the relay.
+
+    Args:
+        endpoint: The one socket: its address is what the relay observes.
+        server: The relay.
+        pins: Keys of relays met before; a new one is pinned, a changed one refused.
+        report: Takes Registered, Reflexive and Warned.
+        publishes: Let others call us through this relay.
+
+    Raises:
+        NameNotFound, RelayUnreachable, KeyChanged, AccessRefused, VersionMismatch.
+    """
+    registration = Registration(endpoint, server, pins, report, publishes=publishes)
+    await registration.open()
+    async with task_group() as group:
+        keeper = group.create_task(registration.keep())
+        try:
+            yield registration
+        finally:
+            keeper.cancel()
+            await registration.close()
