@@ -1,6 +1,7 @@
 """Draw the transition tables in the pages of docs/: run me, or let a test compare.
 
-A page holds a machine between `<!-- NAME: drawn from its table -->` and `<!-- /NAME -->`.
+A page holds a machine between `<!-- NAME: drawn from its table -->` and
+`<!-- /NAME -->`.
 """
 
 from collections.abc import Mapping

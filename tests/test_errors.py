@@ -30,10 +30,11 @@ def test_each_code_names_one_error() -> None:
 
 
 def test_the_tree_in_the_docstring_is_the_tree() -> None:
-    lines = re.findall(r"^ *([| `-]*)([A-Z]\w+)", errors.__doc__ or "", re.MULTILINE)
-    depths = {name: len(stem.rstrip()) // 4 + bool(stem) for stem, name in lines}
+    branch = r"^    ((?:[|`][ -]{2} |    )*)([A-Z]\w+)"
+    lines = re.findall(branch, errors.__doc__ or "", re.MULTILINE)
+    depths = {name: len(stem) // 4 for stem, name in lines}
     drawn = {name for name in depths if name in errors.__all__}
     assert drawn == set(errors.__all__)
     for kind in classes():
-        depth = len(kind.__mro__) - WzpError.__mro__.__len__()
+        depth = len(kind.__mro__) - len(WzpError.__mro__)
         assert depths[kind.__name__] == depth, kind.__name__

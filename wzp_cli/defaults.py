@@ -13,6 +13,7 @@ __all__ = [
     "CONNECTION_ID_BYTES",
     "DATAGRAM_QUEUE_FRAMES",
     "DELAYED_ACK_S",
+    "DETECT_TIMEOUT_S",
     "DIRECT_PROBE_S",
     "FAREWELL_TIMEOUT_S",
     "HANDSHAKE_TIMEOUT_S",
@@ -485,3 +486,6 @@ RELAY_SWEEP_S: Final = 1.0
 
 RELAY_EXTRA_PORTS: Final = 3
 """Ports after the relay's own that answer STUN. Source: ours (docs/protocol.md)."""
+
+DETECT_TIMEOUT_S: Final = 5.0
+"""How long `detect-nat` waits for servers. Source: docs/nat.md, as netcheck's cap."""

@@ -30,6 +30,7 @@ __all__ = [
     "Ready",
     "Reflexive",
     "Registered",
+    "RelayReady",
     "RelayStats",
     "Report",
     "Ringing",
@@ -164,6 +165,15 @@ class Hangup(Event, tag="hangup", frozen=True, kw_only=True):
 
     reason: str
     by: Literal["local", "peer", "network"]
+
+
+class RelayReady(Event, tag="relay.ready", frozen=True, kw_only=True):
+    """The relay serves. `addresses`: where clients may reach it; `ports`: STUN only."""
+
+    id: str
+    port: int
+    addresses: list[str]
+    ports: list[int]
 
 
 class RelayStats(Event, tag="relay.stats", frozen=True, kw_only=True):

@@ -240,11 +240,13 @@ class Lab:
 
     def close(self) -> None:
         """End every program inside and remove everything."""
-        for host in self._hosts.values():
-            host.stop()
-        if self._spaces is not None:
-            self._spaces.close()
-            self._spaces = None
+        try:
+            for host in self._hosts.values():
+                host.stop()
+        finally:
+            if self._spaces is not None:
+                self._spaces.close()
+                self._spaces = None
 
     def _raise_walls(self, spaces: Namespaces) -> None:
         names = {name: spaces.full_name(name) for name in self._plan.machines}

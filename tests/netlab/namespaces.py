@@ -121,9 +121,9 @@ class Namespaces:
 
     def _last_words(self, holder: subprocess.Popen[bytes]) -> str:
         self._control.close()
-        words = holder.communicate()[1].decode(errors="replace").strip()
+        words = holder.communicate()[1].decode(errors="replace")
         kind = "unprivileged user" if self.rootless else "network"
-        return f"{kind} namespaces can't be made here: {words.splitlines()[-1:]}"
+        return f"{kind} namespaces can't be made here: {_one_line(words)}"
 
     @property
     def holder_pid(self) -> int:
@@ -195,7 +195,8 @@ class Namespaces:
 def _may_make_namespaces() -> bool:
     status = Path("/proc/self/status").read_text()
     effective = int(status.partition("CapEff:")[2].split()[0], 16)
-    return os.geteuid() == 0 and bool(effective >> _CAP_SYS_ADMIN & 1)
+    may_mount = os.geteuid() == 0 and bool(effective >> _CAP_SYS_ADMIN & 1)
+    return may_mount and os.access(NETNS_DIR.parent, os.W_OK)
 
 
 def _start(argv: Sequence[str], text: str) -> tuple[subprocess.Popen[str], str]:
@@ -216,9 +217,13 @@ def _finish(started: Sequence[tuple[subprocess.Popen[str], str]]) -> None:
     for process, text in started:
         words = process.communicate(text)[1]
         if process.returncode:
-            trouble.append(words.strip() or f"exit {process.returncode}")
+            trouble.append(_one_line(words) or f"exit {process.returncode}")
     if trouble:
         raise LabUnavailable("; ".join(trouble))
+
+
+def _one_line(words: str) -> str:
+    return ", ".join(line.strip() for line in words.strip().splitlines())
 
 
 # What runs in the holder
@@ -287,13 +292,25 @@ def _is_holder(pid: str) -> bool:
 
 
 def _remove(prefix: str) -> None:
+    """Kill what runs in these namespaces, and remove them."""
     paths = list(NETNS_DIR.glob(f"{prefix}*"))
-    _kill_all_in({path.stat().st_ino for path in paths})
     lines = "\n".join(f"netns del {path.name}" for path in paths)
-    subprocess.run(["ip", "-force", "-batch", "-"], input=lines, text=True, check=False)
+    with contextlib.ExitStack() as held_open:  # or another lab gets the inode numbers
+        inodes = set()
+        for path in paths:
+            with contextlib.suppress(FileNotFoundError):  # two labs found it stale
+                file = held_open.enter_context(path.open())
+                inodes.add(_inode(os.fstat(file.fileno())))
+        _kill_all_in(inodes)
+        subprocess.run(["ip", "-force", "-batch", "-"], input=lines, text=True)
+        _kill_all_in(inodes)  # who was on the way in while the names still stood
 
 
-def _kill_all_in(inodes: set[int]) -> None:
+def _inode(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+def _kill_all_in(inodes: set[tuple[int, int]]) -> None:
     """Kill every process in these namespaces, and those it started meanwhile."""
     for _ in range(_KILL_ROUNDS):
         for pid in (found := _processes_in(inodes)):
@@ -313,12 +330,12 @@ def _kill(pid: int) -> None:
         select.select([process], [], [], _KILL_LIMIT_S)
 
 
-def _processes_in(inodes: set[int]) -> list[int]:
+def _processes_in(inodes: set[tuple[int, int]]) -> list[int]:
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             with contextlib.suppress(OSError):  # gone meanwhile, or not ours
-                if (entry / "ns/net").stat().st_ino in inodes:
+                if _inode((entry / "ns/net").stat()) in inodes:
                     found.append(int(entry.name))
     return found
 

@@ -131,6 +131,8 @@ def test_a_link_moves_with_all_its_channels() -> None:
 def test_a_new_call_between_the_same_links_ends_the_old_channel() -> None:
     relay = Relay()
     old, relay.channel = relay.channel, relay.open()
+    assert relay.table.between("caller", "callee") is relay.channel
+    assert relay.table.between("callee", "caller") is None
     assert len(relay.table) == 1
     assert relay.table.forward(encode_frame(old.caller_id, QUIC), CALLER, 0) is None
     assert relay.up() is not None
@@ -187,6 +189,15 @@ def test_a_channel_idle_both_ways_is_swept() -> None:
     assert relay.table.sweep(50.0) == []
     assert relay.table.sweep(51.0) == [relay.channel]
     assert len(relay.table) == 0
+
+
+def test_the_total_outlives_its_channels() -> None:
+    relay = Relay()
+    assert relay.up() is not None
+    relay.table.close_link("caller")
+    relay.channel = relay.open()
+    assert relay.down() is not None
+    assert relay.table.forwarded_total == (2, 2 * 109)
 
 
 def test_an_id_is_never_given_twice() -> None:

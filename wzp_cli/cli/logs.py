@@ -43,4 +43,5 @@ def start_logging(settings: "Settings") -> None:
             raise EnvironmentFault(f"--log-file {settings.log_file}: {why}") from error
     text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     log.setFormatter(JsonLines() if settings.log_format == "json" else text)
-    logging.basicConfig(handlers=[log], level=settings.log_level.upper(), force=True)
+    logging.root.addHandler(log)
+    logging.root.setLevel(settings.log_level.upper())

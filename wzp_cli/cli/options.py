@@ -19,9 +19,13 @@ __all__ = [
     "Color",
     "DurationOption",
     "Everywhere",
+    "InOption",
     "LogFormat",
     "LogLevel",
+    "OutOption",
     "RelayOption",
+    "RequireOption",
+    "RingTimeoutOption",
     "StunOption",
     "parse_duration",
     "parse_relay",
@@ -106,6 +110,30 @@ DurationOption = Annotated[
         parser=_option_value(parse_duration),
         help="Stop after this time: 500ms, 10s, 2m.",
     ),
+]
+
+RingTimeoutOption = Annotated[
+    float | None,
+    typer.Option(
+        "--ring-timeout",
+        metavar="TIME",
+        parser=_option_value(parse_duration),
+        help="Ring for so long.",
+    ),
+]
+InOption = Annotated[
+    str | None,
+    typer.Option(
+        "--in", metavar="SRC", help="mic[:DEV], tone[:HZ], file:PATH, - or null."
+    ),
+]
+OutOption = Annotated[
+    str | None,
+    typer.Option("--out", metavar="DST", help="speaker[:DEV], file:PATH, - or null."),
+]
+RequireOption = Annotated[
+    Literal["direct"] | None,
+    typer.Option("--require", help="Exit 3 if the call never went that way."),
 ]
 
 

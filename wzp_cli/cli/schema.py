@@ -44,7 +44,8 @@ def schemas() -> dict[str, dict[str, Any]]:
     documents = [command for command in commands() if command.result is not None]
     named = {f"{command.name.replace(' ', '-')}.json": command for command in documents}
     made = {name: _document(command) for name, command in named.items()}
-    return {"events.json": _events(), "usage.json": _refusal(), **made}
+    made = {"events.json": _events(), "usage.json": _refusal(), **made}
+    return {name: _tidy(schema) for name, schema in made.items()}
 
 
 def main() -> None:
@@ -94,6 +95,18 @@ def _events() -> dict[str, Any]:
     title = "one line of wzp's event streams (--json, --events)"
     top = {"$schema": _DIALECT, "title": title, "anyOf": references}
     return {**top, "$defs": components}
+
+
+def _tidy(part: Any) -> Any:
+    """Return `part` with docstrings as plain paragraphs."""
+    if isinstance(part, list):
+        return [_tidy(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    tidy = {key: _tidy(value) for key, value in part.items()}
+    if isinstance(tidy.get("description"), str):
+        tidy["description"] = " ".join(tidy["description"].split())
+    return tidy
 
 
 def _is_event(kind: object) -> bool:

@@ -21,9 +21,10 @@ from wzp_cli.cli.options import (
     parse_relay,
     parse_stun,
 )
+from wzp_cli.defaults import RING_TIMEOUT_S
 from wzp_cli.errors import ConfigError
 
-__all__ = ["Settings", "is_on", "resolve"]
+__all__ = ["Settings", "is_on", "resolve", "ring_timeout_s"]
 
 Value = TypeVar("Value")
 
@@ -103,6 +104,17 @@ def resolve(flags: Everywhere, environ: Mapping[str, str]) -> Settings:
         no_input=is_on(flags.no_input, environ, "WZP_NO_INPUT"),
         color=flags.color or said.color or _color(environ),
     )
+
+
+def ring_timeout_s(settings: Settings, flag: float | None) -> float:
+    """Return how long to ring: --ring-timeout, the file's, --timeout, the default.
+
+    Raises:
+        ConfigError: The file's or the variable's is no duration.
+    """
+    said = settings.said.ring_timeout
+    given = _read("ring-timeout", () if said is None else (said,), parse_duration)
+    return flag or next(iter(given), None) or settings.timeout_s or RING_TIMEOUT_S
 
 
 def is_on(flag: bool | None, environ: Mapping[str, str], variable: str) -> bool:

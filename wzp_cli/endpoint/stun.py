@@ -8,13 +8,11 @@ at once connectivity check, route probe and NAT opener.
 import os
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from aioice.stun import Class, Message, Method, parse_message
 
 from wzp_cli.address import Address
 from wzp_cli.errors import RemoteProtocolError
-
-if TYPE_CHECKING:
-    from aioice.stun import Message
 
 __all__ = [
     "TRANSACTION_ID_BYTES",
@@ -52,7 +50,7 @@ class BindingMessage:
     mapped: Address | None
     username: str
     nominates: bool
-    _message: "Message"
+    _message: Message
 
     def is_signed_with(self, password: str) -> bool:
         """Whether MESSAGE-INTEGRITY is there and right."""
@@ -67,14 +65,12 @@ def decode(datagram: bytes) -> BindingMessage:
     """
     if datagram[4:8] != _COOKIE:
         raise RemoteProtocolError("no STUN cookie")
-    from aioice import stun
-
     try:
-        message = stun.parse_message(datagram)
-        kind = stun.Class(message.message_class).name.lower()
+        message = parse_message(datagram)
+        kind = Class(message.message_class).name.lower()
     except (ValueError, struct.error, IndexError) as error:
         raise RemoteProtocolError(f"not a STUN message: {error}") from error
-    if message.message_method is not stun.Method.BINDING:
+    if message.message_method is not Method.BINDING:
         raise RemoteProtocolError("not a Binding message")
     attributes = message.attributes
     mapped = attributes.get("XOR-MAPPED-ADDRESS") or attributes.get("MAPPED-ADDRESS")
@@ -92,15 +88,11 @@ def decode(datagram: bytes) -> BindingMessage:
 
 def encode_request(transaction_id: bytes) -> bytes:
     """Return a plain Binding request (RFC 8489)."""
-    from aioice.stun import Class
-
     return bytes(_binding(Class.REQUEST, transaction_id))
 
 
 def encode_indication() -> bytes:
     """Return a Binding indication: it asks for nothing, and shows that it arrived."""
-    from aioice.stun import Class
-
     return bytes(_binding(Class.INDICATION, new_transaction_id()))
 
 
@@ -108,8 +100,6 @@ def encode_check(
     transaction_id: bytes, username: str, password: str, *, nominates: bool
 ) -> bytes:
     """Return a keyed Binding request: a check, a probe, an opener."""
-    from aioice.stun import Class
-
     message = _binding(Class.REQUEST, transaction_id)
     message.attributes["USERNAME"] = username
     if nominates:
@@ -122,8 +112,6 @@ def encode_response(
     transaction_id: bytes, mapped: Address, password: str | None = None
 ) -> bytes:
     """Return the answer to a Binding request, signed where the request was."""
-    from aioice.stun import Class
-
     message = _binding(Class.RESPONSE, transaction_id)
     message.attributes["XOR-MAPPED-ADDRESS"] = (str(mapped.ip), mapped.port)
     if password is not None:
@@ -131,7 +119,5 @@ def encode_response(
     return bytes(message)
 
 
-def _binding(message_class: int, transaction_id: bytes) -> "Message":
-    from aioice.stun import Class, Message, Method
-
-    return Message(Method.BINDING, Class(message_class), transaction_id)
+def _binding(message_class: Class, transaction_id: bytes) -> Message:
+    return Message(Method.BINDING, message_class, transaction_id)

@@ -131,7 +131,7 @@ class ChannelTable:
         callee: tuple[Link, Address],
         now: float,
     ) -> Channel:
-        """Join two different links; ends the channel that the same call had before.
+        """Join two different links; silently ends their old channel (see `between`).
 
         When both call each other at once there are two channels, so that giving up
         one does not end the other.
@@ -157,6 +157,14 @@ class ChannelTable:
         for link in (caller_link, callee_link):
             self._by_link.setdefault(link, set()).add(channel)
         return channel
+
+    def between(self, caller: Link, callee: Link) -> Channel | None:
+        """Return the channel that `caller` has to `callee` now, if any."""
+        return self._by_pair.get((caller, callee))
+
+    def called_by(self, link: Link) -> list[Channel]:
+        """Return the channels that `link` asked for."""
+        return [each for each in self._by_link.get(link, ()) if each.caller == link]
 
     def forward(
         self, frame: bytes, source: Address, now: float

@@ -150,8 +150,8 @@ class _Relay:
         if refusal is not None:
             self._refuse(stream, message, refusal)
             return
-        self.presence.start_calling(link, target.key)
         devices = [self._join(link, reachable) for reachable in found]
+        self.presence.start_calling(link, target.key)
         stream.send(relay.Connected(request=message.request, devices=devices))
 
     def _find(
@@ -176,6 +176,9 @@ class _Relay:
         assert isinstance(callee, Link)
         assert caller.address is not None
         assert callee.address is not None
+        before = self.channels.between(caller, callee)
+        if before is not None:
+            self._close(self.channels.close(caller, before.caller_id), None)
         channel = self.channels.open(
             (caller, caller.address), (callee, callee.address), self.endpoint.now()
         )
@@ -194,14 +197,19 @@ class _Relay:
         """Tell the other side (both, when it was nobody's wish) and give back."""
         if channel is None:
             return
-        for link in (channel.caller, channel.callee):
-            assert isinstance(link, Link)
+        caller, callee = channel.caller, channel.callee
+        assert isinstance(caller, Link)
+        assert isinstance(callee, Link)
+        for link in (caller, callee):
             if link is not by:
                 self._tell(link, relay.Closed(channel=channel.ids(link).receive))
-        assert isinstance(channel.caller, Link)
-        self.limits.release_channels(channel.caller.identity.key, 1)
-        assert isinstance(channel.callee, Link)
-        self.presence.stop_calling(channel.caller, channel.callee.identity.key)
+        self.limits.release_channels(caller.identity.key, 1)
+        target = callee.identity.key
+        if not any(
+            isinstance(other.callee, Link) and other.callee.identity.key == target
+            for other in self.channels.called_by(caller)
+        ):
+            self.presence.stop_calling(caller, target)
 
     def _tell(self, link: Link, message: Message) -> None:
         stream = self._streams.get(link)

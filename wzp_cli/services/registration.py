@@ -61,6 +61,7 @@ class Registration:
     Attributes:
         relay: What the user wrote.
         reflexive: Our address as the relay sees it (None before the first welcome).
+        extra_ports: The relay's other ports that answer STUN.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Registration:
     ) -> None:
         self.relay = server
         self.reflexive: Address | None = None
+        self.extra_ports: tuple[int, ...] = ()
         self._endpoint = endpoint
         self._pins = pins
         self._report = report
@@ -88,6 +90,24 @@ class Registration:
     def is_up(self) -> bool:
         """Whether the relay can be asked right now."""
         return self._session is not None and not self._session.link.ended
+
+    @property
+    def address(self) -> Address:
+        """The relay's address in use.
+
+        Raises:
+            RelayUnreachable: There is none, the relay was never reached.
+        """
+        if self._session is None:
+            raise RelayUnreachable(str(self.relay))
+        return self._session.address
+
+    @property
+    def relay_identity(self) -> Identity:
+        """Who the relay proved to be. Raises as `address`."""
+        if self._session is None:
+            raise RelayUnreachable(str(self.relay))
+        return self._session.link.identity
 
     def caller_through(self, route: ChannelRoute) -> Identity | None:
         """Return who the relay said would dial us through a channel."""
@@ -202,8 +222,9 @@ class Registration:
         welcomed = False
         while not (welcomed and published):
             match await stream.receive():
-                case relay.Welcome(address=seen):
+                case relay.Welcome(address=seen, ports=ports):
                     welcomed = True
+                    self.extra_ports = ports
                     self._observe(seen)
                 case relay.Published():
                     published = True

@@ -110,6 +110,20 @@ def _hangup(event: events.Hangup) -> str:
     return f"The call is over: {by[event.by]} ({event.reason})."
 
 
+def _relay_ready(event: events.RelayReady) -> str:
+    where = ", ".join(event.addresses) or f"UDP port {event.port}"
+    return f"Relay {event.id} serves at {where}. To use it: --relay HOST:{event.port}"
+
+
+def _relay_stats(event: events.RelayStats) -> str:
+    dropped = sum(event.dropped.values())
+    return (
+        f"{event.links} connected, {event.published} can be called, "
+        f"{event.channels} channels; {event.forwarded_packets} packets passed on, "
+        f"{dropped} dropped."
+    )
+
+
 def _warned(event: events.Warned) -> str:
     return sentence(f"Warning: {event.message}", None)
 
@@ -139,6 +153,8 @@ _SENTENCES: dict[type[events.Event], Callable[[Any], str]] = {
     events.Ready: _ready,
     events.Reflexive: _reflexive,
     events.Registered: _registered,
+    events.RelayReady: _relay_ready,
+    events.RelayStats: _relay_stats,
     events.Ringing: _ringing,
     events.Warned: _warned,
 }

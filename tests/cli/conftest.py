@@ -1,0 +1,41 @@
+"""Each command of the tests starts with a clean log and a home of its own."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli import probe
+from wzp_cli.cli import app
+
+__all__: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    handlers, level = list(logging.root.handlers), logging.root.level
+    yield
+    for handler in set(logging.root.handlers) - set(handlers):
+        logging.root.removeHandler(handler)
+        handler.close()
+    logging.root.setLevel(level)
+
+
+@pytest.fixture
+def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """An environment in which nothing of this machine's user is touched."""
+    homes = {
+        "HOME": str(tmp_path),
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
+    }
+    for name, value in homes.items():
+        monkeypatch.setenv(name, value)
+    return homes
+
+
+@pytest.fixture
+def with_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Adds the commands of `tests.cli.probe` to those of wzp."""
+    monkeypatch.setattr(app, "COMMANDS", {**app.COMMANDS, "probe": probe.__name__})

@@ -1,0 +1,139 @@
+"""`wzp listen`: be there for calls."""
+
+import sys
+from contextlib import AsyncExitStack
+from typing import Annotated, Literal
+
+import typer
+
+from wzp_cli.adapters.sound import open_codec
+from wzp_cli.adapters.state import State
+from wzp_cli.cli.command import Outcome, Session, command, command_app
+from wzp_cli.cli.compose import (
+    SoundWords,
+    ended,
+    endpoint_of,
+    find_interfaces,
+    keep_open,
+    own_state,
+    registered,
+    required_path,
+    sound_opener,
+)
+from wzp_cli.cli.options import (
+    DurationOption,
+    InOption,
+    OutOption,
+    RelayOption,
+    RequireOption,
+    RingTimeoutOption,
+)
+from wzp_cli.cli.prompt import ask_at_terminal
+from wzp_cli.cli.settings import ring_timeout_s
+from wzp_cli.errors import UsageError
+from wzp_cli.events import Ready, Warned
+from wzp_cli.protocol.ticket import Ticket
+from wzp_cli.services.listen import ListenSettings
+from wzp_cli.services.listen import listen as serve_calls
+from wzp_cli.services.registration import Registration
+
+__all__ = ["app", "listen"]
+
+app = command_app()
+
+AutoAnswer = Literal["contacts", "all", "off"]
+Direct = Literal["anyone", "off"]
+
+
+@command(app, "listen", stream=True)
+async def listen(
+    session: Session,
+    relay: RelayOption = None,
+    auto_answer: Annotated[
+        AutoAnswer | None,
+        typer.Option("--auto-answer", help="Whose calls to take without asking."),
+    ] = None,
+    open_mic: Annotated[
+        bool, typer.Option("--open-mic", help="Let --auto-answer all hear this room.")
+    ] = False,
+    direct: Annotated[
+        Direct | None,
+        typer.Option("--direct", help="Who may dial this port without a relay."),
+    ] = None,
+    source: InOption = None,
+    sink: OutOption = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="Stop after the first call.")
+    ] = False,
+    duration: DurationOption = None,
+    ring_timeout: RingTimeoutOption = None,
+    require: RequireOption = None,
+) -> Outcome | None:
+    """Take calls, from the relay and from whoever dials this port, until stopped."""
+    settings = session.settings.with_servers(relay=relay)
+    state = own_state(session)
+    words = SoundWords.choose(session, source, sink)
+    answers = auto_answer or settings.said.auto_answer or "off"
+    _check_answering(session, answers, words, open_mic or bool(settings.said.open_mic))
+    listen_settings = ListenSettings(
+        name=settings.said.name or "",
+        direct=settings.said.privacy != "always-relay",
+        strangers_dial=(direct or settings.said.direct or "anyone") == "anyone",
+        auto_answer="nobody" if answers == "off" else answers,
+        is_contact=lambda identity: state.contacts.of(identity) is not None,
+        once=once,
+        ring_timeout_s=ring_timeout_s(settings, ring_timeout),
+        duration_s=duration,
+        on_outcome=lambda outcome: session.report(ended(outcome)),
+    )
+    if words.hears or words.sink.startswith("speaker"):
+        async with keep_open(words):
+            pass  # a missing device is told now, not when somebody calls
+    async with AsyncExitStack() as stack:
+        endpoint = await stack.enter_async_context(endpoint_of(session, state))
+        registration = None
+        if settings.relays:
+            registration = await stack.enter_async_context(
+                registered(session, state, endpoint, settings.relays, publishes=True)
+            )
+        _report_ready(session, state, registration)
+        outcome = await serve_calls(
+            endpoint,
+            registration,
+            listen_settings,
+            ask_at_terminal,
+            sound_opener(words),
+            open_codec,
+            find_interfaces,
+            session.report,
+        )
+    required_path(outcome, require)
+    return None
+
+
+def _check_answering(
+    session: Session, answers: AutoAnswer, words: SoundWords, open_mic: bool
+) -> None:
+    """A stranger never reaches a microphone without a human answer."""
+    if answers == "all" and words.hears and not open_mic:
+        raise UsageError(
+            "--auto-answer all would let any stranger hear this room; choose another "
+            "--in, or say --open-mic"
+        )
+    if answers == "off" and (session.settings.no_input or not sys.stdin.isatty()):
+        raise UsageError(
+            "nobody could answer here (no terminal): say --auto-answer contacts or all"
+        )
+
+
+def _report_ready(
+    session: Session, state: State, registration: Registration | None
+) -> None:
+    identity = state.keypair.identity
+    if registration is None:
+        message = "no relay is known: only those who dial this port can call"
+        session.report(Warned(code="no_relay", message=message))
+        ticket = Ticket(identity)
+    else:
+        ticket = Ticket(identity, relay=registration.relay)
+    session.report(Ready(id=str(identity), ticket=ticket.format(state.keypair)))
