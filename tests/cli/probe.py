@@ -14,7 +14,7 @@ from wzp_cli.cli.command import Outcome, Session, command, command_app
 from wzp_cli.cli.options import RelayOption
 from wzp_cli.events import Bound, Ended, Hangup, Hello, Warned
 
-__all__ = ["Seen", "app", "answer", "fail", "flood", "unmet", "wait", "watch"]
+__all__ = ["Seen", "answer", "app", "fail", "flood", "unmet", "wait", "watch"]
 
 app = command_app(help="Ways to end.")
 

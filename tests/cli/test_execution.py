@@ -31,7 +31,7 @@ def started(environ: Mapping[str, str], *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "tests.cli.probe", *words],
         cwd=ROOT,
-        env=HOME | environ,
+        env={**HOME, **environ},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -178,7 +178,7 @@ def test_a_full_disk_is_told(environ: dict[str, str]) -> None:
         ran = subprocess.run(
             [sys.executable, "-m", "tests.cli.probe", "probe", "answer", "-q"],
             cwd=ROOT,
-            env=HOME | environ,
+            env={**HOME, **environ},
             stdout=full,
             stderr=subprocess.PIPE,
         )
@@ -194,7 +194,7 @@ def test_events_go_to_a_descriptor_beside_the_document(
         ran = subprocess.run(
             [sys.executable, "-m", "tests.cli.probe", *words],
             cwd=ROOT,
-            env=HOME | environ,
+            env={**HOME, **environ},
             pass_fds=[events.fileno()],
             capture_output=True,
             check=True,

@@ -74,7 +74,7 @@ def test_no_color_is_obeyed_unless_color_is_asked_for(environ: dict[str, str]) -
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("WZP_RELAY", "a:b:c:0]"), ("WZP_TIMEOUT", "0s"), ("WZP_PORT", "x")],
+    [("WZP_RELAY", "r1:0"), ("WZP_TIMEOUT", "0s"), ("WZP_PORT", "x")],
 )
 def test_a_wrong_value_is_refused(
     variable: str, value: str, environ: dict[str, str]

@@ -49,7 +49,8 @@ def test_what_is_required_fails_where_it_would_be_skipped(
     (tmp_path / "test_it.py").write_text(SKIPPING)
     (tmp_path / "test_module.py").write_text(SKIPPED_MODULE)
     options = ["-q", "-p", "no:cacheprovider", "--continue-on-collection-errors"]
-    plugin = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), "-p", "tests.conftest"]
+    options += ["-p", "tests.conftest"]
+    plugin = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", *options, *plugin, str(tmp_path)],
         cwd=ROOT,

@@ -1,24 +1,10 @@
 """`wzp call`: call somebody."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wzp_cli.adapters.state import State
 from wzp_cli.cli.command import Outcome, Session, command, command_app
-from wzp_cli.cli.compose import (
-    Peer,
-    SoundWords,
-    ended,
-    endpoint_of,
-    find_interfaces,
-    find_peer,
-    keep_open,
-    open_call_codec,
-    own_state,
-    registered,
-    required_path,
-)
 from wzp_cli.cli.options import (
     DurationOption,
     InOption,
@@ -27,17 +13,19 @@ from wzp_cli.cli.options import (
     RequireOption,
     RingTimeoutOption,
 )
-from wzp_cli.cli.settings import Settings, ring_timeout_s
-from wzp_cli.endpoint.endpoint import Endpoint
-from wzp_cli.ports import OpenSound
-from wzp_cli.services.call import CallSettings, call_address, call_identity
-from wzp_cli.services.talk import CallOutcome
+
+if TYPE_CHECKING:
+    from wzp_cli.adapters.state import State
+    from wzp_cli.cli.compose import Peer
+    from wzp_cli.cli.settings import Settings
+    from wzp_cli.endpoint.endpoint import Endpoint
+    from wzp_cli.ports import OpenSound
+    from wzp_cli.services.call import CallSettings
+    from wzp_cli.services.talk import CallOutcome
 
 __all__ = ["app", "call"]
 
 app = command_app()
-
-PathPolicy = Literal["auto", "relay"]
 
 
 @command(app, "call", stream=True)
@@ -56,36 +44,46 @@ async def call(
     ring_timeout: RingTimeoutOption = None,
     require: RequireOption = None,
 ) -> Outcome | None:
-    """Call PEER: at once over the relay, and directly as soon as the NATs are open."""
+    """Call PEER: over the relay at once, directly as soon as the NATs are open."""
+    from wzp_cli.cli import compose
+    from wzp_cli.cli.settings import ring_timeout_s
+    from wzp_cli.services.call import CallSettings
+
     settings = session.settings.with_servers(relay=relay)
-    state = own_state(session)
-    target = find_peer(peer, state)
-    words = SoundWords.choose(session, source, sink)
+    state = compose.own_state(session)
+    target = compose.find_peer(peer, state)
+    words = compose.SoundWords.choose(session, source, sink)
     call_settings = CallSettings(
         name=settings.said.name or "",
         direct=settings.said.privacy != "always-relay",
         ring_timeout_s=ring_timeout_s(settings, ring_timeout),
         duration_s=duration,
-        on_outcome=lambda outcome: session.report(ended(outcome)),
+        on_outcome=lambda outcome: session.report(compose.ended(outcome)),
     )
-    async with keep_open(words) as sound, endpoint_of(session, state) as endpoint:
+    async with (
+        compose.keep_open(words) as sound,
+        compose.endpoint_of(session, state) as endpoint,
+    ):
         outcome = await _call(
             session, state, endpoint, settings, target, call_settings, sound
         )
-    required_path(outcome, require)
+    compose.required_path(outcome, require)
     return None
 
 
 async def _call(
     session: Session,
-    state: State,
-    endpoint: Endpoint,
-    settings: Settings,
-    target: Peer,
-    call_settings: CallSettings,
-    sound: OpenSound,
-) -> CallOutcome:
-    codec = open_call_codec(session)
+    state: "State",
+    endpoint: "Endpoint",
+    settings: "Settings",
+    target: "Peer",
+    call_settings: "CallSettings",
+    sound: "OpenSound",
+) -> "CallOutcome":
+    from wzp_cli.cli import compose
+    from wzp_cli.services.call import call_address, call_identity
+
+    codec = compose.open_call_codec(session)
     if target.identity is None:
         assert target.direct is not None
         return await call_address(
@@ -95,11 +93,11 @@ async def _call(
             call_settings,
             sound,
             codec,
-            find_interfaces,
+            compose.find_interfaces,
             session.report,
         )
     relays = (target.relay,) if target.relay else settings.relays
-    async with registered(
+    async with compose.registered(
         session, state, endpoint, relays, publishes=False
     ) as registration:
         return await call_identity(
@@ -109,6 +107,6 @@ async def _call(
             call_settings,
             sound,
             codec,
-            find_interfaces,
+            compose.find_interfaces,
             session.report,
         )

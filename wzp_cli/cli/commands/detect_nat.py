@@ -1,23 +1,19 @@
 """`wzp detect-nat`: what the NAT in front of this machine does."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
 from wzp_cli.address import Address
 from wzp_cli.cli.command import Outcome, Session, command, command_app
-from wzp_cli.cli.compose import endpoint_of, find_interfaces, own_state
 from wzp_cli.cli.options import RelayOption, StunOption
 from wzp_cli.defaults import DETECT_TIMEOUT_S
 from wzp_cli.errors import RelayUnreachable, RequirementNotMet, UsageError, WzpError
 from wzp_cli.protocol.nat import forecast, summary, verdict
-from wzp_cli.services.detect_nat import (
-    NatReport,
-    Server,
-    ServerAnswer,
-)
-from wzp_cli.services.detect_nat import detect_nat as measure
+
+if TYPE_CHECKING:
+    from wzp_cli.services.detect_nat import NatReport, ServerAnswer
 
 __all__ = ["AskedServer", "DetectedNat", "PortMappings", "app", "detect_nat"]
 
@@ -79,7 +75,11 @@ async def detect_nat(
         typer.Option("--expect", metavar="MAPPING", help="Exit 3 if it is another."),
     ] = None,
 ) -> Outcome:
-    """Say how the NAT treats the one socket, and what that means for direct calls."""
+    """Say how the NAT treats the one socket, and what that means for calls."""
+    from wzp_cli.cli.compose import endpoint_of, find_interfaces, own_state
+    from wzp_cli.services.detect_nat import Server
+    from wzp_cli.services.detect_nat import detect_nat as measure
+
     settings = session.settings.with_servers(relay=relay, stun=stun)
     servers = [Server(name, "relay") for name in settings.relays]
     servers += [Server(name, "stun") for name in settings.stun or ()]
@@ -99,7 +99,7 @@ async def detect_nat(
     return Outcome(detected, _text(detected), _failure(detected, report, expect))
 
 
-def _detected(report: NatReport) -> DetectedNat:
+def _detected(report: "NatReport") -> DetectedNat:
     judged = verdict(report.facts)
     return DetectedNat(
         verdict=judged.value,
@@ -126,7 +126,7 @@ def _detected(report: NatReport) -> DetectedNat:
     )
 
 
-def _asked(answer: ServerAnswer) -> AskedServer:
+def _asked(answer: "ServerAnswer") -> AskedServer:
     seen = answer.reflection
     return AskedServer(
         server=answer.server,
@@ -138,7 +138,7 @@ def _asked(answer: ServerAnswer) -> AskedServer:
 
 
 def _failure(
-    detected: DetectedNat, report: NatReport, expect: str | None
+    detected: DetectedNat, report: "NatReport", expect: str | None
 ) -> WzpError | None:
     if all(answer.reflection is None for answer in report.answers):
         return RelayUnreachable("no server answered; is UDP blocked here?")

@@ -2,24 +2,11 @@
 
 import sys
 from contextlib import AsyncExitStack
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from wzp_cli.adapters.sound import open_codec
-from wzp_cli.adapters.state import State
 from wzp_cli.cli.command import Outcome, Session, command, command_app
-from wzp_cli.cli.compose import (
-    SoundWords,
-    ended,
-    endpoint_of,
-    find_interfaces,
-    keep_open,
-    own_state,
-    registered,
-    required_path,
-    sound_opener,
-)
 from wzp_cli.cli.options import (
     DurationOption,
     InOption,
@@ -28,14 +15,13 @@ from wzp_cli.cli.options import (
     RequireOption,
     RingTimeoutOption,
 )
-from wzp_cli.cli.prompt import ask_at_terminal
-from wzp_cli.cli.settings import ring_timeout_s
 from wzp_cli.errors import UsageError
 from wzp_cli.events import Ready, Warned
-from wzp_cli.protocol.ticket import Ticket
-from wzp_cli.services.listen import ListenSettings
-from wzp_cli.services.listen import listen as serve_calls
-from wzp_cli.services.registration import Registration
+
+if TYPE_CHECKING:
+    from wzp_cli.adapters.state import State
+    from wzp_cli.cli.compose import SoundWords
+    from wzp_cli.services.registration import Registration
 
 __all__ = ["app", "listen"]
 
@@ -70,9 +56,16 @@ async def listen(
     require: RequireOption = None,
 ) -> Outcome | None:
     """Take calls, from the relay and from whoever dials this port, until stopped."""
+    from wzp_cli.adapters.sound import open_codec
+    from wzp_cli.cli import compose
+    from wzp_cli.cli.prompt import ask_at_terminal
+    from wzp_cli.cli.settings import ring_timeout_s
+    from wzp_cli.services.listen import ListenSettings
+    from wzp_cli.services.listen import listen as serve_calls
+
     settings = session.settings.with_servers(relay=relay)
-    state = own_state(session)
-    words = SoundWords.choose(session, source, sink)
+    state = compose.own_state(session)
+    words = compose.SoundWords.choose(session, source, sink)
     answers = auto_answer or settings.said.auto_answer or "off"
     _check_answering(session, answers, words, open_mic or bool(settings.said.open_mic))
     listen_settings = ListenSettings(
@@ -84,17 +77,19 @@ async def listen(
         once=once,
         ring_timeout_s=ring_timeout_s(settings, ring_timeout),
         duration_s=duration,
-        on_outcome=lambda outcome: session.report(ended(outcome)),
+        on_outcome=lambda outcome: session.report(compose.ended(outcome)),
     )
     if words.hears or words.sink.startswith("speaker"):
-        async with keep_open(words):
+        async with compose.keep_open(words):
             pass  # a missing device is told now, not when somebody calls
     async with AsyncExitStack() as stack:
-        endpoint = await stack.enter_async_context(endpoint_of(session, state))
+        endpoint = await stack.enter_async_context(compose.endpoint_of(session, state))
         registration = None
         if settings.relays:
             registration = await stack.enter_async_context(
-                registered(session, state, endpoint, settings.relays, publishes=True)
+                compose.registered(
+                    session, state, endpoint, settings.relays, publishes=True
+                )
             )
         _report_ready(session, state, registration)
         outcome = await serve_calls(
@@ -102,17 +97,17 @@ async def listen(
             registration,
             listen_settings,
             ask_at_terminal,
-            sound_opener(words),
+            compose.sound_opener(words),
             open_codec,
-            find_interfaces,
+            compose.find_interfaces,
             session.report,
         )
-    required_path(outcome, require)
+    compose.required_path(outcome, require)
     return None
 
 
 def _check_answering(
-    session: Session, answers: AutoAnswer, words: SoundWords, open_mic: bool
+    session: Session, answers: AutoAnswer, words: "SoundWords", open_mic: bool
 ) -> None:
     """A stranger never reaches a microphone without a human answer."""
     if answers == "all" and words.hears and not open_mic:
@@ -127,8 +122,10 @@ def _check_answering(
 
 
 def _report_ready(
-    session: Session, state: State, registration: Registration | None
+    session: Session, state: "State", registration: "Registration | None"
 ) -> None:
+    from wzp_cli.protocol.ticket import Ticket
+
     identity = state.keypair.identity
     if registration is None:
         message = "no relay is known: only those who dial this port can call"

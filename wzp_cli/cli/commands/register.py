@@ -7,7 +7,6 @@ import msgspec
 import typer
 
 from wzp_cli.cli.command import Outcome, Session, command, command_app
-from wzp_cli.cli.compose import endpoint_of, own_state, registered
 from wzp_cli.cli.options import RelayOption
 
 __all__ = ["Registered", "app", "register"]
@@ -35,6 +34,8 @@ async def register(
     ] = False,
 ) -> Outcome | None:
     """Print the address that others reach this machine's socket at."""
+    from wzp_cli.cli.compose import endpoint_of, own_state, registered
+
     settings = session.settings.with_servers(relay=relay)
     state = own_state(session)
     async with (

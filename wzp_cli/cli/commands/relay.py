@@ -3,21 +3,19 @@
 import errno
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from wzp_cli import __version__
-from wzp_cli.adapters.state import open_state
 from wzp_cli.address import HostPort
 from wzp_cli.cli.command import Session, command, command_app
-from wzp_cli.cli.compose import find_interfaces, own_state
 from wzp_cli.defaults import RELAY_DEFAULT_PORT, RELAY_EXTRA_PORTS
-from wzp_cli.endpoint.factory import Bind, open_endpoint
-from wzp_cli.endpoint.reflector import Reflector, open_reflector
 from wzp_cli.errors import UsageError
 from wzp_cli.events import Hello, RelayReady, Warned
-from wzp_cli.relay.server import RelaySettings, run_relay
+
+if TYPE_CHECKING:
+    from wzp_cli.endpoint.reflector import Reflector
 
 __all__ = ["app", "relay"]
 
@@ -32,7 +30,12 @@ async def relay(
         typer.Option("--listen", metavar="HOST:PORT", help="Where to serve."),
     ] = f"[::]:{RELAY_DEFAULT_PORT}",
 ) -> None:
-    """Serve as relay: who is online, what address they have, and a way between them."""
+    """Serve as relay: who is online, at which address, and a way between them."""
+    from wzp_cli.adapters.state import open_state
+    from wzp_cli.cli.compose import own_state
+    from wzp_cli.endpoint.factory import Bind, open_endpoint
+    from wzp_cli.relay.server import RelaySettings, run_relay
+
     where = _where(session, listen)
     # A key of its own: the relay and a client on one machine are two identities.
     keypair = open_state(own_state(session).directory / "relay").keypair
@@ -69,8 +72,10 @@ def _where(session: Session, listen: str) -> HostPort:
 @contextmanager
 def _reflectors(
     session: Session, where: HostPort, port: int
-) -> Iterator[list[Reflector]]:
+) -> Iterator[list["Reflector"]]:
     """Open the extra ports; a relay with fewer of them still serves."""
+    from wzp_cli.endpoint.reflector import open_reflector
+
     with ExitStack() as stack:
         opened = []
         for number in range(port + 1, port + 1 + RELAY_EXTRA_PORTS):
@@ -87,5 +92,7 @@ def _reflectors(
 
 
 def _addresses(where: HostPort, port: int) -> list[str]:
+    from wzp_cli.cli.compose import find_interfaces
+
     hosts = [where.host] if where.host else [each.host for each in find_interfaces()]
     return [str(HostPort(host, port)) for host in hosts]

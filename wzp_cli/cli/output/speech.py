@@ -92,6 +92,7 @@ class Speech:
         try:
             self._aside.write(line)
         except OSError as error:
+            self._aside.close()
             self._aside = None
             why = f"--events takes no more: {error.strerror}"
             self.report(Warned(code="events_lost", message=why))
