@@ -127,6 +127,7 @@ class Paths:
     now: float
     trials: dict[Route, Trial] = field(default_factory=dict)
     _nominated: Route | None = None
+    _nominated_at: float = 0.0
     _peer_opened: bool = False
     _told_opened: bool = False
 
@@ -177,8 +178,7 @@ class Paths:
         elif trial.state is State.FAILED:
             trial.move(Input.RETRY, now)
         if nominates and not self.controlling:
-            self._nominated = route
-            self._select(now)
+            self._take_nomination(trial, now)
 
     def strayed(self, route: Route, now: float) -> None:
         """Something authentic came over an unknown route: find out if it works."""
@@ -309,6 +309,20 @@ class Paths:
         if trial.kind in ("srflx", "mapped"):
             return [Check(trial.route, ttl, False) for ttl in OPENER_TTLS_HOPS]
         return []
+
+    def _take_nomination(self, trial: Trial, now: float) -> None:
+        """Follow the controlling side; an older word may come late by the relay."""
+        before = self.trials.get(self._nominated) if self._nominated else None
+        fresh_s = now - self._nominated_at
+        if (
+            before is not None
+            and trial.is_relay
+            and not before.is_relay
+            and fresh_s < ROUTE_DOUBT_S
+        ):
+            return
+        self._nominated, self._nominated_at = trial.route, now
+        self._select(now)
 
     def _select(self, now: float) -> None:
         selected = self.trials[self.selected]

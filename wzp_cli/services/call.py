@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 
 from wzp_cli.address import Address
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import RING_TIMEOUT_S
+from wzp_cli.defaults import HELLO_TIMEOUT_S, RING_TIMEOUT_S
+from wzp_cli.endpoint.admission import Strangers
 from wzp_cli.endpoint.endpoint import Endpoint
+from wzp_cli.endpoint.link import Link
 from wzp_cli.errors import (
     ConnectionLost,
     IdentityError,
@@ -32,7 +34,7 @@ from wzp_cli.services.paths import RoutePlan
 from wzp_cli.services.registration import Registration
 from wzp_cli.services.talk import CallOutcome, TalkSettings, talk
 
-__all__ = ["CallSettings", "call", "call_address", "call_identity"]
+__all__ = ["CallSettings", "call_address", "call_identity"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +76,15 @@ async def call_identity(
     """
     began = endpoint.now()
     routes = await registration.connect(target)
+    ringing = _Ringing(endpoint, target, settings.name, codec.name, report)
+    ringing.registration = registration
     try:
         plan = RoutePlan(settings.direct, registration.reflexive, find_interfaces)
-        return await call(
-            endpoint, routes, target, began, plan, settings, open_sound, codec, report
+        return await _call(
+            ringing, routes, began, plan, settings, open_sound, codec, report
         )
     finally:
-        for route in routes:
+        for route in (*routes, *ringing.crossed):
             registration.close_channel(route)
 
 
@@ -98,15 +102,15 @@ async def call_address(
     began = endpoint.now()
     routes = [DirectRoute(address) for address in addresses]
     plan = RoutePlan(settings.direct, None, find_interfaces)
-    return await call(
-        endpoint, routes, target, began, plan, settings, open_sound, codec, report
+    ringing = _Ringing(endpoint, target, settings.name, codec.name, report)
+    return await _call(
+        ringing, routes, began, plan, settings, open_sound, codec, report
     )
 
 
-async def call(
-    endpoint: Endpoint,
+async def _call(
+    ringing: "_Ringing",
     routes: Sequence[ChannelRoute] | Sequence[DirectRoute],
-    target: Identity | None,
     began: float,
     plan: RoutePlan,
     settings: CallSettings,
@@ -115,7 +119,7 @@ async def call(
     report: Report,
 ) -> CallOutcome:
     """Ring along all routes, talk along the first whose device answers."""
-    ringing = _Ringing(endpoint, target, settings.name, codec.name, report)
+    endpoint = ringing.endpoint
     conversation = await ringing.ring(routes, settings.ring_timeout_s)
     setup_ms = round((endpoint.now() - began) * 1000, 1)
     report(Answered(peer=str(conversation.peer), setup_ms=setup_ms))
@@ -129,7 +133,13 @@ async def call(
 
 @dataclass
 class _Ringing:
-    """One call while it rings, at one or several devices."""
+    """One call while it rings, at one or several devices.
+
+    Attributes:
+        registration: Where the peer's own call to us would come in: when both call each
+            other at once, the call of the smaller identity stands.
+        crossed: Channels through which the peer called us meanwhile.
+    """
 
     endpoint: Endpoint
     target: Identity | None
@@ -137,6 +147,8 @@ class _Ringing:
     media: str
     report: Report
     call_id: str = field(default_factory=lambda: secrets.token_hex(8))
+    registration: Registration | None = None
+    crossed: list[ChannelRoute] = field(default_factory=list)
     _conversations: list[Conversation] = field(default_factory=list)
     _failures: list[WzpError] = field(default_factory=list)
     _rings: bool = False
@@ -152,6 +164,9 @@ class _Ringing:
                 group.create_task(self._try(route, len(routes), winner))
                 for route in routes
             ]
+            if self.registration is not None:
+                self.endpoint.accept_peers(Strangers.REFUSED)
+                tasks.append(group.create_task(self._cross(group, winner)))
             try:
                 async with asyncio.timeout(timeout_s):
                     answered = await winner
@@ -191,10 +206,62 @@ class _Ringing:
                     if media != self.media:
                         raise VersionMismatch(f"the peer chose the codec {media!r}")
                     return conversation
+                case peer.Offer() as theirs if self._yields_to(conversation):
+                    self._answer(conversation, theirs)
+                    return conversation
                 case peer.Decline(reason=reason):
                     raise _declined(reason)
                 case peer.Goodbye():
                     raise PeerDeclined("hung up while ringing")
+
+    # -- both call each other at once
+
+    async def _cross(
+        self, group: asyncio.TaskGroup, winner: "asyncio.Future[Conversation]"
+    ) -> None:
+        """Take the links that the peer dials while we ring it."""
+        while True:
+            link = await self.endpoint.accept()
+            group.create_task(self._meet(link, winner))
+
+    async def _meet(self, link: Link, winner: "asyncio.Future[Conversation]") -> None:
+        """Agree with a peer that calls us: one call, the smaller identity's."""
+        route = link.routes[0]
+        if link.identity != self.target or not isinstance(route, ChannelRoute):
+            link.refuse("not taking calls")
+            return
+        self.crossed.append(route)
+        try:
+            conversation = await greet(link, self.name)
+            self._conversations.append(conversation)
+            async with asyncio.timeout(HELLO_TIMEOUT_S):
+                theirs = await conversation.heard()
+                if not isinstance(theirs, peer.Offer):
+                    return
+                if self._yields_to(conversation):
+                    self._answer(conversation, theirs)
+                else:
+                    await self._insist(conversation)
+        except (WzpError, TimeoutError):
+            return
+        if not winner.done():
+            winner.set_result(conversation)
+
+    async def _insist(self, conversation: Conversation) -> None:
+        """Offer our call over the link of theirs; the peer's rules make it answer."""
+        conversation.say(peer.Offer(call=self.call_id, media=[self.media]))
+        while not isinstance(await conversation.heard(), peer.Answer):
+            pass
+
+    def _yields_to(self, conversation: Conversation) -> bool:
+        return conversation.peer < self.endpoint.identity
+
+    def _answer(self, conversation: Conversation, theirs: peer.Offer) -> None:
+        if self.media not in theirs.media:
+            raise VersionMismatch("no common codec")
+        conversation.say(peer.Answer(call=theirs.call, media=self.media))
+
+    # -- inside
 
     async def _reach(self, route: Route) -> Conversation:
         try:
