@@ -16,6 +16,8 @@ def _split(text: str, default_port: int | None) -> tuple[str, int]:
         port = rest.removeprefix(":") or port
     elif host.count(":") == 1:
         host, port = host.split(":")
+    elif ":" in host:
+        ipaddress.IPv6Address(host)
     if not host or not (port.isascii() and port.isdecimal()):
         raise ValueError(f"not an address with a port: {text!r}")
     number = int(port)

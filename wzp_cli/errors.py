@@ -188,7 +188,7 @@ class IdentityError(WzpError):
 
 
 class KeyChanged(IdentityError):
-    """The relay shows another key than before. Trust it with `wzp id forget RELAY`."""
+    """The relay shows another key. If you trust it anew: `wzp id forget RELAY`."""
 
     code = "key_changed"
 

@@ -19,12 +19,13 @@ from wzp_cli.cli.command import Command, Job, command_app, declared
 __all__ = ["COMMANDS", "app", "main", "run"]
 
 COMMANDS: Mapping[str, str] = {
+    "demo": "wzp_cli.cli.commands.demo",
     "detect-nat": "wzp_cli.cli.commands.detect_nat",
     "register": "wzp_cli.cli.commands.register",
     "listen": "wzp_cli.cli.commands.listen",
     "call": "wzp_cli.cli.commands.call",
     "relay": "wzp_cli.cli.commands.relay",
-    "id": "wzp_cli.cli.id_command",
+    "id": "wzp_cli.cli.commands.id",
 }
 """Each command's module. Its `app` is the command, or the group of that name."""
 

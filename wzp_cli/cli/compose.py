@@ -170,6 +170,10 @@ class SoundWords:
         said = session.settings.said
         words = cls(source or said.source or "mic", sink or said.sink or "speaker")
         check_words(words.source, words.sink)
+        if words.sink == "-" and session.settings.json:
+            raise UsageError(
+                "--json and --out - both want standard output: say --events FILE"
+            )
         return words
 
     @property

@@ -45,3 +45,6 @@ def start_logging(settings: "Settings") -> None:
     log.setFormatter(JsonLines() if settings.log_format == "json" else text)
     logging.root.addHandler(log)
     logging.root.setLevel(settings.log_level.upper())
+    if settings.log_level != "debug":
+        # What a stranger sends is no fault of ours: aioquic warns of each bad packet.
+        logging.getLogger("quic").setLevel(logging.ERROR)

@@ -73,6 +73,17 @@ SAID = [
         events.RelayReady(id="wzp1r", port=4433, addresses=["a:4433"], ports=[1]),
         "Relay wzp1r serves at a:4433. To use it: --relay HOST:4433",
     ),
+    (
+        events.RelayStats(
+            links=3,
+            published=2,
+            channels=1,
+            forwarded_packets=50,
+            forwarded_bytes=9000,
+            dropped={"rate": 1, "unknown": 1},
+        ),
+        "3 connected, 2 can be called, 1 channels; 50 packets passed on, 2 dropped.",
+    ),
     (events.Ringing(peer="bob"), "Ringing at bob."),
     (events.Warned(code="x", message="old relay"), "Warning: old relay."),
 ]

@@ -65,7 +65,14 @@ async def call(
         compose.endpoint_of(session, state) as endpoint,
     ):
         outcome = await _call(
-            session, state, endpoint, settings, target, call_settings, sound
+            session,
+            state,
+            endpoint,
+            settings,
+            target,
+            call_settings,
+            sound,
+            flagged=bool(relay),
         )
     compose.required_path(outcome, require)
     return None
@@ -79,6 +86,8 @@ async def _call(
     target: "Peer",
     call_settings: "CallSettings",
     sound: "OpenSound",
+    *,
+    flagged: bool,
 ) -> "CallOutcome":
     from wzp_cli.cli import compose
     from wzp_cli.services.call import call_address, call_identity
@@ -96,7 +105,8 @@ async def _call(
             compose.find_interfaces,
             session.report,
         )
-    relays = (target.relay,) if target.relay else settings.relays
+    # Where the peer says it is; but the flag is the last word.
+    relays = settings.relays if flagged or not target.relay else (target.relay,)
     async with compose.registered(
         session, state, endpoint, relays, publishes=False
     ) as registration:

@@ -2,14 +2,26 @@
 
 import os
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+import typer
 
 from wzp_cli.adapters.state import open_state
 from wzp_cli.cli.command import Outcome, Session, command, command_app
+from wzp_cli.cli.options import parse_relay
+from wzp_cli.errors import UsageError
 from wzp_cli.protocol.identity import Identity
 
-__all__ = ["NewIdentity", "ShownIdentity", "app", "new", "show"]
+__all__ = [
+    "ForgottenRelay",
+    "NewIdentity",
+    "ShownIdentity",
+    "app",
+    "forget",
+    "new",
+    "show",
+]
 
 
 class ShownIdentity(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +66,30 @@ def new(session: Session) -> Outcome:
     )
     before = "" if kept is None else f"\nprevious key:    {_text(kept)}"
     return Outcome(made, _lines(identity, state.directory) + before)
+
+
+class ForgottenRelay(msgspec.Struct, frozen=True, kw_only=True):
+    """A relay whose key is no longer pinned. `known`: whether it was."""
+
+    relay: str
+    known: bool
+
+
+@command(app, "id forget", result=ForgottenRelay)
+def forget(
+    session: Session,
+    relay: Annotated[
+        str, typer.Argument(metavar="RELAY", help="The relay, as in --relay.")
+    ],
+) -> Outcome:
+    """Forget a relay's key: whichever it shows next is pinned."""
+    try:
+        name = str(parse_relay(relay))
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    known = open_state(session.settings.state_dir).known_relays.forget(name)
+    text = f"forgotten: {name}" if known else f"{name} was not known"
+    return Outcome(ForgottenRelay(relay=name, known=known), text)
 
 
 def _lines(identity: Identity, directory: Path) -> str:
