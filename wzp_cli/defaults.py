@@ -6,6 +6,8 @@ Two kinds, never mixed: what a specification asks for, and what we chose.
 from typing import Final
 
 __all__ = [
+    "ADDRESS_STAGGER_S",
+    "BABBLE_PEAK_INT16",
     "CALL_IDLE_TIMEOUT_S",
     "CHECK_GIVE_UP_S",
     "CHECK_TIMES_S",
@@ -13,6 +15,11 @@ __all__ = [
     "CONNECTION_ID_BYTES",
     "DATAGRAM_QUEUE_FRAMES",
     "DELAYED_ACK_S",
+    "DEMO_CALL_MARGIN_S",
+    "DEMO_MIN_CORRELATION",
+    "DEMO_PAUSE_FRAMES",
+    "DEMO_RELAYED_MAX_FRAMES",
+    "DEMO_SOUND_MAX_FRAMES",
     "DETECT_TIMEOUT_S",
     "DIRECT_PROBE_S",
     "FAREWELL_TIMEOUT_S",
@@ -35,6 +42,9 @@ __all__ = [
     "KEEPALIVE_ANSWER_S",
     "KEEPALIVE_MAX_S",
     "KEEPALIVE_MIN_S",
+    "LIKENESS_PIECE_SAMPLES",
+    "LIKENESS_QUIET_RATIO",
+    "LIKENESS_REACH_SAMPLES",
     "LINK_IDLE_TIMEOUT_S",
     "LOWEST_PEER_PORT",
     "MAX_ANNOUNCED_CHANNELS",
@@ -45,6 +55,7 @@ __all__ = [
     "MAX_MESSAGE_BYTES",
     "MAX_PENDING_CHECKS",
     "MAX_QUEUED_BYTES",
+    "MAX_SERVED_LINKS",
     "MAX_TEXT_CHARACTERS",
     "MAX_TICKET_CHARACTERS",
     "MAX_TLS_MESSAGE_BYTES",
@@ -75,6 +86,7 @@ __all__ = [
     "PIPE_QUEUE_FRAMES",
     "QUIC_MAX_DATAGRAM_FRAME_BYTES",
     "QUIC_MIN_INITIAL_BYTES",
+    "QUIC_MIN_INITIAL_DCID_BYTES",
     "RANDOM_PORT_TRIES",
     "RECEIVE_BATCH_DATAGRAMS",
     "RECEIVE_BUFFER_BYTES",
@@ -115,6 +127,7 @@ __all__ = [
     "SOUND_SWITCH_INTERVAL_S",
     "STANDBY_PROBE_S",
     "STATS_INTERVAL_S",
+    "STRAY_CHECKS",
     "STUN_ANSWERS_PER_S",
     "STUN_DEFAULT_PORT",
     "STUN_TRIES_S",
@@ -164,6 +177,9 @@ IDD_FREE_DELAY_MS: Final = 100.0
 
 OPUS_LOOKAHEAD_MS: Final = 6.5
 """What Opus itself delays, beside the frame. Source: RFC 6716 section 2.1.4 (VoIP)."""
+
+QUIC_MIN_INITIAL_DCID_BYTES: Final = 8
+"""Shortest connection ID that a dialler may make up. Source: RFC 9000 section 7.2."""
 
 # --- Chosen by us ---------------------------------------------------------------
 
@@ -467,7 +483,7 @@ ROUTE_GIVE_UP_S: Final = 2.0
 """Doubt that ends a route. Source: docs/nat.md."""
 
 RTT_STICKINESS_S: Final = 0.005
-"""How much better another route of the same kind must be. Source: docs/nat.md."""
+"""How much better another route must be, or a third. Source: docs/nat.md."""
 
 HELLO_TIMEOUT_S: Final = 5.0
 """How long a new link may go without hello, or without an offer. Source: ours."""
@@ -489,3 +505,39 @@ RELAY_EXTRA_PORTS: Final = 3
 
 DETECT_TIMEOUT_S: Final = 5.0
 """How long `detect-nat` waits for servers. Source: docs/nat.md, as netcheck's cap."""
+
+BABBLE_PEAK_INT16: Final = 9_000
+"""Peak of made-up speech, -11 dB of full scale. Source: ours; as loud as a voice."""
+
+LIKENESS_PIECE_SAMPLES: Final = 9_600
+"""Length of the pieces that are compared, 200 ms. Source: ours; one syllable."""
+
+LIKENESS_REACH_SAMPLES: Final = MEDIA_CLOCK_HZ
+"""How far from its place a piece is looked for, 1 s. Source: ours."""
+
+LIKENESS_QUIET_RATIO: Final = 0.01
+"""Energy against the loudest piece that counts as a pause. Source: ours; -20 dB."""
+
+DEMO_MIN_CORRELATION: Final = 0.85
+"""Likeness that passes as heard. Source: measured; Opus 0.99, 20 % lost 0.76."""
+
+DEMO_PAUSE_FRAMES: Final = 10
+"""Silence before and after what the demo says. Source: ours; more than the delay."""
+
+DEMO_RELAYED_MAX_FRAMES: Final = 150
+"""How much of a long recording is sent over the relay, 3 s. Source: ours."""
+
+DEMO_SOUND_MAX_FRAMES: Final = 3_000
+"""How much of a long recording is sent directly, 60 s. Source: ours."""
+
+DEMO_CALL_MARGIN_S: Final = 5.0
+"""How much longer than its sound a call of the demo may take. Source: ours."""
+
+STRAY_CHECKS: Final = 2
+"""Checks that a copied packet draws to its source. Source: ours (docs/security.md)."""
+
+MAX_SERVED_LINKS: Final = 32
+"""Links of callers that a listener serves at a time. Source: ours."""
+
+ADDRESS_STAGGER_S: Final = 0.25
+"""Head start of a server's address over the next one. Source: RFC 8305 section 8."""

@@ -7,6 +7,7 @@ only then does the reason come out of `run` as an exception.
 import asyncio
 import contextlib
 import signal
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
@@ -16,6 +17,9 @@ from wzp_cli.cli.output.failure import Terminated
 __all__ = ["Stop", "run_async", "sigterm_stops"]
 
 Result = TypeVar("Result")
+
+# Windows' usual loop can't watch a socket for reading.
+_LOOP = asyncio.SelectorEventLoop if sys.platform == "win32" else None
 
 
 class Stop:
@@ -57,7 +61,7 @@ def run_async(work: Coroutine[Any, Any, Result], stop: Stop) -> Result:
         BaseException: `work`'s error, or the reason to stop once `work` is cleaned up.
     """
     try:
-        with asyncio.Runner() as runner:
+        with asyncio.Runner(loop_factory=_LOOP) as runner:
             result = runner.run(stop.cancels(work))
     except asyncio.CancelledError:
         if stop.reason is None:

@@ -23,6 +23,7 @@ from wzp_cli.defaults import (
     HANDSHAKE_TIMEOUT_S,
     LINK_IDLE_TIMEOUT_S,
     QUIC_MIN_INITIAL_BYTES,
+    QUIC_MIN_INITIAL_DCID_BYTES,
     STUN_TRIES_S,
 )
 from wzp_cli.endpoint import stun
@@ -72,6 +73,7 @@ class Endpoint:
         self._accepts_relay_clients = False
         self._admission = Admission(self._loop.time())
         self._accepted: asyncio.Queue[Link] = asyncio.Queue()
+        self._deadlines: dict[Link, asyncio.TimerHandle] = {}
         self._links: dict[bytes, Link] = {}
         self._channels: dict[bytes, _Channel] = {}
         self._checks: dict[str, CheckSession] = {}
@@ -373,19 +375,18 @@ class Endpoint:
         routes = () if relayed else (route,)
         link = Link(quic, self, routes, dialled=False, virtual=not relayed)
         link.claim(header.destination_cid)
-        link.on_complete = self._on_complete
+        link.on_handshake_over = self._on_handshake_over
         self._admission.opened(link, stranger=isinstance(route, DirectRoute))
-        self._loop.call_later(HANDSHAKE_TIMEOUT_S, self._expire, link)
+        self._deadlines[link] = self._loop.call_later(
+            HANDSHAKE_TIMEOUT_S, link.abort, "handshake took too long"
+        )
         link.receive(datagram, route, own)
 
-    def _on_complete(self, link: Link) -> None:
+    def _on_handshake_over(self, link: Link) -> None:
+        self._deadlines.pop(link).cancel()
         self._admission.settled(link)
-        self._accepted.put_nowait(link)
-
-    def _expire(self, link: Link) -> None:
-        self._admission.settled(link)
-        if not link.complete:
-            link.abort("handshake took too long")
+        if not link.ended:
+            self._accepted.put_nowait(link)
 
 
 def _waits_s() -> list[float]:
@@ -404,5 +405,7 @@ def _initial_header(datagram: bytes, config: QuicConfiguration) -> QuicHeader | 
     if header.packet_type is not QuicPacketType.INITIAL:
         return None
     if header.version not in config.supported_versions:
+        return None
+    if len(header.destination_cid) < QUIC_MIN_INITIAL_DCID_BYTES:
         return None
     return header

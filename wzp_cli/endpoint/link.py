@@ -30,6 +30,7 @@ _SIGNAL_STREAM = 0
 _UNWAITED_PING = 0
 _ERROR_REFUSED = 0x1
 _ERROR_FLOOD = 0x2
+_REASON_MAX_CHARACTERS = 200  # at most 800 bytes: a longer CONNECTION_CLOSE won't fit
 _TLS_ALERT = 0x100
 _ALERT_BAD_CERTIFICATE = _TLS_ALERT + 42
 _ALERTS_NO_COMMON_VERSION = (_TLS_ALERT + 120, _TLS_ALERT + 40, _TLS_ALERT + 70)
@@ -69,6 +70,7 @@ class Link:
             accepted relay link, which answers where QUIC has validated the client.
         on_address: Called with the client's address when a relay link's path changed.
         on_stray: Called with the route of an authentic packet that came another way.
+        on_handshake_over: Called once: it is complete, or the link ended before.
         end_reason: Why it ended, once `ended`.
     """
 
@@ -85,7 +87,7 @@ class Link:
         self.routes = routes
         self.on_address: Callable[[Address], None] | None = None
         self.on_stray: Callable[[Route], None] | None = None
-        self.on_complete: Callable[[Link], None] | None = None
+        self.on_handshake_over: Callable[[Link], None] | None = None
         self.end_reason = ""
         self._end_code = 0
         self._quic = quic
@@ -95,6 +97,8 @@ class Link:
         self._address: Origin | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: float | None = None
+        self._keep_alive_timer: asyncio.TimerHandle | None = None
+        self._identity: Identity | None = None
         self._complete = asyncio.Event()
         self._ended = asyncio.Event()
         self._arrived: asyncio.Queue[bytes] = asyncio.Queue()
@@ -114,9 +118,9 @@ class Link:
         Raises:
             LocalProtocolError: The handshake is not complete.
         """
-        if self._quic.peer_key is None or not self._complete.is_set():
-            raise LocalProtocolError("identity asked for before the handshake ended")
-        return Identity(self._quic.peer_key)
+        if self._identity is None:
+            raise LocalProtocolError("identity asked for before it was proven")
+        return self._identity
 
     @property
     def complete(self) -> bool:
@@ -178,10 +182,10 @@ class Link:
 
         Raises:
             ConnectionLost: The link is over.
+            LocalProtocolError: The dialler has not opened the stream yet.
         """
-        if self.ended:
-            raise ConnectionLost(self.end_reason)
-        self._quic.send_stream_data(_SIGNAL_STREAM, data)
+        self._demand_open()
+        self._speak(data)
         self.flush()
 
     async def read(self) -> bytes:
@@ -199,8 +203,7 @@ class Link:
             ConnectionLost: The link is over.
             LocalProtocolError: It is too large.
         """
-        if self.ended:
-            raise ConnectionLost(self.end_reason)
+        self._demand_open()
         self._quic.send_datagram_frame(payload)
         self.flush()
 
@@ -215,8 +218,16 @@ class Link:
         if moved:
             self._quic.route_changed()
 
+    def poke(self) -> None:
+        """Send a keep-alive now, and wait for nothing."""
+        if not self.ended:
+            self._quic.send_ping(_UNWAITED_PING)
+            self.flush()
+
     async def ping(self, timeout_s: float) -> bool:
         """Whether the peer acknowledges, within `timeout_s`."""
+        if self.ended:
+            return False
         number = next(self._ping_numbers)
         answer: asyncio.Future[None] = self._loop.create_future()
         self._pings[number] = answer
@@ -236,7 +247,7 @@ class Link:
         try:
             if not self.ended and self.complete:
                 if last_words:
-                    self._quic.send_stream_data(_SIGNAL_STREAM, last_words)
+                    self._speak(last_words)
                 await self.ping(FAREWELL_TIMEOUT_S)
         finally:
             self.abort(reason)
@@ -245,9 +256,10 @@ class Link:
         """Close at once: one CONNECTION_CLOSE, and the link is forgotten."""
         if self.ended:
             return
+        reason = reason[:_REASON_MAX_CHARACTERS]
         self._quic.close(error_code=code, reason_phrase=reason)
+        self._end(code, reason)  # first: what is still queued must not end it again
         self.flush()
-        self._end(code, reason)
 
     def refuse(self, reason: str) -> None:
         """Close a link whose peer broke a rule."""
@@ -274,7 +286,13 @@ class Link:
         else:
             source = self._virtual
         before = self._quic.authentic_packets
-        self._quic.receive_datagram(datagram, source, now=self._loop.time())
+        try:
+            self._quic.receive_datagram(datagram, source, now=self._loop.time())
+        except IndexError:
+            # aioquic 1.7.2, NEW_CONNECTION_ID: it retires every connection ID of the
+            # peer's that we have, the one that came with it included.
+            self.refuse("no connection ID left")
+            return
         authentic = self._quic.authentic_packets > before
         self._settle()
         if authentic and self._virtual and route not in self.routes and self.on_stray:
@@ -287,6 +305,8 @@ class Link:
 
     def flush(self) -> None:
         """Send what the core wants sent, and set its timer."""
+        if not self._quic.is_started:
+            return
         for datagram, address in self._quic.datagrams_to_send(now=self._loop.time()):
             if self.routes:
                 for route in self.routes:
@@ -300,10 +320,24 @@ class Link:
 
     # -- inside
 
+    def _demand_open(self) -> None:
+        if self.ended:
+            raise ConnectionLost(self.end_reason)
+        if not self.complete:
+            raise LocalProtocolError("nothing may be said before the peer is known")
+
+    def _speak(self, data: bytes) -> None:
+        try:
+            self._quic.send_stream_data(_SIGNAL_STREAM, data)
+        except ValueError as error:
+            raise LocalProtocolError(str(error)) from error
+
     def _settle(self) -> None:
         self._drain_events()
         self.flush()
         self._note_address()
+        if (end := self._quic.termination) is not None:
+            self._end(end.error_code, end.reason_phrase)
 
     def _set_timer(self) -> None:
         due = None if self.ended else self._quic.get_timer()
@@ -332,7 +366,8 @@ class Link:
 
     def _drain_events(self) -> None:
         while (event := self._quic.next_event()) is not None:
-            self._on_event(event)
+            if not self.ended:
+                self._on_event(event)
 
     def _on_event(self, event: events.QuicEvent) -> None:
         match event:
@@ -341,6 +376,8 @@ class Link:
                     self._datagram_sink(event.data)
             case events.StreamDataReceived():
                 self._on_stream_data(event)
+            case events.StreamReset() | events.StopSendingReceived():
+                self.refuse("the signalling stream was cut off")
             case events.ConnectionIdIssued():
                 self.claim(event.connection_id)
             case events.ConnectionIdRetired():
@@ -353,19 +390,28 @@ class Link:
                 self._end(event.error_code, event.reason_phrase)
 
     def _on_handshake_completed(self) -> None:
-        self._complete.set()
+        if self._quic.peer_key is not None:
+            self._identity = Identity(self._quic.peer_key)
         self._note_address()
         if self._virtual is not None:
-            self._loop.call_later(PEER_KEEPALIVE_S, self._keep_alive)
-        if self.on_complete is not None:
-            self.on_complete(self)
+            self._keep_alive_later()
+        self._set_handshake_over()
+
+    def _set_handshake_over(self) -> None:
+        if not self._complete.is_set():
+            self._complete.set()
+            if self.on_handshake_over is not None:
+                self.on_handshake_over(self)
+
+    def _keep_alive_later(self) -> None:
+        self._keep_alive_timer = self._loop.call_later(
+            PEER_KEEPALIVE_S, self._keep_alive
+        )
 
     def _keep_alive(self) -> None:
         """Between ringing and answer nothing else may flow for a long time."""
-        if not self.ended:
-            self._quic.send_ping(_UNWAITED_PING)
-            self.flush()
-            self._loop.call_later(PEER_KEEPALIVE_S, self._keep_alive)
+        self.poke()
+        self._keep_alive_later()
 
     def _on_stream_data(self, event: events.StreamDataReceived) -> None:
         self._arrived_bytes += len(event.data)
@@ -373,6 +419,8 @@ class Link:
             self.abort("too much, or not on the signalling stream", _ERROR_FLOOD)
         elif event.data:
             self._arrived.put_nowait(event.data)
+        if event.end_stream:
+            self.refuse("the signalling stream was cut off")
 
     def _on_ping_acknowledged(self, number: int) -> None:
         answer = self._pings.get(number)
@@ -384,13 +432,15 @@ class Link:
             return
         self._end_code, self.end_reason = code, reason or "closed"
         self._ended.set()
-        self._complete.set()
+        self._set_handshake_over()
         self._arrived.put_nowait(b"")
         for answer in self._pings.values():
             if not answer.done():
                 answer.set_result(None)
         for connection_id in list(self._connection_ids):
             self._release(connection_id)
+        if self._keep_alive_timer is not None:
+            self._keep_alive_timer.cancel()
         self._set_timer()
 
     def _release(self, connection_id: bytes) -> None:

@@ -23,9 +23,11 @@ from aioquic.quic.congestion.base import (
     QuicCongestionControl,
     register_congestion_control,
 )
-from aioquic.quic.connection import QuicConnection, QuicReceiveContext
+from aioquic.quic.connection import END_STATES, QuicConnection, QuicReceiveContext
+from aioquic.quic.events import ConnectionTerminated
 from aioquic.quic.packet_builder import QuicSentPacket
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from wzp_cli.defaults import (
@@ -131,7 +133,10 @@ class WzpQuic(QuicConnection):
         server_handle_certificate = context._server_handle_certificate
 
         def judged(certificate: tls.Certificate) -> None:
-            set_peer_certificate(certificate)
+            try:
+                set_peer_certificate(certificate)
+            except x509.InvalidVersion as error:  # no ValueError: aioquic lets it out
+                raise tls.AlertBadCertificate(str(error)) from error
             key = _raw_key(context._peer_certificate)
             if key is None or not self._judge(key):
                 raise tls.AlertBadCertificate("identity refused")
@@ -193,9 +198,17 @@ class WzpQuic(QuicConnection):
         return path.addr if path is not None and path.is_validated else None
 
     @property
-    def handshake_confirmed(self) -> bool:
-        """Whether both sides have finished the handshake."""
-        return self._handshake_confirmed
+    def is_started(self) -> bool:
+        """Whether there is somebody to send to."""
+        return bool(self._network_paths)
+
+    @property
+    def termination(self) -> ConnectionTerminated | None:
+        """How it ended, once nothing is sent or taken any more.
+
+        aioquic's own event says so only after the closing period, three probe timeouts.
+        """
+        return self._close_event if self._state in END_STATES else None
 
     @property
     def smoothed_rtt_s(self) -> float | None:
@@ -214,6 +227,6 @@ def _raw_key(certificate: x509.Certificate | None) -> bytes | None:
         return None
     try:
         key = certificate.public_key()
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         return None
     return key.public_bytes_raw() if isinstance(key, Ed25519PublicKey) else None

@@ -8,6 +8,7 @@ at once connectivity check, route probe and NAT opener.
 import os
 import struct
 from dataclasses import dataclass
+from typing import Any
 
 from aioice.stun import Class, Message, Method, parse_message
 
@@ -68,22 +69,26 @@ def decode(datagram: bytes) -> BindingMessage:
     try:
         message = parse_message(datagram)
         kind = Class(message.message_class).name.lower()
+        mapped = _mapped(message.attributes)
     except (ValueError, struct.error, IndexError) as error:
         raise RemoteProtocolError(f"not a STUN message: {error}") from error
     if message.message_method is not Method.BINDING:
         raise RemoteProtocolError("not a Binding message")
     attributes = message.attributes
-    mapped = attributes.get("XOR-MAPPED-ADDRESS") or attributes.get("MAPPED-ADDRESS")
     return BindingMessage(
         kind=kind,
         transaction_id=message.transaction_id,
-        mapped=Address(mapped[0].removeprefix("::ffff:"), mapped[1])
-        if mapped
-        else None,
+        mapped=mapped,
         username=attributes.get("USERNAME", ""),
         nominates="USE-CANDIDATE" in attributes,
         _message=message,
     )
+
+
+def _mapped(attributes: dict[str, Any]) -> Address | None:
+    """Return the mapped address, never IPv4-mapped; ValueError for port 0."""
+    mapped = attributes.get("XOR-MAPPED-ADDRESS") or attributes.get("MAPPED-ADDRESS")
+    return Address.parse(str(Address(*mapped))) if mapped else None
 
 
 def encode_request(transaction_id: bytes) -> bytes:

@@ -29,6 +29,7 @@ from wzp_cli.defaults import (
     ROUTE_GIVE_UP_S,
     RTT_STICKINESS_S,
     STANDBY_PROBE_S,
+    STRAY_CHECKS,
 )
 from wzp_cli.errors import LocalProtocolError
 from wzp_cli.protocol.route import ChannelRoute, Route
@@ -78,7 +79,13 @@ class Check:
 
 @dataclass(slots=True)
 class Trial:
-    """One route and what became of it. Times are the caller's clock, in seconds."""
+    """One route and what became of it. Times are the caller's clock, in seconds.
+
+    Attributes:
+        allowance: Checks that may still go to an address that only showed itself as a
+            source: whoever copies a packet must not draw a stream to a victim. None:
+            the peer named the address.
+    """
 
     route: Route
     kind: RouteKind
@@ -87,6 +94,7 @@ class Trial:
     due: float
     sent: int = 0
     rounds: int = 0
+    allowance: int | None = None
     rtt_s: float | None = None
     answered_at: float | None = None
     unanswered_since: float | None = None
@@ -164,15 +172,19 @@ class Paths:
         trial.answered_at = now
         trial.unanswered_since = None
         trial.rounds = 0
+        trial.allowance = None
         trial.move(Input.ANSWERED, now)
         self._select(now)
 
     def checked(self, route: Route, *, nominates: bool, now: float) -> None:
         """An authentic check of the peer's came over `route`: check it in turn."""
-        self.strayed(route, now)
+        self.strayed(route, now, checks=0)
         trial = self.trials.get(route)
         if trial is None:
             return
+        if trial.allowance is not None:
+            trial.allowance += 1
+            trial.due = now
         if trial.state is State.OPENING:
             trial.move(Input.OPENED, now)
         elif trial.state is State.FAILED:
@@ -180,10 +192,12 @@ class Paths:
         if nominates and not self.controlling:
             self._take_nomination(trial, now)
 
-    def strayed(self, route: Route, now: float) -> None:
+    def strayed(self, route: Route, now: float, *, checks: int = STRAY_CHECKS) -> None:
         """Something authentic came over an unknown route: find out if it works."""
         if len(self.trials) <= 2 * MAX_CANDIDATES and route not in self.trials:
-            self.trials[route] = Trial(route, "prflx", State.CHECKING, now, now)
+            trial = Trial(route, "prflx", State.CHECKING, now, now)
+            trial.allowance = checks
+            self.trials[route] = trial
 
     # -- what follows
 
@@ -257,12 +271,17 @@ class Paths:
         return [Check(trial.route, ttl, False) for ttl in OPENER_TTLS_HOPS]
 
     def _check(self, trial: Trial, now: float) -> list[Check]:
-        elapsed_s = now - trial.since
-        if elapsed_s >= CHECK_GIVE_UP_S:
+        if now >= trial.since + CHECK_GIVE_UP_S:
             trial.move(Input.GIVEN_UP, now)
             return []
-        later = [at for at in CHECK_TIMES_S if at > elapsed_s]
-        trial.due = trial.since + (later[0] if later else CHECK_GIVE_UP_S)
+        if trial.allowance == 0:
+            trial.due = trial.since + CHECK_GIVE_UP_S
+            return []
+        if trial.allowance is not None:
+            trial.allowance -= 1
+        # Sums, as `due` is one: a difference may round to this very check once more.
+        times = (trial.since + at_s for at_s in (*CHECK_TIMES_S, CHECK_GIVE_UP_S))
+        trial.due = next(at for at in times if at > now)
         trial.sent += 1
         return [Check(trial.route, None, False)]
 
@@ -301,7 +320,7 @@ class Paths:
 
     def _rest(self, trial: Trial, now: float) -> list[Check]:
         pause_s = RETRY_LATER_S if trial.rounds else RETRY_FIRST_S
-        if now - trial.since < pause_s:
+        if now < trial.since + pause_s:
             trial.due = trial.since + pause_s
             return []
         trial.rounds += 1
@@ -352,5 +371,8 @@ class Paths:
         return min(valid, key=self._rank, default=None)
 
     def _rank(self, trial: Trial) -> tuple[bool, float]:
-        bonus_s = RTT_STICKINESS_S if trial.route == self.selected else 0.0
-        return trial.is_relay, (trial.rtt_s or 0.0) - bonus_s
+        rtt_s = trial.rtt_s or 0.0
+        bonus_s = (
+            max(RTT_STICKINESS_S, rtt_s / 3) if trial.route == self.selected else 0
+        )
+        return trial.is_relay, rtt_s - bonus_s

@@ -79,7 +79,12 @@ async def call_identity(
     ringing = _Ringing(endpoint, target, settings.name, codec.name, report)
     ringing.registration = registration
     try:
-        plan = RoutePlan(settings.direct, registration.reflexive, find_interfaces)
+        plan = RoutePlan(
+            settings.direct,
+            registration.reflexive,
+            find_interfaces,
+            registration.nudge,
+        )
         return await _call(
             ringing, routes, began, plan, settings, open_sound, codec, report
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import HELLO_TIMEOUT_S, RING_TIMEOUT_S
+from wzp_cli.defaults import HELLO_TIMEOUT_S, MAX_SERVED_LINKS, RING_TIMEOUT_S
 from wzp_cli.endpoint.admission import Strangers
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.link import Link
@@ -98,6 +98,7 @@ class _Listener:
     find_interfaces: FindInterfaces
     report: Report
     busy: bool = False
+    _serving: int = 0
     last: CallOutcome | None = None
     _finished: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -111,7 +112,15 @@ class _Listener:
     async def _accept(self, group: asyncio.TaskGroup) -> None:
         while True:
             link = await self.endpoint.accept()
-            group.create_task(self._serve(link))
+            if self._serving >= MAX_SERVED_LINKS:
+                link.refuse("too many callers at once")
+            else:
+                self._serving += 1
+                serving = group.create_task(self._serve(link))
+                serving.add_done_callback(self._served)
+
+    def _served(self, _task: "asyncio.Task[None]") -> None:
+        self._serving -= 1
 
     async def _serve(self, link: Link) -> None:
         """Take one link from hello to end; what fails there ends nobody else."""
@@ -188,11 +197,10 @@ class _Listener:
             return
         conversation.say(peer.Answer(call=offer.call, media=codec.name))
         self.report(Answered(peer=str(conversation.peer)))
-        reflexive = self.registration.reflexive if self.registration else None
         self.last = await talk(
             self.endpoint,
             conversation,
-            RoutePlan(self.settings.direct, reflexive, self.find_interfaces),
+            self._plan(),
             self.open_sound,
             codec,
             TalkSettings(self.settings.duration_s, on_outcome=self.settings.on_outcome),
@@ -200,6 +208,13 @@ class _Listener:
         )
         if self.settings.once:
             self._finished.set()
+
+    def _plan(self) -> RoutePlan:
+        direct, find = self.settings.direct, self.find_interfaces
+        if self.registration is None:
+            return RoutePlan(direct, None, find)
+        reflexive, nudge = self.registration.reflexive, self.registration.nudge
+        return RoutePlan(direct, reflexive, find, nudge)
 
     async def _declined(
         self, conversation: Conversation, incoming: Incoming

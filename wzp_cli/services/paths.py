@@ -35,11 +35,13 @@ class RoutePlan:
         direct: Offer and check direct routes at all; False is "always by relay".
         reflexive: Our address as the relay sees it.
         find_interfaces: Lists own addresses.
+        nudge_relay: Called when the relay route is in doubt: our address may be new.
     """
 
     direct: bool
     reflexive: Address | None
     find_interfaces: FindInterfaces
+    nudge_relay: Callable[[], None] = lambda: None
 
 
 @dataclass
@@ -272,8 +274,12 @@ class RouteTaker:
 
     def _report_trials(self) -> None:
         for route, trial in self._paths.trials.items():
-            if route != self._paths.first and self._told.get(route) != trial.state:
-                self._told[route] = trial.state
+            if self._told.get(route) == trial.state:
+                continue
+            self._told[route] = trial.state
+            if trial.is_relay and trial.state in (State.DOUBTED, State.FAILED):
+                self.plan.nudge_relay()
+            if route != self._paths.first:
                 self._report_trial(trial)
 
     def _report_trial(self, trial: Trial) -> None:

@@ -12,6 +12,7 @@ from wzp_cli import __version__
 from wzp_cli.address import Address, HostPort
 from wzp_cli.concurrency import task_group
 from wzp_cli.defaults import (
+    ADDRESS_STAGGER_S,
     KEEPALIVE_ANSWER_S,
     KEEPALIVE_MAX_S,
     KEEPALIVE_MIN_S,
@@ -142,6 +143,11 @@ class Registration:
             self._endpoint.open_channel(route, admits=False)
         return routes
 
+    def nudge(self) -> None:
+        """Let the relay see where we are now: channels follow once it has checked."""
+        if self._session is not None:
+            self._session.link.poke()
+
     def close_channel(self, route: ChannelRoute) -> None:
         """Give a channel back."""
         self._endpoint.close_channel(route)
@@ -159,28 +165,49 @@ class Registration:
             NameNotFound, RelayUnreachable, KeyChanged, AccessRefused, VersionMismatch.
         """
         addresses = await self._endpoint.resolve(self.relay)
-        for address in addresses:
-            try:
-                self._session = await self._open_at(address)
-            except ConnectionLost:
-                continue
-            return
-        tried = ", ".join(map(str, addresses))
-        raise RelayUnreachable(f"{self.relay} ({tried})")
+        self._session = await self._open_first(addresses)
+        if self._session is None:
+            tried = ", ".join(map(str, addresses))
+            raise RelayUnreachable(f"{self.relay} ({tried})")
+
+    async def _open_first(self, addresses: list[Address]) -> _Session | None:
+        """Try the addresses a little after each other; the first to welcome us wins."""
+        opened: list[_Session] = []
+        tries: list[asyncio.Task[None]] = []
+
+        async def attempt(address: Address, head_start_s: float) -> None:
+            await asyncio.sleep(head_start_s)
+            with suppress(ConnectionLost):
+                opened.append(await self._open_at(address))
+                for other in tries:
+                    if other is not asyncio.current_task():
+                        other.cancel()
+
+        async with task_group() as group:
+            for number, address in enumerate(addresses):
+                stagger_s = number * ADDRESS_STAGGER_S
+                tries.append(group.create_task(attempt(address, stagger_s)))
+        for spare in opened[1:]:
+            spare.link.abort("not wanted any more")
+        return opened[0] if opened else None
 
     async def keep(self) -> None:
         """Stay registered, for ever: read, keep alive, and come back when lost."""
+        delay_s = RELAY_BACKOFF_FIRST_S
         while True:
             session = self._session
             assert session is not None
+            began = self._endpoint.now()
             await self._serve(session)
+            if self._endpoint.now() - began > RELAY_BACKOFF_MAX_S:
+                delay_s = RELAY_BACKOFF_FIRST_S  # else it takes us and throws us out
             self._report(
                 Warned(
                     code="relay_lost",
                     message=f"the relay {self.relay} is lost; calling it again",
                 )
             )
-            await self._reopen()
+            delay_s = await self._reopen(delay_s)
 
     async def close(self) -> None:
         """Leave the relay."""
@@ -194,7 +221,9 @@ class Registration:
             link = await self._endpoint.dial_relay(address, expect)
         except IdentityError as error:
             if expect is not None:
-                raise KeyChanged(f"{self.relay} is not {expect.short}") from error
+                raise KeyChanged(
+                    f"{self.relay} shows another key than the pinned {expect.short}"
+                ) from error
             raise
         try:
             async with asyncio.timeout(RELAY_ANSWER_TIMEOUT_S):
@@ -239,20 +268,21 @@ class Registration:
         )
         return _Session(link, stream, address)
 
-    async def _reopen(self) -> None:
-        delay_s = RELAY_BACKOFF_FIRST_S
+    async def _reopen(self, delay_s: float) -> float:
+        """Come back, after `delay_s` at most; return the longest pause next time."""
         while True:
             # Full jitter: a relay that restarts is not met by all clients at once.
             await asyncio.sleep(random.uniform(0.0, delay_s))
+            delay_s = min(2 * delay_s, RELAY_BACKOFF_MAX_S)
             try:
                 await self.open()
             except NetworkError:
-                delay_s = min(2 * delay_s, RELAY_BACKOFF_MAX_S)
+                continue
             except WzpError as error:
                 self._report(Warned(code=error.code, message=str(error)))
                 delay_s = RELAY_BACKOFF_MAX_S
             else:
-                return
+                return delay_s
 
     async def _serve(self, session: _Session) -> None:
         """Read and keep alive until the link is over."""

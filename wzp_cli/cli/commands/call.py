@@ -13,6 +13,7 @@ from wzp_cli.cli.options import (
     RequireOption,
     RingTimeoutOption,
 )
+from wzp_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from wzp_cli.adapters.state import State
@@ -52,6 +53,8 @@ async def call(
     settings = session.settings.with_servers(relay=relay)
     state = compose.own_state(session)
     target = compose.find_peer(peer, state)
+    if target.identity == state.keypair.identity:
+        raise UsageError("that is your own identity; call somebody else")
     words = compose.SoundWords.choose(session, source, sink)
     call_settings = CallSettings(
         name=settings.said.name or "",
