@@ -4,11 +4,15 @@ A page holds a machine between `<!-- NAME: drawn from its table -->` and
 `<!-- /NAME -->`.
 """
 
-from collections.abc import Mapping
+import pkgutil
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from wzp_cli import protocol
 
 __all__ = ["MACHINES", "Machine", "drawn", "main"]
 
@@ -27,8 +31,17 @@ class Machine:
     transitions: Mapping[Any, Mapping[Any, Any]]
 
 
-MACHINES: tuple[Machine, ...] = ()
-"""All machines that are drawn, e.g. Machine("race", "nat.md", race.TRANSITIONS)."""
+def _machines() -> Iterator[Machine]:
+    """Yield the machine of each module of protocol/ that has a table."""
+    for found in pkgutil.walk_packages(protocol.__path__, f"{protocol.__name__}."):
+        transitions = getattr(import_module(found.name), "TRANSITIONS", None)
+        if transitions is not None:
+            name = found.name.removeprefix(f"{protocol.__name__}.")
+            yield Machine(name, "protocol.md", transitions)
+
+
+MACHINES = tuple(_machines())
+"""All machines that are drawn: a new table has to find its place in the page."""
 
 
 def drawn(text: str, machine: Machine) -> str:

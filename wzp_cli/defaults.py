@@ -22,6 +22,7 @@ __all__ = [
     "DEMO_SOUND_MAX_FRAMES",
     "DETECT_TIMEOUT_S",
     "DIRECT_PROBE_S",
+    "FALLBACK_CODEC",
     "FAREWELL_TIMEOUT_S",
     "HANDSHAKE_TIMEOUT_S",
     "HELLO_TIMEOUT_S",
@@ -155,7 +156,7 @@ MEDIA_FRAME_BYTES: Final = 2 * MEDIA_FRAME_SAMPLES
 """Bytes of one frame of int16 mono. Source: the constant above."""
 
 PCMU_CLOCK_HZ: Final = 8_000
-"""Sampling rate of G.711. Source: RFC 3551 section 4.5.14."""
+"""Sampling rate of G.711. Source: RFC 3551 section 6."""
 
 PCMU_PAYLOAD_TYPE: Final = 0
 """Static RTP payload type of mu-law. Source: RFC 3551 section 6, table 4."""
@@ -541,3 +542,6 @@ MAX_SERVED_LINKS: Final = 32
 
 ADDRESS_STAGGER_S: Final = 0.25
 """Head start of a server's address over the next one. Source: RFC 8305 section 8."""
+
+FALLBACK_CODEC: Final = "pcmu"
+"""The codec that every wzp has, whatever is installed. Source: RFC 3551 section 6."""

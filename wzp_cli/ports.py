@@ -99,8 +99,8 @@ class Interface(Protocol):
 OpenSound = Callable[[], AbstractAsyncContextManager[Sound]]
 """Opens what the user named; raises SoundError."""
 
-OpenCodec = Callable[[], tuple[Codec, str | None]]
-"""Returns a codec for one call, and a notice when it is not the best one."""
+OpenCodec = Callable[[str | None], tuple[Codec, str | None]]
+"""Opens the codec of a name, or (None) the best one, with a notice if it is poor."""
 
 FindInterfaces = Callable[[], Sequence[Interface]]
 """Lists own addresses without loopback and link-local ones."""

@@ -194,6 +194,8 @@ def test_port_preservation_has_three_values() -> None:
         ((40_000, 40_065, 40_130), Allocation.RANDOM, None),
         ((40_000, 12_345, 60_001), Allocation.RANDOM, None),
         ((5000, 12_345, 60_001), Allocation.RANDOM, None),
+        ((40_000, 40_001, 60_001, 12_345), Allocation.RANDOM, None),
+        ((40_000, 40_001, 60_001, 60_002), Allocation.UNKNOWN, None),
         ((40_000, 40_001, 60_001), Allocation.UNKNOWN, None),
         ((65_535, 1024, 1025), Allocation.UNKNOWN, None),
     ],

@@ -14,7 +14,7 @@ from wzp_cli.adapters.pace import NullSink, NullSource, ToneSource
 from wzp_cli.adapters.sound_card import open_card
 from wzp_cli.adapters.sound_files import WavSink, WavSource
 from wzp_cli.adapters.sound_pipe import PipeSink, PipeSource
-from wzp_cli.defaults import TONE_DEFAULT_HZ, TONE_MAX_HZ, TONE_MIN_HZ
+from wzp_cli.defaults import FALLBACK_CODEC, TONE_DEFAULT_HZ, TONE_MAX_HZ, TONE_MIN_HZ
 from wzp_cli.errors import CodecMissing, SoundError, UsageError
 from wzp_cli.ports import Codec, FrameSink, FrameSource
 
@@ -87,13 +87,24 @@ def check_words(source: str, sink: str) -> None:
         raise UsageError(f"--in and --out are the same file: {heard.rest}")
 
 
-def open_codec() -> tuple[Codec, str | None]:
-    """Return Opus, or G.711 and a sentence for the user where libopus is missing."""
+def open_codec(name: str | None = None) -> tuple[Codec, str | None]:
+    """Return the codec of that name; without one, the best that there is.
+
+    Returns:
+        The codec, and a sentence for the user where libopus was wanted and is missing.
+
+    Raises:
+        CodecMissing: "opus" by name, and there is no libopus.
+    """
+    from wzp_cli.adapters.g711 import G711Codec
+
+    if name == FALLBACK_CODEC:
+        return G711Codec(), None
     try:
         return open_opus(), None
     except CodecMissing as error:
-        from wzp_cli.adapters.g711 import G711Codec
-
+        if name is not None:
+            raise
         return G711Codec(), f"{error} Until then, calls have telephone quality (G.711)."
 
 

@@ -1,5 +1,6 @@
 """Where the house is put together: the endpoint opened, adapters given to services."""
 
+import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -9,20 +10,23 @@ from typing import Literal
 
 from wzp_cli import __version__
 from wzp_cli.adapters.interfaces import interface_addresses
-from wzp_cli.adapters.sound import check_words, open_codec, open_sound
+from wzp_cli.adapters.sound import check_words, open_sound
 from wzp_cli.adapters.state import State, open_state
 from wzp_cli.address import HostPort
 from wzp_cli.cli.command import Session
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.factory import Bind, open_endpoint
 from wzp_cli.errors import (
+    ConnectionLost,
+    IdentityError,
     NameNotFound,
+    NetworkError,
     RelayUnreachable,
     RequirementNotMet,
     UsageError,
 )
 from wzp_cli.events import Bound, Ended, Hello, Warned
-from wzp_cli.ports import Codec, OpenSound
+from wzp_cli.ports import OpenSound
 from wzp_cli.protocol.identity import Identity
 from wzp_cli.protocol.ticket import Ticket
 from wzp_cli.services.registration import Registration, register
@@ -31,12 +35,12 @@ from wzp_cli.services.talk import CallOutcome
 __all__ = [
     "Peer",
     "SoundWords",
+    "connection_kept",
     "ended",
     "endpoint_of",
     "find_interfaces",
     "find_peer",
     "keep_open",
-    "open_call_codec",
     "own_state",
     "registered",
     "required_path",
@@ -90,7 +94,7 @@ async def registered(
     *,
     publishes: bool,
 ) -> AsyncIterator[Registration]:
-    """Register at the first of `relays` that answers.
+    """Register at the first of `relays` that answers, each within --timeout.
 
     Raises:
         UsageError: There is none to try.
@@ -103,11 +107,13 @@ async def registered(
             endpoint, relay, state.known_relays, session.report, publishes=publishes
         )
         try:
-            registration = await context.__aenter__()
-        except (RelayUnreachable, NameNotFound) as error:
+            async with asyncio.timeout(session.settings.timeout_s):
+                registration = await context.__aenter__()
+        except (RelayUnreachable, NameNotFound, TimeoutError) as error:
+            told = _unreached(relay, error)
             if relay is relays[-1]:
-                raise
-            session.report(Warned(code=error.code, message=str(error)))
+                raise told from error
+            session.report(Warned(code=told.code, message=str(told)))
             continue
         break
     try:
@@ -117,6 +123,14 @@ async def registered(
             raise
     else:
         await context.__aexit__(None, None, None)
+
+
+def _unreached(relay: HostPort, error: Exception) -> NetworkError:
+    """Return what to tell of a relay that can't be used now."""
+    if isinstance(error, NameNotFound):
+        return NameNotFound(f"no address was found for {relay.host}")
+    where = str(error) or str(relay)
+    return RelayUnreachable(f"no answer from the relay {where}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,16 +153,26 @@ def find_peer(text: str, state: State) -> Peer:
     if contact is not None:
         return Peer(contact.identity, contact.relay)
     if text.startswith("wzp:"):
-        ticket = Ticket.parse(text, time.time())  # noqa: TID251 - it expires by date
-        return Peer(ticket.identity, ticket.relay)
+        return _find_by_ticket(text)
     if ":" not in text and text.startswith("wzp1"):
         return Peer(Identity.parse(text))
     try:
         return Peer(None, direct=HostPort.parse(text))
     except ValueError as error:
         raise UsageError(
-            f"{text!r} is no contact, identity, ticket or host:port"
+            f"no contact is named {text!r}, and it is no identity (wzp1...), ticket "
+            "(wzp:...) or host:port"
         ) from error
+
+
+def _find_by_ticket(text: str) -> Peer:
+    try:
+        ticket = Ticket.parse(text, time.time())  # noqa: TID251 - it expires by date
+    except IdentityError as error:
+        if "&sig=" not in text:
+            error.add_note("In a shell, put the ticket in 'quotes': & would cut it.")
+        raise
+    return Peer(ticket.identity, ticket.relay)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +201,14 @@ class SoundWords:
         return words
 
     @property
+    def devices(self) -> "SoundWords":
+        """The same, without what would be used up or overwritten by being opened."""
+        source = "null" if self.source == "-" else self.source
+        return SoundWords(
+            source, self.sink if self.sink.startswith("speaker") else "null"
+        )
+
+    @property
     def hears(self) -> bool:
         """Whether a microphone is opened."""
         return self.source.partition(":")[0] == "mic"
@@ -192,14 +224,6 @@ async def keep_open(words: SoundWords) -> AsyncIterator[OpenSound]:
     """Open the sound now, so that a missing device is told before anybody is rung."""
     async with open_sound(words.source, words.sink) as sound:
         yield lambda: nullcontext(sound)
-
-
-def open_call_codec(session: Session) -> Codec:
-    """Return the codec for one call, with a warning where it is not the best."""
-    codec, notice = open_codec()
-    if notice is not None:
-        session.report(Warned(code="codec", message=notice))
-    return codec
 
 
 def ended(outcome: CallOutcome) -> Ended:
@@ -222,6 +246,16 @@ def ended(outcome: CallOutcome) -> Ended:
         buffer_ms=round(quality.buffer_ms, 1),
         mos_est=None if quality.mos_est is None else round(quality.mos_est, 2),
     )
+
+
+def connection_kept(outcome: CallOutcome | None) -> None:
+    """Check that somebody ended the call.
+
+    Raises:
+        ConnectionLost: Nobody did: the peer fell silent.
+    """
+    if outcome is not None and outcome.end.by == "network":
+        raise ConnectionLost(outcome.end.reason)
 
 
 def required_path(

@@ -12,6 +12,7 @@ from wzp_cli.cli.output.failure import EXIT_INTERNAL, exit_code
 from wzp_cli.cli.output.speech import Speech
 from wzp_cli.cli.settings import is_on, resolve
 from wzp_cli.cli.stop import Stop, run_async, sigterm_stops
+from wzp_cli.errors import UsageError
 
 __all__ = ["execute", "refuse"]
 
@@ -24,6 +25,7 @@ def execute(job: Job, environ: Mapping[str, str]) -> int:
         json=is_on(job.everywhere.json, environ, "WZP_JSON"),
         stream=job.command.streams(job.arguments),
         quiet=is_on(job.everywhere.quiet, environ, "WZP_QUIET"),
+        verbose=job.everywhere.verbose > 0,
         closed=stop.request,
     )
     with sigterm_stops(stop):
@@ -32,6 +34,8 @@ def execute(job: Job, environ: Mapping[str, str]) -> int:
             return speech.close(outcome, None if outcome is None else outcome.error)
         except BaseException as error:
             stop.is_over()
+            if isinstance(error, UsageError):
+                error.add_note(f"See `wzp {job.command.name} --help`.")
             _show_traceback(error, environ, verbose=job.everywhere.verbose > 0)
             return speech.close(None, error)
 

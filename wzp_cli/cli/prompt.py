@@ -4,18 +4,31 @@ import asyncio
 import sys
 
 from wzp_cli.cli.output.channels import say
-from wzp_cli.events import Incoming
 
-__all__ = ["ask_at_terminal"]
+__all__ = ["ask_at_terminal", "can_ask"]
 
 _YES = {"y", "yes", "a", "answer"}
 
 
-async def ask_at_terminal(incoming: Incoming) -> bool:
-    """Return whether the person takes the call; cancelling stops the asking."""
-    say("Answer? [y/N] ")
+def can_ask() -> bool:
+    """Return whether somebody sits at a terminal."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+async def ask_at_terminal(question: str) -> bool:
+    """Return whether the person says yes; cancelling stops the asking."""
+    _drop_typed()
+    say(f"{question} Type y or n, then Enter.")
     line = await _line()
     return line.strip().lower() in _YES
+
+
+def _drop_typed() -> None:
+    """Forget what was typed before the question: it was no answer to it."""
+    if sys.platform != "win32":
+        import termios
+
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
 
 
 async def _line() -> str:

@@ -248,7 +248,7 @@ class Link:
             if not self.ended and self.complete:
                 if last_words:
                     self._speak(last_words)
-                await self.ping(FAREWELL_TIMEOUT_S)
+                await self._acknowledged(FAREWELL_TIMEOUT_S)
         finally:
             self.abort(reason)
 
@@ -319,6 +319,14 @@ class Link:
         self._set_timer()
 
     # -- inside
+
+    async def _acknowledged(self, timeout_s: float) -> None:
+        """Wait, at most `timeout_s`, until the peer has all that was said."""
+        deadline = self._loop.time() + timeout_s
+        while await self.ping(deadline - self._loop.time()):
+            # The ping may have come through where the words were lost.
+            if not self._quic.has_unacknowledged_words:
+                return
 
     def _demand_open(self) -> None:
         if self.ended:

@@ -176,7 +176,23 @@ class WzpQuic(QuicConnection):
         if space.ack_at is not None:
             space.ack_at = 0.0
 
+    @property
+    def has_unacknowledged_words(self) -> bool:
+        """Whether stream data has not yet been acknowledged."""
+        return any(stream.sender._buffer for stream in self._streams.values())
+
     # -- paths
+
+    def datagrams_to_send(self, now: float) -> list[tuple[bytes, Any]]:
+        """Return what to send: to an unproven address, at most three times what came.
+
+        aioquic sees to that everywhere but in the CONNECTION_CLOSE.
+        """
+        datagrams = super().datagrams_to_send(now)
+        path = self._network_paths[0]
+        if path.is_validated or path.bytes_sent <= 3 * path.bytes_received:
+            return datagrams
+        return []
 
     def _payload_received(
         self,

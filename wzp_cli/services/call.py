@@ -3,11 +3,12 @@
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from wzp_cli.address import Address
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import HELLO_TIMEOUT_S, RING_TIMEOUT_S
+from wzp_cli.defaults import FALLBACK_CODEC, HELLO_TIMEOUT_S, RING_TIMEOUT_S
 from wzp_cli.endpoint.admission import Strangers
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.link import Link
@@ -24,8 +25,8 @@ from wzp_cli.errors import (
     WrongPeer,
     WzpError,
 )
-from wzp_cli.events import Answered, Report, Ringing
-from wzp_cli.ports import Codec, FindInterfaces, OpenSound
+from wzp_cli.events import Answered, Report, Ringing, Warned
+from wzp_cli.ports import FindInterfaces, OpenCodec, OpenSound
 from wzp_cli.protocol import peer_messages as peer
 from wzp_cli.protocol.identity import Identity
 from wzp_cli.protocol.route import ChannelRoute, DirectRoute, Route
@@ -62,7 +63,7 @@ async def call_identity(
     target: Identity,
     settings: CallSettings,
     open_sound: OpenSound,
-    codec: Codec,
+    open_codec: OpenCodec,
     find_interfaces: FindInterfaces,
     report: Report,
 ) -> CallOutcome:
@@ -76,7 +77,7 @@ async def call_identity(
     """
     began = endpoint.now()
     routes = await registration.connect(target)
-    ringing = _Ringing(endpoint, target, settings.name, codec.name, report)
+    ringing = _Ringing(endpoint, target, settings.name, report)
     ringing.registration = registration
     try:
         plan = RoutePlan(
@@ -86,7 +87,7 @@ async def call_identity(
             registration.nudge,
         )
         return await _call(
-            ringing, routes, began, plan, settings, open_sound, codec, report
+            ringing, routes, began, plan, settings, open_sound, open_codec, report
         )
     finally:
         for route in (*routes, *ringing.crossed):
@@ -99,7 +100,7 @@ async def call_address(
     target: Identity | None,
     settings: CallSettings,
     open_sound: OpenSound,
-    codec: Codec,
+    open_codec: OpenCodec,
     find_interfaces: FindInterfaces,
     report: Report,
 ) -> CallOutcome:
@@ -107,9 +108,9 @@ async def call_address(
     began = endpoint.now()
     routes = [DirectRoute(address) for address in addresses]
     plan = RoutePlan(settings.direct, None, find_interfaces)
-    ringing = _Ringing(endpoint, target, settings.name, codec.name, report)
+    ringing = _Ringing(endpoint, target, settings.name, report)
     return await _call(
-        ringing, routes, began, plan, settings, open_sound, codec, report
+        ringing, routes, began, plan, settings, open_sound, open_codec, report
     )
 
 
@@ -120,12 +121,18 @@ async def _call(
     plan: RoutePlan,
     settings: CallSettings,
     open_sound: OpenSound,
-    codec: Codec,
+    open_codec: OpenCodec,
     report: Report,
 ) -> CallOutcome:
     """Ring along all routes, talk along the first whose device answers."""
     endpoint = ringing.endpoint
-    conversation = await ringing.ring(routes, settings.ring_timeout_s)
+    codec, notice = open_codec(None)
+    if notice is not None:
+        report(Warned(code="codec", message=notice))
+    ringing.codecs = list(dict.fromkeys((codec.name, FALLBACK_CODEC)))
+    conversation, chosen = await ringing.ring(routes, settings.ring_timeout_s)
+    if chosen != codec.name:
+        codec, _ = open_codec(chosen)
     setup_ms = round((endpoint.now() - began) * 1000, 1)
     report(Answered(peer=str(conversation.peer), setup_ms=setup_ms))
     talk_settings = TalkSettings(
@@ -136,11 +143,15 @@ async def _call(
     )
 
 
+_Answer = tuple[Conversation, str]
+
+
 @dataclass
 class _Ringing:
     """One call while it rings, at one or several devices.
 
     Attributes:
+        codecs: Names of the codecs that we offer, best first.
         registration: Where the peer's own call to us would come in: when both call each
             other at once, the call of the smaller identity stands.
         crossed: Channels through which the peer called us meanwhile.
@@ -149,8 +160,8 @@ class _Ringing:
     endpoint: Endpoint
     target: Identity | None
     name: str
-    media: str
     report: Report
+    codecs: list[str] = field(default_factory=list)
     call_id: str = field(default_factory=lambda: secrets.token_hex(8))
     registration: Registration | None = None
     crossed: list[ChannelRoute] = field(default_factory=list)
@@ -158,23 +169,24 @@ class _Ringing:
     _failures: list[WzpError] = field(default_factory=list)
     _rings: bool = False
 
-    async def ring(self, routes: Sequence[Route], timeout_s: float) -> Conversation:
-        """Return the conversation with the first device that answers."""
-        winner: asyncio.Future[Conversation] = (
+    def __post_init__(self) -> None:
+        self._winner: asyncio.Future[_Answer] = (
             asyncio.get_running_loop().create_future()
         )
+
+    async def ring(self, routes: Sequence[Route], timeout_s: float) -> "_Answer":
+        """Return the conversation with the first device that answers, and a codec."""
         reason = "cancelled"
         async with task_group() as group:
             tasks = [
-                group.create_task(self._try(route, len(routes), winner))
-                for route in routes
+                group.create_task(self._try(route, len(routes))) for route in routes
             ]
             if self.registration is not None:
                 self.endpoint.accept_peers(Strangers.REFUSED)
-                tasks.append(group.create_task(self._cross(group, winner)))
+                tasks.append(group.create_task(self._cross(group)))
             try:
                 async with asyncio.timeout(timeout_s):
-                    answered = await winner
+                    answered = await self._winner
                 reason = "answered-elsewhere"
             except TimeoutError:
                 reason = "timeout"
@@ -182,61 +194,58 @@ class _Ringing:
             finally:
                 for task in tasks:
                     task.cancel()
-                kept = None if reason != "answered-elsewhere" else answered
+                kept = None if reason != "answered-elsewhere" else answered[0]
                 await self._withdraw(kept, reason)
         return answered
 
-    async def _try(
-        self, route: Route, tried: int, winner: "asyncio.Future[Conversation]"
-    ) -> None:
+    async def _try(self, route: Route, tried: int) -> None:
         try:
-            conversation = await self._ring_one(route)
+            await self._ring_one(route)
         except WzpError as error:
             self._failures.append(error)
-            if len(self._failures) == tried and not winner.done():
-                winner.set_exception(min(self._failures, key=_importance))
-        else:
-            if not winner.done():
-                winner.set_result(conversation)
+            if len(self._failures) == tried and not self._winner.done():
+                self._winner.set_exception(min(self._failures, key=_importance))
 
-    async def _ring_one(self, route: Route) -> Conversation:
+    async def _ring_one(self, route: Route) -> None:
+        """Ring one device until it answers, or another has."""
         conversation = await self._reach(route)
         self._conversations.append(conversation)
-        conversation.say(peer.Offer(call=self.call_id, media=[self.media]))
-        while True:
+        conversation.say(peer.Offer(call=self.call_id, media=self.codecs))
+        while not self._winner.done():
             match await conversation.heard():
                 case peer.Ringing():
                     self._report_ringing(conversation)
                 case peer.Answer(media=media):
-                    if media != self.media:
-                        raise VersionMismatch(f"the peer chose the codec {media!r}")
-                    return conversation
+                    self._answered(conversation, media)
                 case peer.Offer() as theirs if self._yields_to(conversation):
                     self._answer(conversation, theirs)
-                    return conversation
                 case peer.Decline(reason=reason):
                     raise _declined(reason)
                 case peer.Goodbye():
                     raise PeerDeclined("hung up while ringing")
 
+    def _answered(self, conversation: Conversation, media: str) -> None:
+        if media not in self.codecs:
+            raise VersionMismatch("the peer chose a codec that was not offered")
+        if not self._winner.done():
+            self._winner.set_result((conversation, media))
+
     # -- both call each other at once
 
-    async def _cross(
-        self, group: asyncio.TaskGroup, winner: "asyncio.Future[Conversation]"
-    ) -> None:
+    async def _cross(self, group: asyncio.TaskGroup) -> None:
         """Take the links that the peer dials while we ring it."""
         while True:
             link = await self.endpoint.accept()
-            group.create_task(self._meet(link, winner))
+            group.create_task(self._meet(link))
 
-    async def _meet(self, link: Link, winner: "asyncio.Future[Conversation]") -> None:
+    async def _meet(self, link: Link) -> None:
         """Agree with a peer that calls us: one call, the smaller identity's."""
         route = link.routes[0]
         if link.identity != self.target or not isinstance(route, ChannelRoute):
             link.refuse("not taking calls")
             return
         self.crossed.append(route)
-        try:
+        with suppress(WzpError, TimeoutError):
             conversation = await greet(link, self.name)
             self._conversations.append(conversation)
             async with asyncio.timeout(HELLO_TIMEOUT_S):
@@ -247,24 +256,26 @@ class _Ringing:
                     self._answer(conversation, theirs)
                 else:
                     await self._insist(conversation)
-        except (WzpError, TimeoutError):
-            return
-        if not winner.done():
-            winner.set_result(conversation)
 
     async def _insist(self, conversation: Conversation) -> None:
         """Offer our call over the link of theirs; the peer's rules make it answer."""
-        conversation.say(peer.Offer(call=self.call_id, media=[self.media]))
-        while not isinstance(await conversation.heard(), peer.Answer):
-            pass
+        conversation.say(peer.Offer(call=self.call_id, media=self.codecs))
+        while not self._winner.done():
+            message = await conversation.heard()
+            if isinstance(message, peer.Answer):
+                self._answered(conversation, message.media)
 
     def _yields_to(self, conversation: Conversation) -> bool:
         return conversation.peer < self.endpoint.identity
 
     def _answer(self, conversation: Conversation, theirs: peer.Offer) -> None:
-        if self.media not in theirs.media:
+        """Take the peer's call in place of ours, unless ours is answered already."""
+        common = [name for name in self.codecs if name in theirs.media]
+        if not common:
             raise VersionMismatch("no common codec")
-        conversation.say(peer.Answer(call=theirs.call, media=self.media))
+        if not self._winner.done():
+            conversation.say(peer.Answer(call=theirs.call, media=common[0]))
+            self._winner.set_result((conversation, common[0]))
 
     # -- inside
 

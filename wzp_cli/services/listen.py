@@ -6,16 +6,27 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import HELLO_TIMEOUT_S, MAX_SERVED_LINKS, RING_TIMEOUT_S
+from wzp_cli.defaults import (
+    FALLBACK_CODEC,
+    HELLO_TIMEOUT_S,
+    MAX_SERVED_LINKS,
+    RING_TIMEOUT_S,
+)
 from wzp_cli.endpoint.admission import Strangers
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.link import Link
-from wzp_cli.errors import ConnectionLost, RemoteProtocolError, WrongPeer, WzpError
+from wzp_cli.errors import (
+    EnvironmentFault,
+    RemoteProtocolError,
+    WrongPeer,
+    WzpError,
+)
 from wzp_cli.events import Answered, Hangup, Incoming, Report, Warned
 from wzp_cli.ports import FindInterfaces, OpenCodec, OpenSound
 from wzp_cli.protocol import peer_messages as peer
 from wzp_cli.protocol.identity import Identity
 from wzp_cli.protocol.route import ChannelRoute
+from wzp_cli.protocol.text import clean
 from wzp_cli.services.conversation import Conversation, greet
 from wzp_cli.services.paths import RoutePlan
 from wzp_cli.services.registration import Registration
@@ -123,6 +134,14 @@ class _Listener:
         self._serving -= 1
 
     async def _serve(self, link: Link) -> None:
+        route = link.routes[0]  # where it began; it may end on another
+        try:
+            await self._converse(link)
+        finally:
+            if isinstance(route, ChannelRoute) and self.registration is not None:
+                self.registration.close_channel(route)
+
+    async def _converse(self, link: Link) -> None:
         """Take one link from hello to end; what fails there ends nobody else."""
         try:
             self._check_announced(link)
@@ -138,12 +157,13 @@ class _Listener:
         try:
             await self._ring(conversation, offer)
         except WzpError as error:
-            if self.settings.once:
+            # What this machine lacks ends `once`; what a caller does never.
+            if self.settings.once and isinstance(error, EnvironmentFault):
                 raise
             self.report(Warned(code=error.code, message=f"a call failed: {error}"))
         finally:
             self.busy = False
-            self._give_back(link)
+            await conversation.hang_up("hung up")  # if nobody has, as when cancelled
 
     def _check_announced(self, link: Link) -> None:
         """The relay's word grants nothing: the link's proof must agree with it."""
@@ -154,11 +174,6 @@ class _Listener:
         if announced != link.identity:
             link.refuse("not who the relay announced")
             raise WrongPeer(f"announced as {announced}, proved {link.identity}")
-
-    def _give_back(self, link: Link) -> None:
-        for route in link.routes:
-            if isinstance(route, ChannelRoute) and self.registration is not None:
-                self.registration.close_channel(route)
 
     async def _offer(self, conversation: Conversation) -> peer.Offer:
         try:
@@ -172,7 +187,9 @@ class _Listener:
         return message
 
     async def _ring(self, conversation: Conversation, offer: peer.Offer) -> None:
-        codec, notice = self.open_codec()
+        codec, notice = self.open_codec(None)
+        if codec.name not in offer.media and FALLBACK_CODEC in offer.media:
+            codec, _ = self.open_codec(FALLBACK_CODEC)
         if codec.name not in offer.media:
             decline = peer.Decline(call=offer.call, reason="unsupported")
             await conversation.leave(decline)
@@ -180,7 +197,7 @@ class _Listener:
         if notice is not None:
             self.report(Warned(code="codec", message=notice))
         incoming = Incoming(
-            call=offer.call,
+            call=clean(offer.call),
             peer=str(conversation.peer),
             name=conversation.name,
             via="relay"
@@ -255,9 +272,7 @@ async def _withdrawn(conversation: Conversation) -> str:
     try:
         while True:
             match await conversation.heard():
-                case peer.Cancel(reason=reason):
-                    return reason
-                case peer.Goodbye(reason=reason):
-                    return reason
-    except (ConnectionLost, RemoteProtocolError) as error:
-        return str(error)
+                case peer.Cancel(reason=reason) | peer.Goodbye(reason=reason):
+                    return clean(reason)
+    except WzpError as error:
+        return clean(str(error))

@@ -8,7 +8,7 @@ from typing import Literal
 from wzp_cli.concurrency import task_group
 from wzp_cli.defaults import STATS_INTERVAL_S
 from wzp_cli.endpoint.endpoint import Endpoint
-from wzp_cli.errors import ConnectionLost, RemoteProtocolError, SoundError
+from wzp_cli.errors import ConnectionLost, RemoteProtocolError, SoundError, WzpError
 from wzp_cli.events import (
     Frames,
     Hangup,
@@ -20,7 +20,13 @@ from wzp_cli.events import (
     Warned,
 )
 from wzp_cli.ports import Codec, OpenSound, Sound
-from wzp_cli.protocol.peer_messages import Candidates, Goodbye, Opened, Quality
+from wzp_cli.protocol.peer_messages import (
+    Cancel,
+    Candidates,
+    Goodbye,
+    Opened,
+    Quality,
+)
 from wzp_cli.protocol.text import clean
 from wzp_cli.services.conversation import Conversation
 from wzp_cli.services.media import MediaSnapshot, MediaStream
@@ -161,7 +167,7 @@ class _Call:
         try:
             await self.media.run(self._stop_sound)
         except ConnectionLost as error:
-            self._end("network", str(error))
+            self._end("network", f"the peer is gone: {clean(str(error))}")
         except SoundError as error:
             self._end("local", str(error))
 
@@ -173,12 +179,12 @@ class _Call:
                         self.routes.take(candidates)
                     case Opened():
                         self.routes.peer_opened()
-                    case Goodbye(reason=reason):
+                    case Goodbye(reason=reason) | Cancel(reason=reason):
                         self._end("peer", clean(reason))
-        except ConnectionLost as error:
-            self._end("network", f"the peer is gone: {error}")
         except RemoteProtocolError as error:
-            self._end("network", str(error))
+            self._end("network", clean(str(error)))
+        except WzpError as error:  # whatever code the peer closed the link with
+            self._end("network", f"the peer is gone: {clean(str(error))}")
 
     async def _watch_source(self) -> None:
         await self.media.source_ended.wait()

@@ -33,6 +33,14 @@ def test_a_note_is_the_better_hint() -> None:
     assert problem(error).hint == "Try at noon."
 
 
+def test_what_it_says_after_its_first_sentence_is_the_hint() -> None:
+    error = PeerBusy("in a call. Try at noon.\nOr later.")
+    told = problem(error)
+    assert (told.message, told.hint) == ("in a call.", "Try at noon. Or later.")
+    error.add_note("Or not.")
+    assert problem(error).hint == "Try at noon. Or later. Or not."
+
+
 @pytest.mark.parametrize("name", errors.__all__)
 def test_every_error_makes_one_sentence_or_two(name: str) -> None:
     kind: type[WzpError] = getattr(errors, name)

@@ -1,14 +1,13 @@
-from collections.abc import Callable
-
 import pytest
 
 from wzp_cli import events
 from wzp_cli.cli.command import Outcome
-from wzp_cli.cli.output.sentences import PersonVoice, event_sentence
+from wzp_cli.cli.output.sentences import PersonVoice, event_sentence, folded
 from wzp_cli.errors import PeerBusy
 
+BOB = "wzp17556x3o5cc5gwifri7ltiarfxropdjeh5oz4dm327oecngo2kpg47ay"
 SAID = [
-    (events.Answered(peer="bob", setup_ms=182.4), "bob answered after 182 ms."),
+    (events.Answered(peer=BOB, setup_ms=182.4), "7556x3o5cc5g answered after 182 ms."),
     (events.Answered(peer="bob"), "bob answered."),
     (events.Bound(port=4, addresses=["a:4", "b:4"]), "Using UDP port 4 on a:4, b:4."),
     (
@@ -20,12 +19,17 @@ SAID = [
         "The call is over: the peer hung up (ended).",
     ),
     (
-        events.Incoming(call="1", peer="wzp1x", name="[b]Eve[/b]"),
-        'Incoming call from "[b]Eve[/b]" (not verified), wzp1x, through the relay.',
+        events.Hangup(reason="hung up", by="local"),
+        "The call is over: we hung up.",
     ),
     (
-        events.Incoming(call="1", peer="wzp1x", via="direct"),
-        "Incoming call from wzp1x, directly.",
+        events.Incoming(call="1", peer=BOB, name="[b]Eve[/b]"),
+        'Incoming call from "[b]Eve[/b]" (not verified), through the relay, by:\n'
+        f"  {BOB}",
+    ),
+    (
+        events.Incoming(call="1", peer=BOB, via="direct"),
+        f"Incoming call, directly, by:\n  {BOB}",
     ),
     (
         events.MediaStarted(first_audio_ms=209.0),
@@ -41,17 +45,18 @@ SAID = [
     ),
     (
         events.PathTried(address="r:1", answered=True, checks=2, elapsed_ms=31.0),
-        "r:1 answered after 31 ms.",
+        "Tried r:1: an answer after 31 ms.",
     ),
     (
         events.PathTried(
             address="r:1", answered=False, checks=9, elapsed_ms=1.0, reason="timeout"
         ),
-        "r:1 did not answer 9 checks: timeout.",
+        "Tried r:1 9 times: timeout.",
     ),
+    (events.Ready(id="wzp1me", ticket="wzp:wzp1me"), "Ready for calls."),
     (
-        events.Ready(id="wzp1me", ticket="wzp:abc"),
-        "Ready for calls. To be called: wzp call wzp:abc",
+        events.Ready(id="wzp1me", ticket="wzp:wzp1me?relay=r:1&sig=x"),
+        "Ready for calls. To be called:\n  wzp call 'wzp:wzp1me?relay=r:1&sig=x'",
     ),
     (
         events.Reflexive(address="a:1", via="r:2"),
@@ -67,11 +72,16 @@ SAID = [
     ),
     (
         events.Registered(relay="r:2", relay_id="x", published=False),
-        "Registered at relay r:2; only calling out.",
+        "Registered at relay r:2.",
     ),
     (
-        events.RelayReady(id="wzp1r", port=4433, addresses=["a:4433"], ports=[1]),
-        "Relay wzp1r serves at a:4433. To use it: --relay HOST:4433",
+        events.RelayReady(id=BOB, port=1, addresses=["a:1", "[b]:1"], ports=[2]),
+        "Relay 7556x3o5cc5g serves on UDP port 1. To use it:\n"
+        "  --relay a:1\n  --relay [b]:1",
+    ),
+    (
+        events.RelayReady(id=BOB, port=1, addresses=[], ports=[]),
+        "Relay 7556x3o5cc5g serves on UDP port 1. To use it:\n  --relay HOST:1",
     ),
     (
         events.RelayStats(
@@ -82,9 +92,9 @@ SAID = [
             forwarded_bytes=9000,
             dropped={"rate": 1, "unknown": 1},
         ),
-        "3 connected, 2 can be called, 1 channels; 50 packets passed on, 2 dropped.",
+        "Connected: 3, of them ready for calls: 2; open channels: 1.",
     ),
-    (events.Ringing(peer="bob"), "Ringing at bob."),
+    (events.Ringing(peer=BOB), "Ringing at 7556x3o5cc5g."),
     (events.Warned(code="x", message="old relay"), "Warning: old relay."),
 ]
 
@@ -104,22 +114,24 @@ def test_no_event_is_forgotten() -> None:
     assert {type(event) for event, _ in SAID} | silent == every
 
 
-@pytest.fixture
-def voices() -> Callable[..., tuple[PersonVoice, list[bytes]]]:
-    def make(*, quiet: bool) -> tuple[PersonVoice, list[bytes]]:
-        written: list[bytes] = []
-        return PersonVoice(written.append, quiet=quiet), written
-
-    return make
+def test_lines_fit_a_terminal() -> None:
+    address = "[2001:db8:1111:2222:3333:4444:5555:6666]:65535"
+    changed = events.PathChanged(path="direct", remote=address, reason="it is better")
+    assert folded(event_sentence(changed) or "", 80).splitlines() == [
+        f"Now talking directly with {address}: it is",
+        "    better.",
+    ]
+    ready = events.Ready(id=BOB, ticket=f"wzp:{BOB}?relay=r:1&sig=x")
+    lines = folded(event_sentence(ready) or "", 40).splitlines()
+    assert lines == ["Ready for calls. To be called:", f"  wzp call '{ready.ticket}'"]
 
 
 @pytest.mark.parametrize("quiet", [False, True])
 def test_talk_goes_to_standard_error_and_the_answer_out(
-    quiet: bool,
-    voices: Callable[..., tuple[PersonVoice, list[bytes]]],
-    capsys: pytest.CaptureFixture[str],
+    quiet: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    voice, written = voices(quiet=quiet)
+    written: list[bytes] = []
+    voice = PersonVoice(written.append, quiet=quiet)
     voice.report(events.Ringing(peer="bob"))
     voice.report(events.Hello(id="", version=""))
     voice.close(Outcome(None, "done"), PeerBusy("busy"))
@@ -128,10 +140,24 @@ def test_talk_goes_to_standard_error_and_the_answer_out(
     assert written == [b"done\n"]
 
 
-def test_who_stops_us_hears_no_complaint(
-    voices: Callable[..., tuple[PersonVoice, list[bytes]]],
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    voice, written = voices(quiet=False)
+def test_details_are_for_who_wants_them(capsys: pytest.CaptureFixture[str]) -> None:
+    tried = events.PathTried(address="a:1", answered=True, checks=1, elapsed_ms=1.0)
+    PersonVoice(print, quiet=False).report(tried)
+    assert capsys.readouterr().err == ""
+    PersonVoice(print, quiet=False, verbose=True).report(tried)
+    assert capsys.readouterr().err == "Tried a:1: an answer after 1 ms.\n"
+
+
+def test_nothing_is_said_twice_in_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    voice = PersonVoice(print, quiet=False)
+    for relay in ["a", "a", "b", "a"]:
+        voice.report(events.Warned(code="lost", message=relay))
+    said = ["Warning: a.", "Warning: b.", "Warning: a."]
+    assert capsys.readouterr().err.splitlines() == said
+
+
+def test_who_stops_us_hears_no_complaint(capsys: pytest.CaptureFixture[str]) -> None:
+    written: list[bytes] = []
+    voice = PersonVoice(written.append, quiet=False)
     voice.close(None, KeyboardInterrupt())
     assert (capsys.readouterr().err, written) == ("", [])

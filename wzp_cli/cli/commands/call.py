@@ -77,6 +77,7 @@ async def call(
             sound,
             flagged=bool(relay),
         )
+    compose.connection_kept(outcome)
     compose.required_path(outcome, require)
     return None
 
@@ -92,10 +93,10 @@ async def _call(
     *,
     flagged: bool,
 ) -> "CallOutcome":
+    from wzp_cli.adapters.sound import open_codec
     from wzp_cli.cli import compose
     from wzp_cli.services.call import call_address, call_identity
 
-    codec = compose.open_call_codec(session)
     if target.identity is None:
         assert target.direct is not None
         return await call_address(
@@ -104,7 +105,7 @@ async def _call(
             None,
             call_settings,
             sound,
-            codec,
+            open_codec,
             compose.find_interfaces,
             session.report,
         )
@@ -119,7 +120,7 @@ async def _call(
             target.identity,
             call_settings,
             sound,
-            codec,
+            open_codec,
             compose.find_interfaces,
             session.report,
         )

@@ -10,7 +10,7 @@ from wzp_cli.cli.command import Outcome, Session, command, command_app
 from wzp_cli.cli.options import RelayOption, StunOption
 from wzp_cli.defaults import DETECT_TIMEOUT_S
 from wzp_cli.errors import RelayUnreachable, RequirementNotMet, UsageError, WzpError
-from wzp_cli.protocol.nat import forecast, summary, verdict
+from wzp_cli.protocol.nat import Mapping, forecast, summary, verdict
 
 if TYPE_CHECKING:
     from wzp_cli.services.detect_nat import NatReport, ServerAnswer
@@ -81,6 +81,7 @@ async def detect_nat(
     from wzp_cli.services.detect_nat import detect_nat as measure
 
     settings = session.settings.with_servers(relay=relay, stun=stun)
+    _check_expected(expect)
     servers = [Server(name, "relay") for name in settings.relays]
     servers += [Server(name, "stun") for name in settings.stun or ()]
     if not servers:
@@ -97,6 +98,12 @@ async def detect_nat(
         )
     detected = _detected(report)
     return Outcome(detected, _text(detected), _failure(detected, report, expect))
+
+
+def _check_expected(mapping: str | None) -> None:
+    known = [each.value for each in Mapping]
+    if mapping is not None and mapping not in known:
+        raise UsageError(f"--expect {mapping}: not one of {', '.join(known)}")
 
 
 def _detected(report: "NatReport") -> DetectedNat:

@@ -1,6 +1,5 @@
 """`wzp listen`: be there for calls."""
 
-import sys
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,11 +15,13 @@ from wzp_cli.cli.options import (
     RingTimeoutOption,
 )
 from wzp_cli.errors import UsageError
-from wzp_cli.events import Ready, Warned
+from wzp_cli.events import Incoming, Ready, Warned
 
 if TYPE_CHECKING:
     from wzp_cli.adapters.state import State
     from wzp_cli.cli.compose import SoundWords
+    from wzp_cli.endpoint.endpoint import Endpoint
+    from wzp_cli.services.listen import AskHuman
     from wzp_cli.services.registration import Registration
 
 __all__ = ["app", "listen"]
@@ -58,7 +59,6 @@ async def listen(
     """Take calls, from the relay and from whoever dials this port, until stopped."""
     from wzp_cli.adapters.sound import open_codec
     from wzp_cli.cli import compose
-    from wzp_cli.cli.prompt import ask_at_terminal
     from wzp_cli.cli.settings import ring_timeout_s
     from wzp_cli.services.listen import ListenSettings
     from wzp_cli.services.listen import listen as serve_calls
@@ -68,10 +68,15 @@ async def listen(
     words = compose.SoundWords.choose(session, source, sink)
     answers = auto_answer or settings.said.auto_answer or "off"
     _check_answering(session, answers, words, open_mic or bool(settings.said.open_mic))
+    dialled = (direct or settings.said.direct or "anyone") == "anyone"
+    if not (settings.relays or dialled):
+        raise UsageError(
+            "nobody could call: no relay is known (--relay), and --direct is off"
+        )
     listen_settings = ListenSettings(
         name=settings.said.name or "",
         direct=settings.said.privacy != "always-relay",
-        strangers_dial=(direct or settings.said.direct or "anyone") == "anyone",
+        strangers_dial=dialled,
         auto_answer="nobody" if answers == "off" else answers,
         is_contact=lambda identity: state.contacts.of(identity) is not None,
         once=once,
@@ -79,9 +84,8 @@ async def listen(
         duration_s=duration,
         on_outcome=lambda outcome: session.report(compose.ended(outcome)),
     )
-    if words.hears or words.sink.startswith("speaker"):
-        async with compose.keep_open(words):
-            pass  # a missing device is told now, not when somebody calls
+    async with compose.keep_open(words.devices):
+        pass  # what is missing is told now, not when somebody calls
     async with AsyncExitStack() as stack:
         endpoint = await stack.enter_async_context(compose.endpoint_of(session, state))
         registration = None
@@ -91,17 +95,18 @@ async def listen(
                     session, state, endpoint, settings.relays, publishes=True
                 )
             )
-        _report_ready(session, state, registration)
+        _report_ready(session, state, endpoint, registration)
         outcome = await serve_calls(
             endpoint,
             registration,
             listen_settings,
-            ask_at_terminal,
+            _asker(session, state),
             compose.sound_opener(words),
             open_codec,
             compose.find_interfaces,
             session.report,
         )
+    compose.connection_kept(outcome)
     compose.required_path(outcome, require)
     return None
 
@@ -115,20 +120,50 @@ def _check_answering(
             "--auto-answer all would let any stranger hear this room; choose another "
             "--in, or say --open-mic"
         )
-    if answers == "off" and (session.settings.no_input or not sys.stdin.isatty()):
+    if answers == "off" and not _can_ask(session):
         raise UsageError(
             "nobody could answer here (no terminal): say --auto-answer contacts or all"
         )
 
 
+def _can_ask(session: Session) -> bool:
+    from wzp_cli.cli.prompt import can_ask
+
+    return can_ask() and not session.settings.no_input
+
+
+def _asker(session: Session, state: "State") -> "AskHuman":
+    """Return what asks the person here; where there is none, calls are declined."""
+    from wzp_cli.cli.prompt import ask_at_terminal
+    from wzp_cli.protocol.identity import Identity
+
+    async def ask(incoming: Incoming) -> bool:
+        if not _can_ask(session):
+            message = "that call was declined: nobody can be asked here"
+            session.report(Warned(code="nobody_to_ask", message=message))
+            return False
+        contact = state.contacts.of(Identity.parse(incoming.peer))
+        known = "" if contact is None else f"This is {contact.name}, a contact. "
+        return await ask_at_terminal(f"{known}Answer?")
+
+    return ask
+
+
 def _report_ready(
-    session: Session, state: "State", registration: "Registration | None"
+    session: Session,
+    state: "State",
+    endpoint: "Endpoint",
+    registration: "Registration | None",
 ) -> None:
     from wzp_cli.protocol.ticket import Ticket
 
     identity = state.keypair.identity
     if registration is None:
-        message = "no relay is known: only those who dial this port can call"
+        port = endpoint.local.port
+        message = (
+            "no relay is known (--relay); only who dials this port can call: "
+            f"wzp call HOST:{port}"
+        )
         session.report(Warned(code="no_relay", message=message))
         ticket = Ticket(identity)
     else:

@@ -55,8 +55,9 @@ _STOPS: list[tuple[type[BaseException], int, str]] = [
 def problem(error: BaseException) -> Problem:
     """Return what to tell about `error`.
 
-    The message is what happened, the hint what to try: the error's own words and note,
-    or else its docstring's. Anything that is not ours is a bug: exit 70.
+    The message is what happened, the hint what to try: the error's own first sentence,
+    and its others and notes, or else its docstring's. Anything that is not ours is a
+    bug: exit 70.
     """
     cause = _cause(error)
     for kind, exit_, message in _STOPS:
@@ -66,11 +67,13 @@ def problem(error: BaseException) -> Problem:
         message = f"internal error: {type(cause).__name__}: {cause}".rstrip(": ")
         code, exit_ = "internal", EXIT_INTERNAL
         return Problem(code=code, message=message, hint=_REPORT_IT, exit=exit_)
-    happened, hint = _docstring(type(cause))
+    happened, hint = _sentences(type(cause).__doc__ or cause.code)
+    message, advice = _sentences(str(cause))
+    own = [*filter(None, [advice]), *getattr(cause, "__notes__", ())]
     return Problem(
         code=cause.code,
-        message=str(cause) or happened,
-        hint=" ".join(getattr(cause, "__notes__", ())) or hint,
+        message=message or happened,
+        hint=" ".join(own) or hint,
         exit=cause.exit_code,
     )
 
@@ -107,8 +110,7 @@ def _cause(error: BaseException) -> BaseException:
     return (bugs or causes)[0]
 
 
-def _docstring(kind: type[WzpError]) -> tuple[str, str | None]:
-    """Return what happened and what to try, as the docstring of `kind` has them."""
-    text = " ".join((kind.__doc__ or kind.code).split())
-    happened, _, hint = text.partition(". ")
-    return happened.rstrip(".") + ("" if happened.endswith("?") else "."), hint or None
+def _sentences(text: str) -> tuple[str, str | None]:
+    """Return the first sentence of `text`, and the others."""
+    first, others, rest = " ".join(text.split()).partition(". ")
+    return first + others.rstrip(), rest or None

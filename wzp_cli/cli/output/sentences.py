@@ -1,9 +1,13 @@
 """One plain sentence for each event: what a person reads on standard error.
 
 Names from strangers are cleaned before they become events; here they are only text,
-never markup.
+never markup. Identities are long: where one does not tell who is who, its first
+characters stand for it, as `wzp id show` has them.
 """
 
+import shutil
+import sys
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -11,25 +15,33 @@ from wzp_cli import events
 from wzp_cli.cli.command import Outcome
 from wzp_cli.cli.output.channels import say
 from wzp_cli.cli.output.failure import is_stop, problem, sentence
+from wzp_cli.errors import WzpError
+from wzp_cli.protocol.identity import Identity
 
-__all__ = ["PersonVoice", "event_sentence"]
+__all__ = ["PersonVoice", "event_sentence", "folded"]
 
 
 class PersonVoice:
     """Talks on standard error while the command works; the answer goes to `write`.
 
-    `quiet` leaves only the answer and errors.
+    `quiet` leaves only the answer and errors, `verbose` adds the details.
     """
 
-    def __init__(self, write: Callable[[bytes], None], *, quiet: bool) -> None:
+    def __init__(
+        self, write: Callable[[bytes], None], *, quiet: bool, verbose: bool = False
+    ) -> None:
         self._write = write
         self._quiet = quiet
+        self._silent = () if verbose else _DETAILS
+        self._said: str | None = None
 
     def report(self, event: events.Event) -> None:
-        """Say one sentence, if `event` deserves one."""
+        """Say one sentence, if `event` deserves one; nothing twice in a row."""
         line = event_sentence(event)
-        if line is not None and not self._quiet:
-            say(line)
+        if line in (None, self._said) or self._quiet or type(event) in self._silent:
+            return
+        self._said = line
+        _tell(str(line))
 
     def close(self, outcome: Outcome | None, error: BaseException | None) -> None:
         """Say the answer, then what went wrong."""
@@ -37,7 +49,26 @@ class PersonVoice:
             self._write(outcome.text.encode(errors="backslashreplace") + b"\n")
         if error is not None and not is_stop(error):
             told = problem(error)
-            say(f"wzp: {sentence(told.message, told.hint)}")
+            _tell(f"wzp: {sentence(told.message, told.hint)}")
+
+
+def folded(text: str, columns: int) -> str:
+    """Return `text` with no word cut; indented lines, to be copied, stay whole."""
+    fold = textwrap.TextWrapper(
+        columns,
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    lines = text.split("\n")
+    return "\n".join(ln if ln.startswith(" ") else fold.fill(ln) for ln in lines)
+
+
+def _tell(text: str) -> None:
+    """Say it: to a terminal in lines that fit, to a file in whole ones."""
+    if sys.stderr.isatty():
+        text = folded(text, shutil.get_terminal_size().columns)
+    say(text)
 
 
 def event_sentence(event: events.Event) -> str | None:
@@ -62,34 +93,36 @@ def _reflexive(event: events.Reflexive) -> str:
 
 
 def _registered(event: events.Registered) -> str:
-    reach = "others can call us through it" if event.published else "only calling out"
-    return f"Registered at relay {event.relay}; {reach}."
+    reach = "; others can call us through it" if event.published else ""
+    return f"Registered at relay {event.relay}{reach}."
 
 
 def _ready(event: events.Ready) -> str:
-    return f"Ready for calls. To be called: wzp call {event.ticket}"
+    if "?" not in event.ticket:  # it says who, not where
+        return "Ready for calls."
+    return f"Ready for calls. To be called:\n  wzp call '{event.ticket}'"
 
 
 def _incoming(event: events.Incoming) -> str:
-    name = f'"{event.name}" (not verified), ' if event.name else ""
+    name = f' from "{event.name}" (not verified)' if event.name else ""
     way = "directly" if event.via == "direct" else "through the relay"
-    return f"Incoming call from {name}{event.peer}, {way}."
+    return f"Incoming call{name}, {way}, by:\n  {event.peer}"
 
 
 def _ringing(event: events.Ringing) -> str:
-    return f"Ringing at {event.peer}."
+    return f"Ringing at {_short(event.peer)}."
 
 
 def _answered(event: events.Answered) -> str:
     took = "" if event.setup_ms is None else f" after {event.setup_ms:.0f} ms"
-    return f"{event.peer} answered{took}."
+    return f"{_short(event.peer)} answered{took}."
 
 
 def _path_tried(event: events.PathTried) -> str:
     if event.answered:
-        return f"{event.address} answered after {event.elapsed_ms:.0f} ms."
-    why = f": {event.reason}" if event.reason else ""
-    return f"{event.address} did not answer {event.checks} checks{why}."
+        return f"Tried {event.address}: an answer after {event.elapsed_ms:.0f} ms."
+    why = event.reason or "in vain"
+    return f"Tried {event.address} {event.checks} times: {why}."
 
 
 def _path_selected(event: events.PathSelected) -> str:
@@ -107,20 +140,20 @@ def _media_started(event: events.MediaStarted) -> str:
 
 def _hangup(event: events.Hangup) -> str:
     by = {"local": "we hung up", "peer": "the peer hung up", "network": "it was lost"}
-    return f"The call is over: {by[event.by]} ({event.reason})."
+    why = "" if event.reason == "hung up" else f" ({event.reason})"
+    return f"The call is over: {by[event.by]}{why}."
 
 
 def _relay_ready(event: events.RelayReady) -> str:
-    where = ", ".join(event.addresses) or f"UDP port {event.port}"
-    return f"Relay {event.id} serves at {where}. To use it: --relay HOST:{event.port}"
+    where = event.addresses or [f"HOST:{event.port}"]
+    lines = [f"Relay {_short(event.id)} serves on UDP port {event.port}. To use it:"]
+    return "\n  --relay ".join(lines + where)
 
 
 def _relay_stats(event: events.RelayStats) -> str:
-    dropped = sum(event.dropped.values())
     return (
-        f"{event.links} connected, {event.published} can be called, "
-        f"{event.channels} channels; {event.forwarded_packets} packets passed on, "
-        f"{dropped} dropped."
+        f"Connected: {event.links}, of them ready for calls: {event.published}; "
+        f"open channels: {event.channels}."
     )
 
 
@@ -136,10 +169,18 @@ def _way(path: str, remote: str) -> str:
     return f"directly with {remote}" if path == "direct" else f"through relay {remote}"
 
 
+def _short(identity: str) -> str:
+    try:
+        return Identity.parse(identity).short
+    except WzpError:  # said as it is: to talk never fails
+        return identity
+
+
 def _rtt(rtt_ms: float | None) -> str:
     return "" if rtt_ms is None else f", round trip {rtt_ms:.0f} ms"
 
 
+_DETAILS = (events.MediaStarted, events.PathTried)
 _SENTENCES: dict[type[events.Event], Callable[[Any], str]] = {
     events.Answered: _answered,
     events.Bound: _bound,

@@ -44,6 +44,7 @@ class Speech:
         json: bool,
         stream: bool,
         quiet: bool,
+        verbose: bool = False,
         closed: Callable[[BaseException], None],
     ) -> None:
         self._started_s = time.monotonic()
@@ -51,7 +52,7 @@ class Speech:
         stdout = StandardOutput(closed)
         voice: Voice
         if not json:
-            voice = PersonVoice(stdout.write, quiet=quiet)
+            voice = PersonVoice(stdout.write, quiet=quiet, verbose=verbose)
         elif stream:
             voice = EventStream(stdout.write, started_s=self._started_s)
         else:

@@ -1,0 +1,1 @@
+"""Figures of wzp on this machine, measured with the program itself (README.md)."""

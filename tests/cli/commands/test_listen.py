@@ -1,0 +1,253 @@
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.cli.test_schema import shipped, validate
+from tests.support.processes import Processes, Program, User
+from tests.support.speech import aligned_correlation, heard, speech, write_wav
+from wzp_cli.adapters.state import Contact, open_state
+from wzp_cli.cli.app import run
+from wzp_cli.protocol.identity import Identity
+
+SILENCE: Final = ("--in", "null", "--out", "null")
+SPEECH_S: Final = 1.5
+
+
+def knows(user: User, other: User, name: str, relay: str | None = None) -> None:
+    """Put `other` into the contacts of `user`."""
+    contact = Contact(name, Identity.parse(other.id))
+    open_state(user.state).contacts.add(contact)
+    if relay is not None:
+        path = user.state / "contacts"
+        path.write_text(path.read_text().replace(" - ", f" {relay} "))
+
+
+def names(program: Program) -> list[str]:
+    """The order of events, without those that come when they will."""
+    often = {"stats", "candidate", "path.tried", "path.changed", "reflexive"}
+    events = [event["event"] for event in program.events]
+    return [name for name in events if name not in often]
+
+
+def check_stream(program: Program) -> None:
+    events = program.events
+    assert [event["seq"] for event in events] == list(range(len(events)))
+    assert [event["event"] for event in events].count("hello") == 1
+    for event in events:
+        validate(event, shipped("events.json"))
+
+
+def test_a_call_by_ticket_from_file_to_file(
+    processes: Processes, relay: str, tmp_path: Path
+) -> None:
+    said = write_wav(tmp_path / "said.wav", speech(SPEECH_S))
+    recording, aside = tmp_path / "heard.wav", tmp_path / "events"
+    bob, alice = processes.user("bob"), processes.user("alice", WZP_NAME="Al\tice")
+    listening = bob.start(
+        "listen", "--relay", relay, "--once", "--auto-answer", "all", "--in", "null",
+        "--out", f"file:{recording}", "--events", str(aside),
+    )  # fmt: skip
+    ticket = listening.wait_for("ready")["ticket"]
+    calling = alice.start("call", ticket, "--in", f"file:{said}", "--out", "null")
+    called, took = calling.wait_end(), listening.wait_end()
+
+    assert aligned_correlation(speech(SPEECH_S), heard(recording)) > 0.9
+    assert names(calling) == [
+        "hello", "bound", "registered", "ringing", "answered", "path.selected",
+        "media.started", "hangup", "end",
+    ]  # fmt: skip
+    assert names(listening) == [
+        "hello", "bound", "registered", "ready", "incoming", "answered",
+        "path.selected", "media.started", "hangup", "end",
+    ]  # fmt: skip
+    check_stream(calling)
+    check_stream(listening)
+    assert calling.events[0]["id"] == alice.id == took["peer"]
+    assert listening.events[0]["id"] == bob.id == called["peer"]
+    (incoming,) = listening.all("incoming")
+    assert (incoming["peer"], incoming["via"]) == (alice.id, "relay")
+    assert incoming["name"] == "Al ice"
+    (hangup,) = calling.all("hangup")
+    assert (hangup["by"], hangup["reason"]) == ("local", "end of the recording")
+    assert listening.all("hangup")[0]["by"] == "peer"
+    assert (called["ok"], called["exit"], took["setup_ms"]) == (True, 0, None)
+    assert called["setup_ms"] > 0
+    assert took["frames"]["received"] >= SPEECH_S * 50 * 0.9
+    beside = [json.loads(line) for line in aside.read_text().splitlines()]
+    assert [line["event"] for line in beside] == [
+        event["event"] for event in listening.events
+    ]
+
+
+def test_raw_sound_through_pipes_without_a_relay(
+    processes: Processes, tmp_path: Path
+) -> None:
+    wav = write_wav(tmp_path / "said.wav", speech(SPEECH_S))
+    pcm, recording = tmp_path / "said.pcm", tmp_path / "heard.pcm"
+    pcm.write_bytes(wav.read_bytes()[44:])
+    bob, alice = processes.user("bob"), processes.user("alice")
+    listening = bob.start(
+        "listen", "--auto-answer", "all", "--once", "--in", "tone", "--out", "-",
+        sink=processes.writing(recording),
+    )  # fmt: skip
+    assert "no relay is known" in listening.wait_for("warning")["message"]
+    port = listening.wait_for("bound")["port"]
+    listening.wait_for("ready")
+    calling = alice.start(
+        "call", f"127.0.0.1:{port}", "--in", "-", "--out", "-",
+        source=processes.reading(pcm), sink=processes.writing(tmp_path / "tone.pcm"),
+    )  # fmt: skip
+    called, took = calling.wait_end(), listening.wait_end()
+    check_stream(calling)
+    assert (called["path"], took["path"]) == ("direct", "direct")
+    assert listening.all("incoming")[0]["via"] == "direct"
+    frames = recording.stat().st_size / 1920
+    assert frames == int(frames) > SPEECH_S * 50 * 0.9
+    assert (tmp_path / "tone.pcm").stat().st_size > 1920 * SPEECH_S * 50 * 0.9
+
+
+def test_contacts_are_answered_and_strangers_declined(
+    processes: Processes, relay: str
+) -> None:
+    """And: the file of settings, --require, --duration, a contact with its relay."""
+    bob, alice = processes.user("bob", WZP_RELAY=relay), processes.user("alice")
+    knows(bob, alice, "Alice")
+    knows(alice, bob, "Bob", relay)
+    config = alice.state / "config.toml"
+    config.write_text('privacy = "always-relay"\nin = "tone"\nout = "null"\n')
+    listening = bob.start("listen", "--auto-answer", "contacts", *SILENCE)
+    listening.wait_for("ready")
+
+    words = ["bob", "--require", "direct", "--duration", "500ms"]
+    calling = alice.start("call", *words, "--config", str(config))
+    end = calling.wait_end()
+    assert (end["exit"], end["ok"], end["path"]) == (3, False, "relay")
+    assert end["why_not_direct"] == "this side keeps to the relay"
+    assert calling.all("hangup")[0]["reason"] == "time is up"
+    (error,) = calling.all("error")
+    assert (error["code"], names(calling)[-2:]) == ("requirement", ["error", "end"])
+    check_stream(calling)
+
+    carol = processes.user("carol", WZP_RELAY=relay, WZP_IN="null", WZP_OUT="null")
+    stranger = carol.start("call", bob.id)
+    assert stranger.wait_end()["exit"] == 5
+    assert stranger.all("error")[0]["code"] == "peer_declined"
+    listening.wait_for("warning", code="nobody_to_ask")
+
+    listening.terminate()
+    assert listening.wait_end()["exit"] == 143
+
+
+def test_busy_and_the_hang_up_of_either_side(processes: Processes, relay: str) -> None:
+    bob = processes.user("bob", WZP_RELAY=relay)
+    alice, carol = (
+        processes.user(name, WZP_RELAY=relay, WZP_IN="tone", WZP_OUT="null")
+        for name in ("alice", "carol")
+    )
+    listening = bob.start("listen", "--auto-answer", "all", *SILENCE)
+    listening.wait_for("ready")
+    calling = alice.start("call", bob.id)
+    calling.wait_for("answered")
+
+    refused = carol.start("call", bob.id)
+    assert refused.wait_end()["exit"] == 5
+    assert refused.all("error")[0]["code"] == "peer_busy"
+
+    calling.wait_for("media.started")
+    calling.send(signal.SIGINT)
+    end = calling.wait_end()
+    assert (end["exit"], end["ok"], end["peer"]) == (130, False, bob.id)
+    assert names(calling)[-2:] == ["hangup", "end"]
+    assert listening.wait_for("hangup")["by"] == "peer"
+
+    calling = carol.start("call", bob.id)
+    calling.wait_for("media.started")
+    listening.terminate()
+    end = listening.wait_end()
+    assert (end["exit"], end["peer"]) == (143, carol.id)
+    end = calling.wait_end()
+    assert (end["exit"], end["ok"]) == (0, True)
+    assert calling.all("hangup")[0]["by"] == "peer"
+    check_stream(listening)
+
+
+def test_the_person_at_the_terminal_decides(processes: Processes, relay: str) -> None:
+    bob = processes.user("bob", WZP_RELAY=relay)
+    alice = processes.user("alice", WZP_RELAY=relay, WZP_NAME="Eve")
+    knows(bob, alice, "Alice")
+    screen = bob.at_terminal("listen", "--in", "tone", "--out", "null")
+    screen.wait_for("Ready for calls. To be called:")
+    screen.type("y\n")  # before there is a question
+
+    calling = alice.start("call", bob.id, *SILENCE, "--ring-timeout", "1s")
+    screen.wait_for('Incoming call from "Eve" (not verified), through the relay, by:')
+    screen.wait_for(f"  {alice.id}\r\n")
+    screen.wait_for("This is Alice, a contact. Answer? Type y or n, then Enter.")
+    assert calling.wait_end()["exit"] == 5
+    assert calling.all("error")[0]["code"] == "no_answer"
+    screen.wait_for("The call is over: the peer hung up")
+
+    calling = alice.start("call", bob.id, *SILENCE)
+    screen.wait_for("Answer?")
+    screen.type("n\n")
+    assert calling.wait_end()["exit"] == 5
+    assert calling.all("error")[0]["code"] == "peer_declined"
+
+    calling = alice.start("call", bob.id, *SILENCE, "--duration", "300ms")
+    screen.wait_for("Answer?")
+    screen.type("y\n")
+    assert calling.wait_end()["exit"] == 0
+    screen.wait_for("answered.")
+    screen.wait_for("The call is over: the peer hung up (time is up).")
+    screen.signal(signal.SIGINT)
+    assert screen.wait_end() == 130
+    long = [ln for ln in screen.text.splitlines() if len(ln) > 80 and "wzp:" not in ln]
+    assert long == []
+
+
+def test_a_reader_that_has_gone_ends_it_quietly(processes: Processes) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = ["listen", "--auto-answer", "all", *SILENCE, "--json"]
+    ran = processes.user("bob").run(*words, stdout=writing, expect=141)
+    os.close(writing)
+    assert ran.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--auto-answer", "all", "--in", "mic"], 2, "any stranger hear this room"),
+        ([*SILENCE], 2, "nobody could answer here"),
+        ([*SILENCE, "--no-input"], 2, "nobody could answer here"),
+        (
+            [*SILENCE, "--auto-answer", "all", "--direct", "off"],
+            2,
+            "nobody could call",
+        ),
+        (["--auto-answer", "contacts", "--in", "mic:no such"], 7, "sound"),
+        (["--auto-answer", "all", "--in", "file:/nowhere"], 7, "/nowhere can't be re"),
+        (["--auto-answer", "all", "--in", "-", "--out", "-"], 2, "--events FILE"),
+        (["--auto-answer", "all", "--in", "loud"], 2, "not one of mic, mic:DEVICE"),
+        (["--require", "relay"], 2, "'relay' is not"),
+    ],
+)
+def test_what_is_refused_before_anything_is_opened(
+    words: list[str],
+    code: int,
+    said: str,
+    environ: dict[str, str],
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["listen", *words, "--json"], environ) == code
+    events = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert [event["event"] for event in events] == ["hello", "error", "end"]
+    assert (events[1]["exit"], events[2]["exit"]) == (code, code)
+    assert said in events[1]["message"]
+    assert events[1]["hint"]
+    for event in events:
+        validate(event, shipped("events.json"))

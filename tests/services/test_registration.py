@@ -1,0 +1,607 @@
+"""A client's standing with its relay, over real QUIC; relays good, gone and hostile."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.support.fakenet import Packet
+from tests.support.world import RELAY, RELAY_HOST, Person, World, scenario
+from wzp_cli.address import Address, HostPort
+from wzp_cli.defaults import (
+    HANDSHAKE_TIMEOUT_S,
+    KEEPALIVE_ANSWER_S,
+    KEEPALIVE_MAX_S,
+    LINK_IDLE_TIMEOUT_S,
+    MAX_ANNOUNCED_CHANNELS,
+    RELAY_ANSWER_TIMEOUT_S,
+    RELAY_BACKOFF_MAX_S,
+)
+from wzp_cli.endpoint.endpoint import Endpoint
+from wzp_cli.endpoint.link import Link
+from wzp_cli.endpoint.message_stream import MessageStream
+from wzp_cli.errors import (
+    AccessRefused,
+    KeyChanged,
+    NameNotFound,
+    PeerOffline,
+    RelayUnreachable,
+    RemoteProtocolError,
+    WzpError,
+)
+from wzp_cli.events import Reflexive, Registered, Warned
+from wzp_cli.protocol import relay_messages as relay
+from wzp_cli.protocol.identity import Keypair
+from wzp_cli.protocol.route import ChannelRoute
+from wzp_cli.services.registration import Registration, register
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+# --- The first time, and later --------------------------------------------------
+
+
+@scenario
+async def test_the_relays_key_is_pinned_when_it_is_met_first(world: World) -> None:
+    server = await world.relay()
+    alice = await world.person("alice")
+    assert alice.pins.keys == {str(RELAY): server.identity.key}
+    (registered,) = alice.all(Registered)
+    assert registered.relay_id == str(server.identity)
+    assert registered.published
+    assert alice.registration is not None
+    assert alice.registration.relay_identity == server.identity
+    assert alice.registration.extra_ports == (RELAY.port + 1,)
+    assert alice.registration.is_up
+
+
+@scenario
+async def test_a_pinned_relay_is_met_again(world: World) -> None:
+    server = await world.relay()
+    alice = await world.person("alice", registers=False)
+    alice.pins.pin(str(RELAY), server.identity.key)
+    await alice.register(publishes=False)
+    assert not alice.all(Registered)[0].published
+
+
+@scenario
+async def test_a_relay_with_another_key_is_refused_and_learns_nothing(
+    world: World,
+) -> None:
+    server = await world.relay()
+    alice = await world.person("alice", registers=False)
+    old = Keypair.generate().identity.key
+    alice.pins.pin(str(RELAY), old)
+    with pytest.raises(KeyChanged):
+        await alice.register()
+    assert alice.pins.keys == {str(RELAY): old}
+    assert alice.events == []
+    await asyncio.sleep(1)
+    assert not any(server.left.values()), "our own certificate never left"
+
+
+@scenario
+async def test_no_key_is_pinned_for_a_relay_that_does_not_welcome(
+    world: World,
+) -> None:
+    async with rogue(world) as hostile:
+        alice = await world.person("alice", registers=False)
+        with pytest.raises(RelayUnreachable):
+            await alice.register()
+    assert hostile.links
+    assert alice.pins.keys == {}
+
+
+# --- Where the relay is ---------------------------------------------------------
+
+
+@scenario
+async def test_nobody_is_there(world: World) -> None:
+    world.name(RELAY.host, RELAY_HOST)
+    alice = await world.person("alice", registers=False)
+    with pytest.raises(RelayUnreachable, match=r"relay\.example.*20\.0\.0\.1"):
+        await alice.register()
+    assert now() == pytest.approx(HANDSHAKE_TIMEOUT_S, abs=0.1)
+
+
+@scenario
+async def test_a_name_without_address(world: World) -> None:
+    world.name(RELAY.host)
+    alice = await world.person("alice", registers=False)
+    with pytest.raises(NameNotFound):
+        await alice.register()
+
+
+@scenario
+async def test_the_second_address_is_tried_when_the_first_is_dead(
+    world: World,
+) -> None:
+    await world.relay()
+    world.name(RELAY.host, "20.0.0.99", RELAY_HOST)
+    alice = await world.person("alice")
+    assert alice.registration is not None
+    assert alice.registration.address == Address(RELAY_HOST, RELAY.port)
+
+
+@scenario
+async def test_what_the_relay_sees_is_told(world: World) -> None:
+    await world.relay()
+    alice = await world.person("alice", port=5000)
+    seen = Address(alice.public_host, 5000)
+    assert alice.all(Reflexive) == [Reflexive(address=str(seen), via=str(RELAY))]
+    assert alice.registration is not None
+    assert alice.registration.reflexive == seen
+
+
+@scenario
+async def test_a_moved_nat_is_noticed_by_the_keep_alive_and_told(world: World) -> None:
+    await world.relay()
+    alice = await world.person("alice", port=5000)
+    assert alice.nat is not None
+    alice.nat.rebind("20.1.0.77")
+    moved = await alice.told(Reflexive, lambda event: event.changed)
+    assert moved.address == "20.1.0.77:5000"
+    assert now() < KEEPALIVE_MAX_S + 1
+    assert len(alice.all(Registered)) == 1, "the same link goes on"
+
+
+@scenario
+async def test_an_idle_registration_stays_for_hours(world: World) -> None:
+    server = await world.relay()
+    alice = await world.person("alice")
+    await asyncio.sleep(3000)
+    assert server.left["links"] == 1
+    assert len(alice.events) == 2, "seen and registered, at the start"
+
+
+# --- Lost and found -------------------------------------------------------------
+
+
+async def lost(person: Person, times: int = 1) -> None:
+    await person.told(Warned, lambda event: event.code == "relay_lost", times=times)
+
+
+async def found_again(person: Person) -> None:
+    await person.told(Registered, times=2)
+    await asyncio.sleep(0.001)
+    assert person.registration is not None
+    assert person.registration.is_up
+
+
+@scenario
+async def test_a_relay_that_dies_and_comes_back(world: World) -> None:
+    key = Keypair.generate()
+    server = await world.relay(keypair=key)
+    alice, bob = await world.person("alice"), await world.person("bob")
+    began = now()
+    server.vanish()
+    assert alice.registration is not None
+    await lost(alice)
+    assert now() - began <= KEEPALIVE_MAX_S + KEEPALIVE_ANSWER_S + 0.1
+    assert not alice.registration.is_up
+    with pytest.raises(RelayUnreachable):
+        await alice.registration.connect(bob.identity)
+    await asyncio.sleep(600)
+    back = now()
+    await world.relay(keypair=key, machine=server.host)
+    await found_again(alice)
+    await found_again(bob)
+    assert now() - back <= RELAY_BACKOFF_MAX_S + HANDSHAKE_TIMEOUT_S
+    bob.listen()
+    assert (await alice.call(bob, duration_s=1)).path == "direct"
+
+
+@scenario
+async def test_a_relay_that_says_goodbye_is_lost_at_once(world: World) -> None:
+    server = await world.relay()
+    alice = await world.person("alice")
+    began = now()
+    await server.doing.stop()
+    server.endpoint.close()
+    await lost(alice)
+    assert now() - began < 0.1
+
+
+def tries(packets: list[Packet], person: Person) -> list[bytes]:
+    """Return the destination connection ID of each link that was tried."""
+    return list(
+        dict.fromkeys(
+            packet.datagram[6:14]
+            for packet in packets
+            if packet.source.host == person.public_host
+            and packet.datagram[0] & 0xF0 == 0xC0
+        )
+    )
+
+
+@scenario
+async def test_a_relay_that_is_away_is_called_ever_more_rarely(world: World) -> None:
+    server = await world.relay()
+    alice = await world.person("alice")
+    server.vanish()
+    await lost(alice)
+    packets = world.record()
+    await asyncio.sleep(60)
+    first_minute = len(tries(packets, alice))
+    packets.clear()
+    await asyncio.sleep(1800)
+    later = len(tries(packets, alice)) / 30
+    assert 3 <= first_minute <= 12
+    assert 2 <= later <= 5, "each half minute at most, with jitter"
+
+
+@scenario
+async def test_a_relay_that_takes_us_and_throws_us_out_is_not_hammered(
+    world: World,
+) -> None:
+    async with rogue(world) as hostile:
+        hostile.then = lambda link: link.refuse("go away")
+        alice = await welcomed(world, hostile)
+        await asyncio.sleep(600)
+    assert 20 < len(hostile.links) < 70
+    assert alice.registration is not None
+
+
+@scenario
+async def test_another_relay_in_its_place_is_never_taken(world: World) -> None:
+    server = await world.relay()
+    alice = await world.person("alice")
+    server.vanish()
+    await lost(alice)
+    impostor = await world.relay(machine=server.host)
+    warned = await alice.told(Warned, lambda event: event.code == "key_changed")
+    assert alice.registration is not None
+    assert warned.message
+    await asyncio.sleep(300)
+    assert not alice.registration.is_up
+    assert not any(impostor.left.values())
+
+
+# --- What is refused ------------------------------------------------------------
+
+
+@scenario
+async def test_who_may_not_publish_is_told_so(world: World) -> None:
+    await world.relay(admits=lambda identity: False)
+    alice = await world.person("alice", registers=False)
+    with pytest.raises(AccessRefused, match="access"):
+        await alice.register()
+
+
+@scenario
+async def test_who_may_not_call_is_told_so(world: World) -> None:
+    await world.relay(admits=lambda identity: False)
+    alice = await world.person("alice", publishes=False)
+    assert alice.registration is not None
+    with pytest.raises(AccessRefused):
+        await alice.registration.connect(Keypair.generate().identity)
+
+
+@scenario
+async def test_a_target_that_is_not_there(world: World) -> None:
+    (alice,) = await world.people("alice")
+    assert alice.registration is not None
+    with pytest.raises(PeerOffline):
+        await alice.registration.connect(Keypair.generate().identity)
+
+
+@scenario
+async def test_a_channel_for_each_device_both_ways(world: World) -> None:
+    (alice,) = await world.people("alice")
+    key = Keypair.generate()
+    devices = [await world.person(f"bob {n}", keypair=key) for n in range(3)]
+    assert alice.registration is not None
+    routes = await alice.registration.connect(key.identity)
+    assert len(set(routes)) == 3
+    assert {route.relay for route in routes} == {Address(RELAY_HOST, RELAY.port)}
+    await asyncio.sleep(0.1)
+    for device in devices:
+        assert device.registration is not None
+        announced = [
+            device.registration.caller_through(_mirror(route)) for route in routes
+        ]
+        assert announced.count(alice.identity) == 1
+    for route in routes:
+        alice.registration.close_channel(route)
+    await asyncio.sleep(0.1)
+    for device in devices:
+        assert device.registration is not None
+        assert all(
+            device.registration.caller_through(_mirror(route)) is None
+            for route in routes
+        )
+
+
+def _mirror(route: ChannelRoute) -> ChannelRoute:
+    return ChannelRoute(route.relay, route.receive_id, route.send_id)
+
+
+# --- Hostile relays -------------------------------------------------------------
+
+
+class Rogue:
+    """A relay that says what the test wants."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.links: list[Link] = []
+        self.streams: list[MessageStream[relay.RelayMessage]] = []
+        self.heard: list[relay.RelayMessage] = []
+        self.welcomes = False
+        self.then: Callable[[Link], None] = lambda link: None
+        self._endpoint = endpoint
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            while True:
+                link = await self._endpoint.accept()
+                self.links.append(link)
+                group.create_task(self._serve(link))
+
+    async def _serve(self, link: Link) -> None:
+        stream: MessageStream[relay.RelayMessage] = MessageStream(
+            link, relay.RelayMessage
+        )
+        self.streams.append(stream)
+        try:
+            async for message in stream.messages():
+                self.heard.append(message)
+                if isinstance(message, relay.Enter) and self.welcomes:
+                    stream.send(relay.Welcome(version="1", address="20.1.0.1:5000"))
+                    stream.send(relay.Published())
+                    self.then(link)
+        except WzpError:
+            return
+
+    def say(self, *messages: object) -> None:
+        """Say messages, or raw bytes, on the newest link."""
+        for message in messages:
+            if isinstance(message, bytes):
+                self.links[-1].send(message)
+            else:
+                self.streams[-1].send(message)  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def rogue(world: World) -> AsyncIterator[Rogue]:
+    endpoint = await world.open_endpoint(world.net.host(RELAY_HOST), RELAY.port)
+    endpoint.accept_relay_clients()
+    world.name(RELAY.host, RELAY_HOST)
+    hostile = Rogue(endpoint)
+    world.start(hostile.run())
+    yield hostile
+
+
+async def welcomed(world: World, hostile: Rogue) -> Person:
+    hostile.welcomes = True
+    return await world.person("alice")
+
+
+def framed(body: bytes) -> bytes:
+    return len(body).to_bytes(4, "big") + body
+
+
+def incoming(caller: str) -> relay.Incoming:
+    ids = relay.ChannelIds(send=secrets.token_hex(8), receive=secrets.token_hex(8))
+    return relay.Incoming(channel=ids, caller=caller)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        incoming("nobody"),
+        incoming(""),
+        incoming("wzp1" + "a" * 55),
+        relay.Observed(address="nonsense"),
+        relay.Observed(address="20.1.0.1:0"),
+        relay.Observed(address=""),
+        relay.Connected(request="never asked", devices=[]),
+        relay.Refused(request="never asked", reason="limit"),
+        relay.Refused(request="", reason="draining"),
+        relay.Closed(channel="00" * 8),
+        relay.Welcome(version="again", address="20.1.0.1:1"),
+        relay.Published(),
+        relay.Enter(version="who is who"),
+        relay.ProbeMe(port=1),
+        framed(b'{"type":"from the future","x":[]}'),
+    ],
+    ids=lambda message: type(message).__name__,
+)
+@scenario
+async def test_strange_messages_are_passed_over(
+    world: World, message: relay.RelayMessage | bytes
+) -> None:
+    async with rogue(world) as hostile:
+        alice = await welcomed(world, hostile)
+        before = len(alice.events)
+        hostile.say(message)
+        await asyncio.sleep(120)
+        assert alice.registration is not None
+        assert alice.registration.is_up
+        assert len(alice.events) == before
+        assert len(hostile.links) == 1
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\xff" * 100,
+        framed(b"not json"),
+        framed(b"[]"),
+        framed(b"{}"),
+        framed(b"\xff\xfe"),
+        framed(b"[" * 16_000),
+        framed(b'{"type":"observed"}'),
+        framed(b'{"type":"observed","address":' + b'"a' * 1 + b'"' + b"}" * 3),
+        framed(b'{"type":"incoming","channel":{"send":"x","receive":"y"}}'),
+        framed(b'{"type":"closed","channel":"ZZZZZZZZZZZZZZZZ"}'),
+        (1 << 20).to_bytes(4, "big"),
+        framed(b" " * 70_000),
+    ],
+    ids=str,
+)
+@scenario
+async def test_broken_messages_cost_the_relay_its_link_and_us_nothing(
+    world: World, raw: bytes
+) -> None:
+    async with rogue(world) as hostile:
+        alice = await welcomed(world, hostile)
+        hostile.say(raw)
+        await lost(alice)
+        assert now() < 2
+        await found_again(alice)
+
+
+@pytest.mark.parametrize(
+    "raw", [framed(b"not json"), b"\xff" * 100], ids=["text", "junk"]
+)
+@scenario
+async def test_a_broken_welcome_is_one_of_our_errors(world: World, raw: bytes) -> None:
+    async with rogue(world) as hostile:
+        alice = await world.person("alice", registers=False)
+        registering = world.start(alice.register())
+        await asyncio.sleep(0.2)
+        hostile.say(raw)
+        with pytest.raises(RemoteProtocolError):
+            await registering.result()
+
+
+@scenario
+async def test_announcements_without_end_are_forgotten_in_turn(world: World) -> None:
+    async with rogue(world) as hostile:
+        alice = await welcomed(world, hostile)
+        caller = str(Keypair.generate().identity)
+        announced = []
+        for _ in range(40):
+            batch = [incoming(caller) for _ in range(20)]
+            hostile.say(*batch)
+            announced += batch
+            await asyncio.sleep(0.05)
+        assert alice.registration is not None
+        assert alice.registration.is_up
+        known = [
+            each
+            for each in announced
+            if alice.registration.caller_through(_announced_route(each)) is not None
+        ]
+        assert known == announced[-MAX_ANNOUNCED_CHANNELS:]
+        assert len(alice.endpoint._channels) == MAX_ANNOUNCED_CHANNELS
+
+
+def _announced_route(message: relay.Incoming) -> ChannelRoute:
+    return ChannelRoute(
+        Address(RELAY_HOST, RELAY.port),
+        bytes.fromhex(message.channel.send),
+        bytes.fromhex(message.channel.receive),
+    )
+
+
+@scenario
+async def test_a_flood_ends_the_link_and_not_the_client(world: World) -> None:
+    async with rogue(world) as hostile:
+        alice = await welcomed(world, hostile)
+        hostile.links[-1].send(bytes(1_000_000))
+        await found_again(alice)
+
+
+@scenario
+async def test_a_relay_that_never_answers_a_connect(world: World) -> None:
+    async with rogue(world) as hostile:
+        alice = await welcomed(world, hostile)
+        assert alice.registration is not None
+        began = now()
+        with pytest.raises(RelayUnreachable):
+            await alice.registration.connect(Keypair.generate().identity)
+        assert now() - began == pytest.approx(RELAY_ANSWER_TIMEOUT_S, abs=0.1)
+
+
+@scenario
+async def test_a_relay_that_is_lost_while_it_is_asked(world: World) -> None:
+    async with rogue(world) as hostile:
+        alice = await welcomed(world, hostile)
+        assert alice.registration is not None
+        asking = world.start(alice.registration.connect(Keypair.generate().identity))
+        await asyncio.sleep(1)
+        hostile.links[-1].abort()
+        with pytest.raises(RelayUnreachable):
+            await asking.result()
+        assert now() < 2
+
+
+@scenario
+async def test_the_same_channel_again_and_again_is_one_channel(world: World) -> None:
+    async with rogue(world) as hostile:
+        alice = await welcomed(world, hostile)
+        assert alice.registration is not None
+        asking = world.start(alice.registration.connect(Keypair.generate().identity))
+        await asyncio.sleep(0.1)
+        asked = hostile.heard[-1]
+        assert isinstance(asked, relay.Connect)
+        ids = relay.ChannelIds(send="aa" * 8, receive="bb" * 8)
+        devices = [relay.Device(device=str(n), channel=ids) for n in range(16)]
+        hostile.say(relay.Connected(request=asked.request, devices=devices))
+        for route in await asking.result():
+            alice.registration.close_channel(route)
+        assert alice.endpoint._channels == {}
+
+
+@scenario
+async def test_a_relay_that_only_keeps_the_link_up_is_unreachable(
+    world: World,
+) -> None:
+    async with rogue(world) as hostile:
+        alice = await world.person("alice", registers=False)
+        with pytest.raises(RelayUnreachable):
+            await alice.register()
+        assert now() == pytest.approx(RELAY_ANSWER_TIMEOUT_S, abs=0.2)
+        await asyncio.sleep(0.1)
+        assert hostile.links[0].ended
+
+
+# --- The end --------------------------------------------------------------------
+
+
+@scenario
+async def test_leaving_frees_everything_at_the_relay(world: World) -> None:
+    server = await world.relay()
+    alice = await world.person("alice", registers=False)
+    async with register(
+        alice.endpoint, RELAY, alice.pins, alice.report, publishes=True
+    ) as registration:
+        assert server.left["presence"] == 1
+        assert registration.is_up
+    await asyncio.sleep(0.1)
+    assert not any(server.left.values())
+
+
+@scenario
+async def test_giving_back_a_channel_of_a_lost_relay_is_no_error(world: World) -> None:
+    server = await world.relay()
+    alice, bob = await world.person("alice"), await world.person("bob")
+    assert alice.registration is not None
+    (route,) = await alice.registration.connect(bob.identity)
+    server.vanish()
+    await asyncio.sleep(LINK_IDLE_TIMEOUT_S)
+    alice.registration.close_channel(route)
+    assert alice.endpoint._channels == {}
+
+
+@scenario
+async def test_before_the_first_welcome_there_is_no_relay_to_speak_of(
+    world: World,
+) -> None:
+    alice = await world.person("alice", registers=False)
+    server = HostPort("relay.example", 1)
+    registration = Registration(
+        alice.endpoint, server, alice.pins, alice.report, publishes=True
+    )
+    assert not registration.is_up
+    for ask in (lambda: registration.address, lambda: registration.relay_identity):
+        with pytest.raises(RelayUnreachable):
+            ask()
+    with pytest.raises(RelayUnreachable):
+        await registration.connect(alice.identity)
+    await registration.close()
