@@ -75,6 +75,8 @@ __all__ = [
     "OPENER_TTLS_HOPS",
     "OPUS_BITRATE_BPS",
     "OPUS_COMPLEXITY",
+    "OPUS_CONCEAL_FRAMES",
+    "OPUS_FADE_FRAMES",
     "OPUS_LOOKAHEAD_MS",
     "OPUS_PAYLOAD_TYPE",
     "PACE_CATCH_UP_MAX_S",
@@ -545,3 +547,9 @@ ADDRESS_STAGGER_S: Final = 0.25
 
 FALLBACK_CODEC: Final = "pcmu"
 """The codec that every wzp has, whatever is installed. Source: RFC 3551 section 6."""
+
+OPUS_CONCEAL_FRAMES: Final = 25
+"""Lost frames in a row after which there is silence: half a second. Source: ours."""
+
+OPUS_FADE_FRAMES: Final = 20
+"""How many of them fade. Source: ours; the first 100 ms keep their level."""

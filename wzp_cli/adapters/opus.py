@@ -28,6 +28,8 @@ from wzp_cli.defaults import (
     MEDIA_FRAME_SAMPLES,
     OPUS_BITRATE_BPS,
     OPUS_COMPLEXITY,
+    OPUS_CONCEAL_FRAMES,
+    OPUS_FADE_FRAMES,
     OPUS_PAYLOAD_TYPE,
 )
 from wzp_cli.errors import CodecMissing, LocalProtocolError
@@ -87,6 +89,7 @@ class OpusCodec:
         self._encoder = opuslib.Encoder(MEDIA_CLOCK_HZ, 1, opuslib.APPLICATION_VOIP)
         self._decoder = opuslib.Decoder(MEDIA_CLOCK_HZ, 1)
         self.damaged = 0
+        self._lost = 0
         self.bitrate_bps = bitrate_bps
         self._set("complexity", complexity)
         # Lengths that follow the voice reveal words and language (RFC 6562).
@@ -127,12 +130,26 @@ class OpusCodec:
         if pcm is None:
             self.damaged += 1
             return self.conceal()
+        self._lost = 0
         return pcm
 
     def conceal(self) -> bytes:
-        """Return 20 ms that continue the last sound (packet loss concealment)."""
+        """Return 20 ms that continue the last sound, and fade away in a long loss."""
+        lost, self._lost = self._lost, self._lost + 1
+        if lost >= OPUS_CONCEAL_FRAMES:
+            return _SILENCE
         # An empty packet is what asks libopus for concealment.
-        return self._decode(b"") or _SILENCE
+        return self._faded(self._decode(b"") or _SILENCE, lost)
+
+    def _faded(self, pcm: bytes, lost: int) -> bytes:
+        """Fade over the last frames: some builds of libopus would hum on for ever."""
+        left = OPUS_CONCEAL_FRAMES - lost
+        if left > OPUS_FADE_FRAMES:
+            return pcm
+        import numpy as np
+
+        gains = np.linspace(left, left - 1, MEDIA_FRAME_SAMPLES) / OPUS_FADE_FRAMES
+        return bytes((np.frombuffer(pcm, "<i2") * gains).astype("<i2"))
 
     def _samples(self, packet: bytes) -> bool:
         """Whether the packet says that it holds 20 ms."""
