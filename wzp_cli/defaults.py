@@ -138,6 +138,8 @@ __all__ = [
     "TONE_DEFAULT_HZ",
     "TONE_MAX_HZ",
     "TONE_MIN_HZ",
+    "WALK_HOP_S",
+    "WALK_MAX_HOPS",
     "WAV_HEADER_EVERY_FRAMES",
     "WAV_RATE_MAX_HZ",
     "WAV_RATE_MIN_HZ",
@@ -553,3 +555,9 @@ OPUS_CONCEAL_FRAMES: Final = 25
 
 OPUS_FADE_FRAMES: Final = 20
 """How many of them fade. Source: ours; the first 100 ms keep their level."""
+
+WALK_MAX_HOPS: Final = 6
+"""Hops looked at for the first public router. Source: ours; double NAT needs three."""
+
+WALK_HOP_S: Final = 0.3
+"""How long a router may take to say that a datagram died there. Source: ours."""

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from wzp_cli.address import Address
-from wzp_cli.endpoint.wire import Sink
+from wzp_cli.endpoint.wire import ExpirySink, Sink
 from wzp_cli.protocol.nat import Allocation, Filtering, Mapping
 
 __all__ = [
@@ -212,6 +212,10 @@ class FakeWire:
         if self._host.wires.get(self._port) is self:
             hops = _DEFAULT_TTL if ttl is None else ttl
             self._host.send(bytes(datagram), self._port, to, hops, source)
+
+    def watch_expiry(self, sink: ExpirySink | None) -> bool:
+        """See Wire; this network does not tell."""
+        return False
 
     def close(self) -> None:
         """See Wire; a second time does nothing."""

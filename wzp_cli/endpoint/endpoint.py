@@ -25,6 +25,8 @@ from wzp_cli.defaults import (
     QUIC_MIN_INITIAL_BYTES,
     QUIC_MIN_INITIAL_DCID_BYTES,
     STUN_TRIES_S,
+    WALK_HOP_S,
+    WALK_MAX_HOPS,
 )
 from wzp_cli.endpoint import stun
 from wzp_cli.endpoint.admission import Admission, Admitted, Retry, Strangers
@@ -37,6 +39,7 @@ from wzp_cli.errors import ConnectionLost, NameNotFound, RemoteProtocolError
 from wzp_cli.protocol.demux import DatagramKind, encode_frame, kind_of, split_frame
 from wzp_cli.protocol.identity import Identity, Keypair, is_acceptable_key
 from wzp_cli.protocol.nat import Reflection
+from wzp_cli.protocol.reach import is_public
 from wzp_cli.protocol.route import ChannelRoute, DirectRoute, Route
 
 __all__ = ["Endpoint", "Forward"]
@@ -71,6 +74,7 @@ class Endpoint:
         self._credentials = Credentials(keypair.private_key)
         self._acceptor: QuicConfiguration | None = None
         self._accepts_relay_clients = False
+        self._walking = False
         self._admission = Admission(self._loop.time())
         self._accepted: asyncio.Queue[Link] = asyncio.Queue()
         self._deadlines: dict[Link, asyncio.TimerHandle] = {}
@@ -211,6 +215,38 @@ class Endpoint:
             raise TimeoutError(f"no STUN answer from {server}")
         finally:
             del self._bindings[transaction_id]
+
+    async def walk(self, toward: Address) -> list[str | None]:
+        """Learn the routers on the way to a server, up to the first public one.
+
+        One small datagram for each hop leaves the one socket, along the mapping that
+        the server's link holds open.
+
+        Returns:
+            The routers' hosts, nearest first, None for a silent one; empty where the
+            system does not tell.
+        """
+        heard: asyncio.Queue[str] = asyncio.Queue()
+        hops: list[str | None] = []
+        if self._walking or not self._wire.watch_expiry(heard.put_nowait):
+            return hops
+        self._walking = True
+        try:
+            for ttl in range(1, WALK_MAX_HOPS + 1):
+                self._wire.send(stun.encode_indication(), toward, ttl=ttl)
+                try:
+                    async with asyncio.timeout(WALK_HOP_S):
+                        router = await heard.get()
+                except TimeoutError:
+                    hops.append(None)
+                    continue
+                hops.append(router)
+                if is_public(router):
+                    break
+        finally:
+            self._walking = False
+            self._wire.watch_expiry(None)
+        return hops
 
     def open_checks(self) -> CheckSession:
         """Return a new session of keyed checks; `close_checks` ends it."""

@@ -14,7 +14,8 @@ from typing import Any
 
 from wzp_cli.address import Address
 from wzp_cli.defaults import RECEIVE_BATCH_DATAGRAMS, RECEIVE_BUFFER_BYTES
-from wzp_cli.endpoint.wire import Sink
+from wzp_cli.endpoint.error_queue import ErrorQueue
+from wzp_cli.endpoint.wire import ExpirySink, Sink
 
 __all__ = ["UdpWire", "open_udp_wire"]
 
@@ -81,6 +82,8 @@ class UdpWire:
         self._multihomed = multihomed
         self._loop = asyncio.get_running_loop()
         self._sink: Sink | None = None
+        self._errors = ErrorQueue(sock)
+        self._expiry_sink: ExpirySink | None = None
         self._addresses: dict[Any, Address] = {}
         host, port, *_ = sock.getsockname()
         self._local = Address(host, port)
@@ -98,6 +101,17 @@ class UdpWire:
         """Bring each arriving datagram to `sink`, on the loop."""
         self._sink = sink
         self._loop.add_reader(self._sock.fileno(), self._read)
+
+    def watch_expiry(self, sink: ExpirySink | None) -> bool:
+        """Tell `sink` of datagrams that die on the way; whether this system does."""
+        if self._sock.fileno() < 0:
+            return False
+        if sink is None:
+            self._expiry_sink = None
+            self._errors.close()
+        elif self._errors.open():
+            self._expiry_sink = sink
+        return self._expiry_sink is not None
 
     def close(self) -> None:
         """Release the port."""
@@ -166,6 +180,9 @@ class UdpWire:
         return [(socket.IPPROTO_IP, _IP_PKTINFO, info)]
 
     def _read(self) -> None:
+        if self._expiry_sink is not None:
+            for router in self._errors.read():
+                self._expiry_sink(router)
         for _ in range(RECEIVE_BATCH_DATAGRAMS):
             own = ""
             try:

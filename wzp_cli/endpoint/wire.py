@@ -9,10 +9,13 @@ from typing import Protocol
 
 from wzp_cli.address import Address
 
-__all__ = ["Sink", "Wire"]
+__all__ = ["ExpirySink", "Sink", "Wire"]
 
 Sink = Callable[[bytes, Address, str], None]
 """Takes a datagram, its source, and the own address that it came to ("" unknown)."""
+
+ExpirySink = Callable[[str], None]
+"""Takes the router at which a datagram of ours died, because its TTL ran out."""
 
 
 class Wire(Protocol):
@@ -37,6 +40,14 @@ class Wire(Protocol):
             to: Destination.
             ttl: Hops it may travel (None: the system's default).
             source: The own address to send from ("": the system's choice).
+        """
+        ...
+
+    def watch_expiry(self, sink: ExpirySink | None) -> bool:
+        """Tell `sink` of datagrams that die on the way; None: tell nobody any more.
+
+        Returns:
+            Whether this system tells.
         """
         ...
 

@@ -126,6 +126,8 @@ class Paths:
 
     Attributes:
         controlling: This side nominates (the link's dialler).
+        opener_ttls: What opens our NAT and dies before the peer's: the index of the
+            first public hop where it is known, else a ladder.
         trials: Every route known, the first one first.
         selected: The route that media takes.
     """
@@ -133,6 +135,7 @@ class Paths:
     controlling: bool
     first: Route
     now: float
+    opener_ttls: tuple[int, ...] = OPENER_TTLS_HOPS
     trials: dict[Route, Trial] = field(default_factory=dict)
     _nominated: Route | None = None
     _nominated_at: float = 0.0
@@ -264,11 +267,11 @@ class Paths:
         if trial.sent:  # nothing was heard of the peer's NAT: go on regardless
             trial.move(Input.OPENED, now)
             return []
-        trial.sent += len(OPENER_TTLS_HOPS)
+        trial.sent += len(self.opener_ttls)
         trial.due = now + OPENED_WAIT_S
         if self._peer_opened:
             trial.move(Input.OPENED, now)
-        return [Check(trial.route, ttl, False) for ttl in OPENER_TTLS_HOPS]
+        return [Check(trial.route, ttl, False) for ttl in self.opener_ttls]
 
     def _check(self, trial: Trial, now: float) -> list[Check]:
         if now >= trial.since + CHECK_GIVE_UP_S:
@@ -326,7 +329,7 @@ class Paths:
         trial.rounds += 1
         trial.move(Input.RETRY, now)
         if trial.kind in ("srflx", "mapped"):
-            return [Check(trial.route, ttl, False) for ttl in OPENER_TTLS_HOPS]
+            return [Check(trial.route, ttl, False) for ttl in self.opener_ttls]
         return []
 
     def _take_nomination(self, trial: Trial, now: float) -> None:

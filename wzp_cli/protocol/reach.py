@@ -6,13 +6,22 @@ would reach: IPv4 inside IPv6 (mapped, NAT64) is taken out first.
 """
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from wzp_cli.address import Address
 from wzp_cli.defaults import LOWEST_PEER_PORT
 
-__all__ = ["IpAddress", "IpNetwork", "Surroundings", "may_check", "unmap"]
+__all__ = [
+    "IpAddress",
+    "IpNetwork",
+    "Surroundings",
+    "first_public_hop",
+    "is_public",
+    "may_check",
+    "unmap",
+]
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -51,6 +60,29 @@ _GLOBAL_V6: Final = ipaddress.IPv6Network("2000::/3")
 
 def _is_in(ip: IpAddress, networks: tuple[IpNetwork, ...]) -> bool:
     return any(ip in network for network in networks)
+
+
+def is_public(host: str) -> bool:
+    """Return whether `host` is of the public internet: no NAT stands behind it."""
+    ip = unmap(host)
+    nobodys = any(_is_in(ip, networks) for _, networks in _NEVER)
+    return not (nobodys or _is_in(ip, _LOOPBACK + _PRIVATE))
+
+
+def first_public_hop(routers: Sequence[str | None]) -> int | None:
+    """Return the TTL that passes all NATs in front of us, and no more.
+
+    Args:
+        routers: On the way out, nearest first; None for a silent one.
+
+    Returns:
+        The index of the first public router, counted from 1; at least 2, since a
+        datagram has to pass the first router to open anything. None: not seen.
+    """
+    for index, router in enumerate(routers, 1):
+        if router is not None and is_public(router):
+            return max(2, index)
+    return None
 
 
 def unmap(host: str) -> IpAddress:

@@ -85,6 +85,7 @@ async def call_identity(
             registration.reflexive,
             find_interfaces,
             registration.nudge,
+            registration.opener_ttls,
         )
         return await _call(
             ringing, routes, began, plan, settings, open_sound, open_codec, report

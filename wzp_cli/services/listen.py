@@ -170,7 +170,7 @@ class _Listener:
         route = link.routes[0]
         if not isinstance(route, ChannelRoute) or self.registration is None:
             return
-        announced = self.registration.caller_through(route)
+        announced = self.registration.claim(route)
         if announced != link.identity:
             link.refuse("not who the relay announced")
             raise WrongPeer(f"announced as {announced}, proved {link.identity}")
@@ -230,8 +230,8 @@ class _Listener:
         direct, find = self.settings.direct, self.find_interfaces
         if self.registration is None:
             return RoutePlan(direct, None, find)
-        reflexive, nudge = self.registration.reflexive, self.registration.nudge
-        return RoutePlan(direct, reflexive, find, nudge)
+        home = self.registration
+        return RoutePlan(direct, home.reflexive, find, home.nudge, home.opener_ttls)
 
     async def _declined(
         self, conversation: Conversation, incoming: Incoming

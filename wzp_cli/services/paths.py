@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from wzp_cli.address import Address
-from wzp_cli.defaults import MAX_CANDIDATES
+from wzp_cli.defaults import MAX_CANDIDATES, OPENER_TTLS_HOPS
 from wzp_cli.endpoint.checks import CheckKey
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.events import (
@@ -35,6 +35,7 @@ class RoutePlan:
         direct: Offer and check direct routes at all; False is "always by relay".
         reflexive: Our address as the relay sees it.
         find_interfaces: Lists own addresses.
+        opener_ttls: What opens our NAT without reaching the peer's.
         nudge_relay: Called when the relay route is in doubt: our address may be new.
     """
 
@@ -42,6 +43,7 @@ class RoutePlan:
     reflexive: Address | None
     find_interfaces: FindInterfaces
     nudge_relay: Callable[[], None] = lambda: None
+    opener_ttls: tuple[int, ...] = OPENER_TTLS_HOPS
 
 
 @dataclass
@@ -67,7 +69,9 @@ class RouteTaker:
         self._session = self.endpoint.open_checks()
         self._session.on_answer = self._answered
         self._session.on_request = self._checked
-        self._paths = Paths(link.dialled, link.routes[0], self._began)
+        self._paths = Paths(
+            link.dialled, link.routes[0], self._began, self.plan.opener_ttls
+        )
         self._wake = asyncio.Event()
         self._refused: list[str] = []
         self._peer_direct = True
@@ -249,7 +253,7 @@ class RouteTaker:
                 if kind == "host" and address.ip.is_global:
                     kind = "srflx"  # perhaps behind a firewall: opened like a NAT
                 allowed.append((DirectRoute(address), kind))
-            else:
+            elif len(self._refused) < MAX_CANDIDATES:  # a peer may name more for ever
                 self._refused.append(f"{address} is a {why_not}")
         return allowed
 

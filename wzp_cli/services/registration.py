@@ -17,6 +17,7 @@ from wzp_cli.defaults import (
     KEEPALIVE_MAX_S,
     KEEPALIVE_MIN_S,
     MAX_ANNOUNCED_CHANNELS,
+    OPENER_TTLS_HOPS,
     RELAY_ANSWER_TIMEOUT_S,
     RELAY_BACKOFF_FIRST_S,
     RELAY_BACKOFF_MAX_S,
@@ -40,6 +41,7 @@ from wzp_cli.events import Reflexive, Registered, Report, Warned
 from wzp_cli.ports import RelayPins
 from wzp_cli.protocol import relay_messages as relay
 from wzp_cli.protocol.identity import Identity
+from wzp_cli.protocol.reach import first_public_hop
 from wzp_cli.protocol.route import ChannelRoute
 
 __all__ = ["Registration", "register"]
@@ -63,6 +65,7 @@ class Registration:
         relay: What the user wrote.
         reflexive: Our address as the relay sees it (None before the first welcome).
         extra_ports: The relay's other ports that answer STUN.
+        opener_ttls: What opens our NAT and dies before the peer's.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class Registration:
         self.relay = server
         self.reflexive: Address | None = None
         self.extra_ports: tuple[int, ...] = ()
+        self.opener_ttls: tuple[int, ...] = OPENER_TTLS_HOPS
         self._endpoint = endpoint
         self._pins = pins
         self._report = report
@@ -110,9 +114,13 @@ class Registration:
             raise RelayUnreachable(str(self.relay))
         return self._session.link.identity
 
-    def caller_through(self, route: ChannelRoute) -> Identity | None:
-        """Return who the relay said would dial us through a channel."""
-        announced = self._announced.get(route.receive_id)
+    def claim(self, route: ChannelRoute) -> Identity | None:
+        """Return who the relay said would dial us through a channel; None: nobody.
+
+        From now on the channel stays until `close_channel`: neither newer announcements
+        nor the relay's word take it from a call.
+        """
+        announced = self._announced.pop(route.receive_id, None)
         return announced[1] if announced is not None else None
 
     async def connect(self, target: Identity) -> list[ChannelRoute]:
@@ -287,13 +295,17 @@ class Registration:
     async def _serve(self, session: _Session) -> None:
         """Read and keep alive until the link is over."""
         async with task_group() as group:
-            alive = group.create_task(self._keep_alive(session.link))
+            beside = [
+                group.create_task(self._keep_alive(session.link)),
+                group.create_task(self._walk(session.address)),
+            ]
             try:
                 async for message in session.stream.messages():
                     self._take(message, session.address)
             except _LOST:
                 pass
-            alive.cancel()
+            for task in beside:
+                task.cancel()
         for request in self._requests.values():
             if not request.done():
                 request.set_exception(ConnectionLost("the relay is lost"))
@@ -303,6 +315,12 @@ class Registration:
             await asyncio.sleep(random.uniform(KEEPALIVE_MIN_S, KEEPALIVE_MAX_S))
             if not await link.ping(KEEPALIVE_ANSWER_S):
                 link.abort("the relay is silent")
+
+    async def _walk(self, relay_address: Address) -> None:
+        """Learn which TTL opens our NATs and goes no further (docs/nat.md, trap 2)."""
+        index = first_public_hop(await self._endpoint.walk(relay_address))
+        if index is not None:
+            self.opener_ttls = (index,)
 
     # -- what the relay says
 

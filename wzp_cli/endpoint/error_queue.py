@@ -1,0 +1,88 @@
+"""Linux's error queue of a UDP socket: which router a datagram died at.
+
+A datagram whose TTL runs out draws an ICMP "time exceeded" (RFC 792, RFC 4443). Linux
+keeps it for the very socket that sent it, so hops can be learnt without privileges and
+without a second socket. On a dual-stack socket both options are needed, and the router
+comes IPv4-mapped in an IPv6 message: measured, docs/nat.md.
+"""
+
+import ipaddress
+import socket
+import struct
+import sys
+from typing import Final
+
+__all__ = ["ErrorQueue"]
+
+_IP_RECVERR: Final = 11
+_IPV6_RECVERR: Final = 25
+_MSG_ERRQUEUE: Final = 0x2000
+_DATAGRAM_BYTES: Final = 2048
+_ANCILLARY_BYTES: Final = 512
+_MAX_AT_ONCE: Final = 64
+
+_ERROR = struct.Struct(
+    "=IBBBBII"
+)  # struct sock_extended_err; the router's address next
+_ORIGIN_ICMP: Final = 2
+_ORIGIN_ICMP6: Final = 3
+_TIME_EXCEEDED: Final = {_ORIGIN_ICMP: 11, _ORIGIN_ICMP6: 3}
+_V4_AT: Final = _ERROR.size + 4
+_V6_AT: Final = _ERROR.size + 8
+
+
+class ErrorQueue:
+    """The error queue of one socket. While it is open it has to be read."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def open(self) -> bool:
+        """Have errors kept; whether this system does."""
+        return self._switch(1)
+
+    def close(self) -> None:
+        """Keep no more errors."""
+        self.read()
+        self._switch(0)
+
+    def read(self) -> list[str]:
+        """Return the routers that datagrams have died at since the last time."""
+        routers = []
+        for _ in range(_MAX_AT_ONCE):
+            try:
+                _, ancillary, _, _ = self._sock.recvmsg(
+                    _DATAGRAM_BYTES, _ANCILLARY_BYTES, _MSG_ERRQUEUE
+                )
+            except OSError:
+                break
+            routers += [r for each in ancillary if (r := _router(*each)) is not None]
+        return routers
+
+    def _switch(self, value: int) -> bool:
+        if sys.platform != "linux":
+            return False
+        try:
+            self._sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, value)
+            if self._sock.family == socket.AF_INET6:
+                self._sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, value)
+        except OSError:
+            return False
+        return True
+
+
+def _router(level: int, kind: int, error: bytes) -> str | None:
+    """Return who sent a "time exceeded"; None for any other error."""
+    wanted = {socket.IPPROTO_IP: _IP_RECVERR, socket.IPPROTO_IPV6: _IPV6_RECVERR}
+    if wanted.get(level) != kind or len(error) < _V4_AT + 4:
+        return None
+    _, origin, icmp_type, _, _, _, _ = _ERROR.unpack_from(error)
+    if _TIME_EXCEEDED.get(origin) != icmp_type:
+        return None
+    (family,) = struct.unpack_from("=H", error, _ERROR.size)
+    if family == socket.AF_INET:
+        return str(ipaddress.IPv4Address(error[_V4_AT : _V4_AT + 4]))
+    if family == socket.AF_INET6 and len(error) >= _V6_AT + 16:
+        ip = ipaddress.IPv6Address(error[_V6_AT : _V6_AT + 16])
+        return str(ip.ipv4_mapped or ip)
+    return None
