@@ -3,10 +3,12 @@
 import json
 import os
 import platform
+import queue
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,21 +18,31 @@ HERTZ = os.sysconf("SC_CLK_TCK")
 
 
 class Program:
-    """A running wzp that tells its events on standard output."""
+    """A running wzp that tells its events on standard output.
+
+    A thread reads all of them: a pipe that nobody reads fills up and stops wzp.
+    """
 
     def __init__(self, process: subprocess.Popen) -> None:
         self.pid = process.pid
         self.events: list[dict] = []
         self._process = process
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        threading.Thread(target=self._read, daemon=True).start()
 
     def until(self, kind: str) -> dict:
-        """Return the next event of this kind; exit with what it says if it ends."""
-        for line in self._process.stdout:
+        """Return the next event of this kind; exit with what it said if it ends."""
+        while line := self._lines.get():
             self.events.append(json.loads(line))
             if self.events[-1]["event"] == kind:
                 return self.events[-1]
         told = [event for event in self.events if event["event"] == "error"]
         sys.exit(f"{' '.join(self._process.args)}\nended without {kind}: {told}")
+
+    def _read(self) -> None:
+        for line in self._process.stdout:
+            self._lines.put(line)
+        self._lines.put("")
 
     def cpu_s(self) -> float:
         """Return the CPU time of all its threads so far (/proc/PID/stat)."""
@@ -58,7 +70,7 @@ def running(
         yield Program(process)
     finally:
         process.terminate()
-        process.communicate()
+        process.wait()
 
 
 @contextmanager

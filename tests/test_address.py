@@ -17,7 +17,17 @@ def test_numeric_addresses(text: str, host: str, port: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "a", "a:1", "192.0.2.1", "192.0.2.1:0", "192.0.2.1:65536", "[::1", "[::1]x:1"],
+    [
+        "",
+        "a",
+        "a:1",
+        "192.0.2.1",
+        "192.0.2.1:0",
+        "192.0.2.1:65536",
+        "[::1",
+        "[::1]x:1",
+        "[fe80::1%eth0]:80",
+    ],
 )
 def test_what_is_no_address(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):

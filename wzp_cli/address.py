@@ -44,6 +44,8 @@ class Address(NamedTuple):
             ValueError: The host is not numeric, or the port is not 1 to 65535.
         """
         host, port = _split(text, None)
+        if "%" in host:
+            raise ValueError(f"a scope means nothing elsewhere: {text!r}")
         ip = ipaddress.ip_address(host)
         mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
         return cls(str(mapped or ip), port)

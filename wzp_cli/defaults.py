@@ -60,6 +60,7 @@ __all__ = [
     "MAX_TEXT_CHARACTERS",
     "MAX_TICKET_CHARACTERS",
     "MAX_TLS_MESSAGE_BYTES",
+    "MAX_UNSENT_BYTES",
     "MEDIA_CLOCK_HZ",
     "MEDIA_DRAIN_MAX_S",
     "MEDIA_FLOW_ID",
@@ -112,6 +113,7 @@ __all__ = [
     "RELAY_SWEEP_S",
     "REMEMBERED_PORT_FIRST",
     "REMEMBERED_PORT_LAST",
+    "REOPENING_S",
     "RETRIES_PER_S",
     "RETRY_FIRST_S",
     "RETRY_LATER_S",
@@ -561,3 +563,9 @@ WALK_MAX_HOPS: Final = 6
 
 WALK_HOP_S: Final = 0.3
 """How long a router may take to say that a datagram died there. Source: ours."""
+
+REOPENING_S: Final = 0.5
+"""How long openers are ahead of the checks of a later round. Source: ours."""
+
+MAX_UNSENT_BYTES: Final = 256 * 1024
+"""Stream bytes that the peer leaves unacknowledged which end a link. Source: ours."""

@@ -12,6 +12,7 @@ try. `code` is the stable name in JSON, `exit_code` the process's. Imports nothi
     |-- RequirementNotMet          --require, --expect
     |-- NetworkError
     |   |-- NameNotFound
+    |   |-- RelayBusy
     |   |-- RelayUnreachable
     |   |-- PeerUnreachable
     |   `-- ConnectionLost
@@ -53,6 +54,7 @@ __all__ = [
     "PeerUnreachable",
     "PortInUse",
     "ProtocolError",
+    "RelayBusy",
     "RelayUnreachable",
     "RemoteProtocolError",
     "RequirementNotMet",
@@ -123,6 +125,12 @@ class NameNotFound(NetworkError):
     """The host name has no address. Check its spelling and this machine's DNS."""
 
     code = "name_not_found"
+
+
+class RelayBusy(NetworkError):
+    """The relay takes no more calls from you just now. Try again in a minute."""
+
+    code = "relay_busy"
 
 
 class RelayUnreachable(NetworkError):

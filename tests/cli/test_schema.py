@@ -1,3 +1,4 @@
+import functools
 import importlib.util
 import json
 from copy import deepcopy
@@ -12,14 +13,29 @@ from wzp_cli.cli.app import run
 from wzp_cli.cli.schema import DIRECTORY, commands, schemas, written
 
 
+def fits(value: object, name: str) -> None:
+    """Raise where `value` does not fit the shipped schema `name`."""
+    validator(name).validate(value)
+
+
 def validate(value: object, schema: dict[str, Any]) -> None:
     """Raise where `value` does not fit; a key that the schema lacks does not fit."""
+    checked(schema).validate(value)
+
+
+@functools.cache
+def validator(name: str) -> Any:
+    """Return what checks values by a shipped schema."""
+    return checked(shipped(name))
+
+
+def checked(schema: dict[str, Any]) -> Any:
+    """Return the validator of `schema`, which must be a schema itself."""
     if importlib.util.find_spec("jsonschema") is None:
         require("jsonschema", "the package jsonschema is not installed")
-    jsonschema = import_module("jsonschema")
-    validator = jsonschema.Draft202012Validator
-    validator.check_schema(schema)
-    validator(closed(schema)).validate(value)
+    kind = import_module("jsonschema").Draft202012Validator
+    kind.check_schema(schema)
+    return kind(closed(schema))
 
 
 def closed(schema: dict[str, Any]) -> dict[str, Any]:
@@ -67,7 +83,7 @@ def test_documents_fit_their_schemas(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     assert run([*words, "--json"], environ) == exit_code
-    validate(json.loads(capfd.readouterr().out), shipped(name))
+    fits(json.loads(capfd.readouterr().out), name)
 
 
 @pytest.mark.usefixtures("with_probe")
@@ -87,4 +103,4 @@ def test_lines_of_events_fit_their_schema(
     lines = (tmp_path / "events").read_text().splitlines()
     assert len(lines) > 1
     for line in lines:
-        validate(json.loads(line), shipped("events.json"))
+        fits(json.loads(line), "events.json")

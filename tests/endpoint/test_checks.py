@@ -250,3 +250,15 @@ def test_a_closed_session_answers_no_more() -> None:
         assert alice.answers == []
 
     house_of(scenario)
+
+
+def test_a_route_that_is_not_allowed_draws_no_answer() -> None:
+    async def scenario(house: House) -> None:
+        alice, bob = two_sides(house)
+        bob.session.allows = lambda route: False
+        alice.check(bob.machine.route)
+        await turns()
+        assert alice.answers == []
+        assert bob.requests == []
+
+    house_of(scenario)

@@ -1,11 +1,15 @@
 import asyncio
+import contextlib
 import gc
 import weakref
 from collections.abc import Callable
 
 import pytest
 from aioquic import tls
+from aioquic.buffer import Buffer
 from aioquic.quic import events
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.support.fakenet import Packet
 from tests.support.house import (
@@ -24,6 +28,7 @@ from wzp_cli.defaults import (
     FAREWELL_TIMEOUT_S,
     LINK_IDLE_TIMEOUT_S,
     MAX_QUEUED_BYTES,
+    MAX_UNSENT_BYTES,
     PEER_KEEPALIVE_S,
 )
 from wzp_cli.endpoint.admission import Strangers
@@ -328,6 +333,21 @@ def test_a_very_long_reason_is_cut() -> None:
     house_of(scenario)
 
 
+def test_a_peer_that_never_acknowledges_does_not_fill_our_memory() -> None:
+    async def scenario(house: House) -> None:
+        alice, bob, here, _ = await meet(house)
+        house.net.cut(alice.address.host, bob.address.host)
+        sent = 0
+        while not here.ended:
+            here.send(bytes(1024))
+            sent += 1024
+        assert MAX_UNSENT_BYTES < sent <= MAX_UNSENT_BYTES + 1024
+        with pytest.raises(ConnectionLost):
+            here.send(b"x")
+
+    house_of(scenario)
+
+
 def test_a_ping_in_the_air_ends_with_the_link() -> None:
     async def scenario(house: House) -> None:
         alice, bob, here, _ = await meet(house)
@@ -464,6 +484,7 @@ def test_what_is_read_makes_room() -> None:
             await turns()
             while there._arrived_bytes:
                 await there.read()
+            await asyncio.sleep(0.001)  # acknowledgements come within 25 ms
         assert not there.ended
 
     house_of(scenario)
@@ -526,6 +547,65 @@ def test_the_last_connection_id_may_not_be_retired() -> None:
         assert link.end_reason == "no connection ID left"
         assert link.ended
         assert not relay.endpoint.links
+        puppet.stop()
+
+    house_of(scenario)
+
+
+VALUES = st.sampled_from([0, 1, 2, 3, 4, 7, 8, 63, 64, 16383, 16384, 2**30, 2**62 - 1])
+KINDS = [*range(0x20), 0x30, 0x31, 0x40]
+
+
+@st.composite
+def frames(draw: st.DrawFn) -> bytes:
+    """Draw a frame that is nearly right."""
+    buffer = Buffer(capacity=256)
+    kind = draw(st.sampled_from(KINDS))
+    buffer.push_uint_var(kind)
+    if kind == 0x18:  # NEW_CONNECTION_ID
+        number = draw(st.integers(0, 12))
+        buffer.push_uint_var(number)
+        buffer.push_uint_var(draw(st.sampled_from([0, number, number + 1])))
+        buffer.push_bytes(b"\x08" + bytes([number] * 24))
+    for value in draw(st.lists(VALUES, max_size=5)):
+        buffer.push_uint_var(value)
+    buffer.push_bytes(draw(st.binary(max_size=20)))
+    return buffer.data
+
+
+@pytest.mark.parametrize("role", ["guest", "host", "relay's guest"])
+@settings(deadline=None, max_examples=40)
+@given(
+    packets=st.lists(
+        st.tuples(st.lists(frames(), min_size=1, max_size=3), st.booleans()),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_a_proven_peer_may_send_any_frames(
+    role: str, packets: list[tuple[list[bytes], bool]]
+) -> None:
+    """It can end its own link, and nothing else."""
+
+    async def scenario(house: House) -> None:
+        if role == "host":
+            puppet, link, machine = await rogue_host(house)
+        else:
+            puppet, link, machine = await rogue_guest(house, relay=role != "guest")
+        elsewhere = house.mailbox()
+        for said, moves in packets:
+            packet = puppet.core.packet(b"".join(said))
+            if moves:
+                elsewhere.send(packet, machine.address)
+            else:
+                puppet.send(packet, machine.address)
+            await turns()
+            with contextlib.suppress(ConnectionLost, LocalProtocolError):
+                link.send(b"x")
+                link.send_datagram(b"x")
+        await asyncio.sleep(1)
+        assert machine.endpoint.links <= {link}
+        assert len(machine.endpoint._links) <= 10
         puppet.stop()
 
     house_of(scenario)

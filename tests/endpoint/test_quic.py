@@ -448,6 +448,16 @@ def test_a_new_route_starts_with_a_new_round_trip() -> None:
     assert one.smoothed_rtt_s is not None
 
 
+@contract("_streams", "_buffer")
+def test_what_was_said_counts_as_unsent_until_it_is_acknowledged() -> None:
+    one, other, now = joined()
+    assert one.unsent_bytes(0) == 0
+    one.send_stream_data(0, bytes(3000))
+    assert one.unsent_bytes(0) == 3000
+    exchange(one, other, now=now)
+    assert one.unsent_bytes(0) == 0
+
+
 @contract("_close_event", "_state")
 def test_the_end_is_seen_at_once_on_both_sides() -> None:
     one, other, now = joined()

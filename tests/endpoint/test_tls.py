@@ -6,6 +6,8 @@ from aioquic.buffer import Buffer
 from aioquic.quic import events
 from aioquic.quic.connection import QuicConnection
 from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.support.fakenet import Packet
 from tests.support.house import House, house_of, link_pair, turns
@@ -99,6 +101,46 @@ def saw_a_certificate(rogue: Rogue) -> bool:
     """Whether any of the dialler's Handshake messages reached the acceptor."""
     heard = rogue._crypto_streams[tls.Epoch.HANDSHAKE].receiver.highest_offset
     return rogue.tls._peer_certificate is not None or heard > 0
+
+
+@pytest.mark.parametrize("dials", [True, False])
+@settings(deadline=None, max_examples=60)
+@given(
+    epoch=st.sampled_from([tls.Epoch.INITIAL, tls.Epoch.HANDSHAKE]),
+    share=st.floats(0, 1, exclude_max=True),
+    cut=st.integers(0, 8),
+    new=st.binary(max_size=8),
+    mends=st.booleans(),
+)
+def test_damaged_tls_messages_end_the_handshake_and_nothing_else(
+    dials: bool, epoch: tls.Epoch, share: float, cut: int, new: bytes, mends: bool
+) -> None:
+    """A rogue damages what it says before it encrypts it: aioquic must not raise."""
+
+    def tamper(at: tls.Epoch, said: bytes) -> bytes:
+        start = int(share * len(said))
+        changed = said[:start] + new + said[start + cut :]
+        if at is not epoch:
+            return said
+        if mends:  # the length of the first message
+            changed = changed[:1] + (len(changed) - 4).to_bytes(3, "big") + changed[4:]
+        return changed
+
+    papers = papers_of(Keypair.generate().private_key)
+    if dials:
+        rogue = Rogue(PEER_ALPN, papers)
+        ours = acceptor_of_ours(rogue)
+        rogue.tamper = tamper
+        exchange(rogue, ours)
+    else:
+        ours = dialler_of_ours()
+        rogue = Rogue(
+            PEER_ALPN, papers, dialled_to=ours.original_destination_connection_id
+        )
+        rogue.tamper = tamper
+        exchange(ours, rogue)
+    if ours._handshake_complete:
+        assert ours.peer_key is not None
 
 
 def test_the_small_order_attack_works_where_the_key_is_not_judged() -> None:

@@ -362,9 +362,8 @@ def test_a_relay_with_two_addresses_is_one_relay_at_each() -> None:
                 link = await client.dial_relay(at, relay.identity)
                 accepted = await relay.accept()
                 assert accepted.own_host == own
-                assert accepted.address == Address(
-                    accepted.address.host, client.local.port
-                )
+                assert accepted.address is not None
+                assert accepted.address.port == client.local.port
                 assert await link.ping(1)
                 assert await accepted.ping(1)
                 assert (await client.reflect(at)).server == at

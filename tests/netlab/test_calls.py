@@ -33,8 +33,9 @@ pytestmark = pytest.mark.netlab
 
 SPEECH_S = 2.0
 LONG_SPEECH_S = 5.0
-SAME_SOUND = 0.9
-"""Correlation after 24 kbit/s and a few frames put in or left out: 0.94 to 0.99."""
+SAME_SOUND = 0.8
+"""Correlation with what the codec makes of the speech: 0.99, less where a busy machine
+had frames put in or left out; half lost 0.7, other sound below 0.6."""
 GOOD_PESQ = 4.0
 UNHARMED = 0.95
 """Correlation with what the codec alone makes of it: 0.99 and more in a good call."""
@@ -49,7 +50,6 @@ DIRECT = [
     ("carrier", "masquerade-drop", 1),
     ("masquerade-drop", "carrier", 1),
     ("carrier", "carrier", 1),
-    ("masquerade-accept", "masquerade-drop", 1),
     # Routers that accept input: the openers of low TTL must die before they get there,
     # so the core is as long as the internet is.
     ("masquerade-accept", "masquerade-drop", 6),
@@ -79,13 +79,16 @@ def path_of(program: Program) -> list[str]:
     return [span["path"] for span in program.events[-1]["paths"]]
 
 
+def likeness(stage: Stage, seconds: float, host: str) -> float:
+    """How much a recording is what the codec alone would have made of the speech."""
+    recording = heard(stage.file(f"{host}.wav"))
+    return aligned_correlation(coded_speech(seconds), recording)
+
+
 def assert_heard(stage: Stage, seconds: float, *hosts: str) -> None:
     """The speech is in the recordings of these hosts."""
-    for host in hosts:
-        likeness = aligned_correlation(
-            speech(seconds), heard(stage.file(f"{host}.wav"))
-        )
-        assert likeness > SAME_SOUND, host
+    alike = {host: likeness(stage, seconds, host) for host in hosts}
+    assert min(alike.values()) > SAME_SOUND, alike
 
 
 def test_two_masquerading_routers(make_lab: MakeLab, tmp_path: Path) -> None:
@@ -107,13 +110,11 @@ def test_two_masquerading_routers(make_lab: MakeLab, tmp_path: Path) -> None:
     assert max(forwarded_per_s(relay, since=max(event["ts"] for event in direct))) < (
         STANDBY_PACKETS_PER_S
     )
-    assert_heard(stage, LONG_SPEECH_S, "a", "b")
     for host in ("a", "b"):
-        recording = heard(stage.file(f"{host}.wav"))
-        quality = pesq_wb(speech(LONG_SPEECH_S), recording)
+        quality = pesq_wb(speech(LONG_SPEECH_S), heard(stage.file(f"{host}.wav")))
         # One frame put in within a word, on a busy machine, costs PESQ half a point.
-        unharmed = aligned_correlation(coded_speech(LONG_SPEECH_S), recording)
-        assert quality >= GOOD_PESQ or unharmed > UNHARMED, (quality, unharmed)
+        alike = likeness(stage, LONG_SPEECH_S, host)
+        assert quality >= GOOD_PESQ or alike > UNHARMED, (quality, alike)
 
 
 def final_stats(relay: Program) -> Event:

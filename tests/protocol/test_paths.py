@@ -540,7 +540,7 @@ def happen(paths: Paths, what: tuple[object, ...], now: float) -> None:
             paths.peer_opened(now)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.booleans(), st.sampled_from([RELAY, FAR]), epochs, happenings)
 def test_time_always_moves_on_and_checks_are_bounded(
     controlling: bool, first: Route, began: float, script: list[tuple[object, ...]]
@@ -564,7 +564,7 @@ def test_time_always_moves_on_and_checks_are_bounded(
             assert paths.sending[0] == paths.selected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(epochs, st.sampled_from(KINDS), st.integers(1, 40))
 def test_polled_exactly_when_due_no_check_is_sent_twice(
     began: float, kind: RouteKind, rounds: int
@@ -574,7 +574,7 @@ def test_polled_exactly_when_due_no_check_is_sent_twice(
     assert len(set(full)) == len(full)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(happenings)
 def test_no_full_check_goes_to_a_nat_that_may_still_be_closed(
     script: list[tuple[object, ...]],

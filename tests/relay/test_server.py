@@ -252,15 +252,20 @@ async def test_a_target_called_too_often_looks_offline(world: World) -> None:
             caller = await client(world, f"{number}")
             heard += [await caller.connect(target) for _ in range(15)]
     refused = relay.Refused(request="r", reason="offline")
-    assert answers[absent] == [refused] * len(answers[absent])
-    assert answers[bob.identity][-10:] == [refused] * 10
-    assert isinstance(answers[bob.identity][0], relay.Connected)
+    assert set(map(str, answers[absent])) == {str(refused)}
+    rung = [a for a in answers[bob.identity] if isinstance(a, relay.Connected)]
+    others = [a for a in answers[bob.identity] if a not in rung]
+    assert len(rung) + 10 >= RELAY_MAX_CONNECTS_PER_TARGET_PER_MIN
+    assert len(rung) <= RELAY_MAX_CONNECTS_PER_TARGET_PER_MIN + now() + 1
+    assert others
+    assert set(map(str, others)) == {str(refused)}
 
 
 @scenario
 async def test_a_caller_that_calls_too_often_is_told_so(world: World) -> None:
     await world.relay()
     alice = await client(world, "alice")
+    world.start(kept(alice))
     answers = [
         await alice.connect(Keypair.generate().identity)
         for _ in range(RELAY_MAX_CONNECTS_PER_CALLER_PER_MIN + 2)
@@ -298,21 +303,15 @@ async def test_one_identity_holds_only_so_many_channels(world: World) -> None:
 @scenario
 async def test_links_from_one_address_are_limited(world: World) -> None:
     server = await world.relay()
-    nat = world.nat()
-    crowd = await world.person("crowd", nat=nat, registers=False)
-    refused = 0
-    for _ in range(RELAY_MAX_REGISTRATIONS_PER_SOURCE_PER_MIN + 5):
-        one = await linked(world, crowd)
-        one.say(relay.Enter(version="1"))
-        try:
-            await one.hear()
-        except ConnectionLost as error:
-            assert "too many" in str(error)
-            refused += 1
-        one.link.abort()
-    assert refused >= 3
+    world.net.delay_s = 0
+    crowd = await world.person("crowd", registers=False)
+    for _ in range(RELAY_MAX_REGISTRATIONS_PER_SOURCE_PER_MIN):
+        (await client(world, "", person=crowd, publishes=False)).link.abort()
+    one = await linked(world, crowd)
+    one.say(relay.Enter(version="1"))
+    with pytest.raises(ConnectionLost, match="too many"):
+        await one.hear()
     await client(world, "from elsewhere")
-    await asyncio.sleep(1)
     assert server.left["links"] == 1
 
 
@@ -387,18 +386,18 @@ async def test_an_idle_channel_expires_and_both_are_told(world: World) -> None:
     for one in (alice, bob):
         world.start(kept(one))
     channel = await channel_between(alice, bob)
-    opened = now()
-    async with asyncio.timeout(RELAY_CHANNEL_IDLE_S + 5):
-        while server.left["channels"]:
-            await asyncio.sleep(0.5)
-    assert RELAY_CHANNEL_IDLE_S <= now() - opened <= RELAY_CHANNEL_IDLE_S + 3
+    await asyncio.sleep(RELAY_CHANNEL_IDLE_S - 1)
+    assert server.left["channels"] == 1
+    await asyncio.sleep(1 + 2 * RELAY_SWEEP_S)
+    assert server.left["channels"] == 0
     assert await alice.hear() == relay.Closed(channel=channel.receive)
     assert await bob.hear() == relay.Closed(channel=channel.send)
     assert server.left["charged"] == 0
 
 
 async def kept(one: Client) -> None:
-    while await one.link.ping(5):
+    for _ in range(100):
+        await one.link.ping(5)
         await asyncio.sleep(10)
 
 
@@ -463,14 +462,12 @@ async def test_channels_never_follow_a_copied_packet(world: World) -> None:
     alice, bob = await client(world, "alice"), await client(world, "bob")
     channel = await channel_between(alice, bob)
     thief = world.net.host("20.5.0.1").wire(5000)
-    copied: list[bytes] = []
-    world.net.on_packet(lambda p: copied.append(p.datagram) if p.to == AT else None)
     await alice.link.ping(5)
     world.net.cut(alice.person.public_host, RELAY_HOST)
-    alice.link._quic.send_ping(77)
-    alice.link.flush()
     packets = world.record()
-    for datagram in copied[-3:]:
+    assert not await alice.link.ping(1)
+    copied = [p.datagram for p in packets if p.source.host == alice.person.public_host]
+    for datagram in copied:
         thief.send(datagram, AT)
     back = relay.ChannelIds(send=channel.receive, receive=channel.send)
     for _ in range(50):
@@ -479,7 +476,7 @@ async def test_channels_never_follow_a_copied_packet(world: World) -> None:
     to_thief = [p for p in packets if p.to.host == "20.5.0.1"]
     assert not [p for p in to_thief if p.datagram[0] == 8], "no frame of the call"
     sent = sum(len(p.datagram) for p in to_thief)
-    assert sent <= 3 * sum(map(len, copied[-3:])), "RFC 9000's limit"
+    assert 0 < sent <= 3 * sum(map(len, copied)), "RFC 9000's limit"
     assert server.server.channels.forwarded_total[0] == 50
 
 
@@ -527,8 +524,8 @@ async def test_a_client_that_leaves_frees_everything_and_the_other_is_told(
 ) -> None:
     server, alice, bob = await in_use(world)
     alice.link.abort("bye")
-    closed = [await bob.hear() for _ in range(3)]
-    assert sum(isinstance(message, relay.Closed) for message in closed) == 2
+    closed = [await bob.hear() for _ in range(2)]
+    assert all(isinstance(message, relay.Closed) for message in closed)
     assert server.left == {
         "links": 1,
         "streams": 1,
@@ -606,8 +603,7 @@ async def test_garbage_ends_its_client_and_nobody_else(
     )
     mallory.link.send(raw)
     with pytest.raises(WzpError):
-        while True:
-            await mallory.hear()
+        await mallory.hear()
     await channel_between(alice, bob)
     await asyncio.sleep(0.1)
     assert server.left["links"] == 2

@@ -77,15 +77,15 @@ async def test_a_call_goes_direct(world: World, ours: str, theirs: str) -> None:
     alice = await world.person("alice", KINDS[ours])
     bob = await world.person("bob", KINDS[theirs])
     bob.listen()
-    outcome = await alice.call(bob, duration_s=2.5)
+    outcome = await alice.call(bob, duration_s=1.2)
     await asyncio.sleep(0.2)
     (heard,) = bob.outcomes
     assert (outcome.path, heard.path) == ("direct", "direct")
     assert outcome.why_not_direct is heard.why_not_direct is None
     assert outcome.time_to_direct_ms is not None
     assert outcome.time_to_direct_ms < 300
-    assert alice.sound.numbers[-1] > 90
-    assert bob.sound.numbers[-1] > 90
+    assert alice.sound.numbers[-1] > 50
+    assert bob.sound.numbers[-1] > 50
     assert outcome.frames.concealed <= 3
     assert max(alice.sound.longest_gap_s, bob.sound.longest_gap_s) < 0.1
 
@@ -99,7 +99,7 @@ async def test_a_call_that_stays_on_the_relay_says_why(
     alice = await world.person("alice", KINDS[ours])
     bob = await world.person("bob", KINDS[theirs])
     bob.listen()
-    outcome = await alice.call(bob, duration_s=8)
+    outcome = await alice.call(bob, duration_s=6)
     assert outcome.path == "relay"
     assert outcome.time_to_direct_ms is None
     assert outcome.why_not_direct is not None
@@ -107,7 +107,7 @@ async def test_a_call_that_stays_on_the_relay_says_why(
     assert outcome.remote == "20.0.0.1:4433"
     assert outcome.frames.concealed == 0
     assert alice.sound.numbers == sorted(set(alice.sound.numbers))
-    assert len(alice.sound.numbers) > 390
+    assert len(alice.sound.numbers) > 290
 
 
 @scenario
@@ -145,7 +145,7 @@ async def test_loss_on_the_way_does_not_keep_a_call_from_coming_up(
     alice, bob = await world.people("alice", "bob")
     world.net.loss = 0.15
     bob.listen()
-    outcome = await alice.call(bob, duration_s=10)
+    outcome = await alice.call(bob, duration_s=6)
     assert outcome.path == "direct"
     assert 5 < outcome.quality.loss_pct < 30
 
@@ -259,7 +259,7 @@ async def test_registered_but_not_listening(world: World) -> None:
 async def test_busy(world: World) -> None:
     alice, bob, carol = await world.people("alice", "bob", "carol")
     bob.listen()
-    call = alice.calls(bob, duration_s=10)
+    call = alice.calls(bob, duration_s=2)
     await alice.told(MediaStarted)
     with pytest.raises(PeerBusy):
         await carol.call(bob)

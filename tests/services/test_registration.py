@@ -299,21 +299,17 @@ async def test_a_channel_for_each_device_both_ways(world: World) -> None:
     assert len(set(routes)) == 3
     assert {route.relay for route in routes} == {Address(RELAY_HOST, RELAY.port)}
     await asyncio.sleep(0.1)
-    for device in devices:
-        assert device.registration is not None
-        announced = [
-            device.registration.caller_through(_mirror(route)) for route in routes
-        ]
-        assert announced.count(alice.identity) == 1
-    for route in routes:
+    for route in routes[1:]:
         alice.registration.close_channel(route)
     await asyncio.sleep(0.1)
-    for device in devices:
-        assert device.registration is not None
-        assert all(
-            device.registration.caller_through(_mirror(route)) is None
-            for route in routes
-        )
+    claimed = [
+        device.registration.claim(_mirror(route))
+        for device in devices
+        for route in routes
+        if device.registration is not None
+    ]
+    assert claimed.count(alice.identity) == 1, "of the one that is still open"
+    assert claimed.count(None) == 8
 
 
 def _mirror(route: ChannelRoute) -> ChannelRoute:
@@ -485,10 +481,34 @@ async def test_announcements_without_end_are_forgotten_in_turn(world: World) -> 
         known = [
             each
             for each in announced
-            if alice.registration.caller_through(_announced_route(each)) is not None
+            if alice.registration.claim(_announced_route(each)) is not None
         ]
-        assert known == announced[-MAX_ANNOUNCED_CHANNELS:]
         assert len(alice.endpoint._channels) == MAX_ANNOUNCED_CHANNELS
+        assert known == announced[-MAX_ANNOUNCED_CHANNELS:]
+
+
+@scenario
+async def test_announcements_without_end_take_no_channel_from_a_call(
+    world: World,
+) -> None:
+    async with rogue(world) as hostile:
+        alice = await welcomed(world, hostile)
+        caller = Keypair.generate().identity
+        first = incoming(str(caller))
+        hostile.say(first)
+        await asyncio.sleep(0.1)
+        assert alice.registration is not None
+        route = _announced_route(first)
+        assert alice.registration.claim(route) == caller
+        for _ in range(10):
+            hostile.say(*[incoming(str(caller)) for _ in range(20)])
+            await asyncio.sleep(0.05)
+        hostile.say(relay.Closed(channel=first.channel.receive))
+        await asyncio.sleep(0.1)
+        assert route.receive_id in alice.endpoint._channels
+        assert alice.registration.claim(route) is None
+        alice.registration.close_channel(route)
+        assert route.receive_id not in alice.endpoint._channels
 
 
 def _announced_route(message: relay.Incoming) -> ChannelRoute:

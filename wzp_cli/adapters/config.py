@@ -98,7 +98,7 @@ def load_config(path: Path | None = None, *, required: bool = False) -> Config:
 def _read(path: Path, *, required: bool) -> str | None:
     try:
         return path.read_text("utf-8-sig")  # Windows editors put a mark in front
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         if required:
             raise ConfigError(f"{path}: there is no such file") from error
         return None

@@ -55,6 +55,8 @@ class CheckSession:
         remote: What we must know to check the peer; None until it has told us.
         on_answer: Called with route, round trip in seconds and our address as the peer
             saw it.
+        allows: Whether a check over this route is answered at all: an answer confirms
+            that we are there.
         on_request: Called with the route of an authentic check of the peer's, and
             whether it nominates that route.
     """
@@ -63,6 +65,7 @@ class CheckSession:
         self.local = CheckKey.random()
         self.remote: CheckKey | None = None
         self.on_answer: Callable[[Route, float, Address | None], None] | None = None
+        self.allows: Callable[[Route], bool] = lambda route: True
         self.on_request: Callable[[Route, bool], None] | None = None
         self._carrier = carrier
         self._asked: OrderedDict[bytes, tuple[Route, float]] = OrderedDict()
@@ -83,7 +86,7 @@ class CheckSession:
 
     def take_request(self, message: stun.BindingMessage, route: Route) -> None:
         """Answer a check that is keyed with our password; drop any other."""
-        if not message.is_signed_with(self.local.password):
+        if not message.is_signed_with(self.local.password) or not self.allows(route):
             return
         seen = route.address if isinstance(route, DirectRoute) else route.relay
         answer = stun.encode_response(message.transaction_id, seen, self.local.password)

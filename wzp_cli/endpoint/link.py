@@ -13,7 +13,12 @@ from typing import NamedTuple, Protocol
 from aioquic.quic import events
 
 from wzp_cli.address import Address
-from wzp_cli.defaults import FAREWELL_TIMEOUT_S, MAX_QUEUED_BYTES, PEER_KEEPALIVE_S
+from wzp_cli.defaults import (
+    FAREWELL_TIMEOUT_S,
+    MAX_QUEUED_BYTES,
+    MAX_UNSENT_BYTES,
+    PEER_KEEPALIVE_S,
+)
 from wzp_cli.endpoint.quic import WzpQuic
 from wzp_cli.errors import (
     ConnectionLost,
@@ -23,6 +28,7 @@ from wzp_cli.errors import (
 )
 from wzp_cli.protocol.identity import Identity
 from wzp_cli.protocol.route import DirectRoute, Route
+from wzp_cli.protocol.text import clean
 
 __all__ = ["Carrier", "Link", "Origin"]
 
@@ -187,6 +193,8 @@ class Link:
         self._demand_open()
         self._speak(data)
         self.flush()
+        if self._quic.unsent_bytes(_SIGNAL_STREAM) > MAX_UNSENT_BYTES:
+            self.abort("the peer does not listen", _ERROR_FLOOD)
 
     async def read(self) -> bytes:
         """Return what came next on the signalling stream; b"" once the link is over."""
@@ -438,7 +446,8 @@ class Link:
     def _end(self, code: int, reason: str) -> None:
         if self.ended:
             return
-        self._end_code, self.end_reason = code, reason or "closed"
+        self._end_code = code
+        self.end_reason = clean(reason, _REASON_MAX_CHARACTERS) or "closed"
         self._ended.set()
         self._set_handshake_over()
         self._arrived.put_nowait(b"")

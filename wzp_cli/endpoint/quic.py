@@ -226,6 +226,11 @@ class WzpQuic(QuicConnection):
         """
         return self._close_event if self._state in END_STATES else None
 
+    def unsent_bytes(self, stream_id: int) -> int:
+        """What we said on a stream and the peer has not acknowledged yet."""
+        stream = self._streams.get(stream_id)
+        return len(stream.sender._buffer) if stream is not None else 0
+
     @property
     def smoothed_rtt_s(self) -> float | None:
         """QUIC's own round-trip estimate."""

@@ -23,6 +23,7 @@ from wzp_cli.defaults import (
     OPENED_WAIT_S,
     OPENER_TTLS_HOPS,
     RELAY_PROBE_S,
+    REOPENING_S,
     RETRY_FIRST_S,
     RETRY_LATER_S,
     ROUTE_DOUBT_S,
@@ -329,6 +330,8 @@ class Paths:
         trial.rounds += 1
         trial.move(Input.RETRY, now)
         if trial.kind in ("srflx", "mapped"):
+            # Our NAT and the peer's may have forgotten: open first, as at the start.
+            trial.due = now + REOPENING_S
             return [Check(trial.route, ttl, False) for ttl in self.opener_ttls]
         return []
 

@@ -19,6 +19,7 @@ import msgspec
 
 from wzp_cli.defaults import MAX_MESSAGE_BYTES
 from wzp_cli.errors import LocalProtocolError, RemoteProtocolError
+from wzp_cli.protocol.text import clean
 
 __all__ = ["Message", "MessageDecoder", "Unknown", "encode"]
 
@@ -100,6 +101,6 @@ class MessageDecoder(Generic[M]):
                 return Unknown(tag)
             return self._decoder.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            # msgspec quotes what it did not like, however long.
-            reason = str(error)[:_REASON_CHARACTERS]
+            # msgspec quotes what it did not like: a stranger's words.
+            reason = clean(str(error), _REASON_CHARACTERS)
             raise RemoteProtocolError(f"not a message: {reason}") from error

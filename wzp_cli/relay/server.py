@@ -86,6 +86,7 @@ class _Relay:
         """Serve one client to its end; what it does wrong ends nobody else."""
         address = link.address
         if address is None or not self._admitted(link, address):
+            link.refuse("not admitted")
             return
         stream: _Stream = MessageStream(link, relay.RelayMessage)
         self._streams[link] = stream

@@ -139,9 +139,11 @@ async def _call(
     talk_settings = TalkSettings(
         settings.duration_s, True, setup_ms, settings.on_outcome
     )
-    return await talk(
-        endpoint, conversation, plan, open_sound, codec, talk_settings, report
-    )
+    async with task_group() as group:
+        group.create_task(ringing.withdraw(conversation, "answered-elsewhere"))
+        return await talk(
+            endpoint, conversation, plan, open_sound, codec, talk_settings, report
+        )
 
 
 _Answer = tuple[Conversation, str]
@@ -177,7 +179,6 @@ class _Ringing:
 
     async def ring(self, routes: Sequence[Route], timeout_s: float) -> "_Answer":
         """Return the conversation with the first device that answers, and a codec."""
-        reason = "cancelled"
         async with task_group() as group:
             tasks = [
                 group.create_task(self._try(route, len(routes))) for route in routes
@@ -187,17 +188,24 @@ class _Ringing:
                 tasks.append(group.create_task(self._cross(group)))
             try:
                 async with asyncio.timeout(timeout_s):
-                    answered = await self._winner
-                reason = "answered-elsewhere"
+                    return await self._winner
             except TimeoutError:
-                reason = "timeout"
+                await self.withdraw(None, "timeout")
                 raise NoAnswer(f"rang for {timeout_s:g} s") from None
+            except BaseException:
+                await self.withdraw(None, "cancelled")
+                raise
             finally:
                 for task in tasks:
                     task.cancel()
-                kept = None if reason != "answered-elsewhere" else answered[0]
-                await self._withdraw(kept, reason)
-        return answered
+
+    async def withdraw(self, kept: Conversation | None, reason: str) -> None:
+        """Stop ringing everywhere but where it was answered."""
+        cancel = peer.Cancel(call=self.call_id, reason=reason)
+        async with task_group() as group:
+            for conversation in self._conversations:
+                if conversation is not kept:
+                    group.create_task(conversation.leave(cancel))
 
     async def _try(self, route: Route, tried: int) -> None:
         try:
@@ -295,14 +303,6 @@ class _Ringing:
         if not self._rings:
             self._rings = True
             self.report(Ringing(peer=str(conversation.peer)))
-
-    async def _withdraw(self, kept: Conversation | None, reason: str) -> None:
-        """Stop ringing everywhere but where it was answered."""
-        cancel = peer.Cancel(call=self.call_id, reason=reason)
-        async with task_group() as group:
-            for conversation in self._conversations:
-                if conversation is not kept:
-                    group.create_task(conversation.leave(cancel))
 
 
 def _declined(reason: str) -> PeerError:

@@ -20,7 +20,7 @@ from wzp_cli.events import (
 from wzp_cli.ports import FindInterfaces
 from wzp_cli.protocol.paths import Paths, RouteKind, State, Trial
 from wzp_cli.protocol.peer_messages import CandidateInfo, Candidates, Opened
-from wzp_cli.protocol.reach import Surroundings, may_check
+from wzp_cli.protocol.reach import Surroundings, is_public, may_check
 from wzp_cli.protocol.route import ChannelRoute, DirectRoute, Route
 from wzp_cli.services.conversation import Conversation
 
@@ -69,11 +69,13 @@ class RouteTaker:
         self._session = self.endpoint.open_checks()
         self._session.on_answer = self._answered
         self._session.on_request = self._checked
+        self._session.allows = self._may_use
         self._paths = Paths(
             link.dialled, link.routes[0], self._began, self.plan.opener_ttls
         )
         self._wake = asyncio.Event()
         self._refused: list[str] = []
+        self._named = 0
         self._peer_direct = True
         self._told: dict[Route, State] = {}
         self._surroundings = self._look_around()
@@ -201,10 +203,8 @@ class RouteTaker:
         self._wake.set()
 
     def _checked(self, route: Route, nominates: bool) -> None:
-        if self._may_use(route):
-            now = self.endpoint.now()
-            self._paths.checked(route, nominates=nominates, now=now)
-            self._wake.set()
+        self._paths.checked(route, nominates=nominates, now=self.endpoint.now())
+        self._wake.set()
 
     def _strayed(self, route: Route) -> None:
         if self._may_use(route):
@@ -240,20 +240,23 @@ class RouteTaker:
     def _allowed(self, message: Candidates) -> list[tuple[Route, RouteKind]]:
         allowed: list[tuple[Route, RouteKind]] = []
         for candidate in message.list:
+            if self._named >= 2 * MAX_CANDIDATES:  # a peer may name more for ever
+                break
             try:
                 address = Address.parse(candidate.address)
             except ValueError:
                 continue
+            self._named += 1
             self.report(
                 Candidate(side="remote", type=candidate.type, address=str(address))
             )
             why_not = self._why_not(address)
             if why_not is None:
                 kind: RouteKind = candidate.type
-                if kind == "host" and address.ip.is_global:
+                if kind == "host" and is_public(address.host):
                     kind = "srflx"  # perhaps behind a firewall: opened like a NAT
                 allowed.append((DirectRoute(address), kind))
-            elif len(self._refused) < MAX_CANDIDATES:  # a peer may name more for ever
+            else:
                 self._refused.append(f"{address} is a {why_not}")
         return allowed
 

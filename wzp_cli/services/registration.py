@@ -32,6 +32,7 @@ from wzp_cli.errors import (
     KeyChanged,
     NetworkError,
     PeerOffline,
+    RelayBusy,
     RelayUnreachable,
     RemoteProtocolError,
     VersionMismatch,
@@ -43,6 +44,7 @@ from wzp_cli.protocol import relay_messages as relay
 from wzp_cli.protocol.identity import Identity
 from wzp_cli.protocol.reach import first_public_hop
 from wzp_cli.protocol.route import ChannelRoute
+from wzp_cli.protocol.text import clean
 
 __all__ = ["Registration", "register"]
 
@@ -266,7 +268,7 @@ class Registration:
                 case relay.Published():
                     published = True
                 case relay.Refused(reason=reason):
-                    raise AccessRefused(f"{self.relay}: {reason}")
+                    raise AccessRefused(f"{self.relay}: {clean(reason)}")
         self._report(
             Registered(
                 relay=str(self.relay),
@@ -370,10 +372,13 @@ class Registration:
         answer = self._requests.get(request)
         if answer is None or answer.done():
             return
-        if reason == "access":
-            answer.set_exception(AccessRefused(str(self.relay)))
-        else:
-            answer.set_exception(PeerOffline(f"{self.relay}: {reason}"))
+        match reason:
+            case "access":
+                answer.set_exception(AccessRefused(str(self.relay)))
+            case "limit" | "draining":
+                answer.set_exception(RelayBusy(f"{self.relay}: {reason}"))
+            case _:
+                answer.set_exception(PeerOffline(f"not registered at {self.relay}"))
 
     def _forget(self, receive_id: bytes) -> None:
         announced = self._announced.pop(receive_id, None)

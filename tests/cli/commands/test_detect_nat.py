@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cli.test_schema import shipped, validate
+from tests.cli.test_schema import fits
 from tests.support.processes import Processes
 from wzp_cli.cli.app import run
 
@@ -20,7 +20,7 @@ def mute() -> Iterator[str]:
 def test_one_document_with_evidence(processes: Processes, relay: str) -> None:
     alice = processes.user("alice")
     answer = alice.ask("detect-nat", "--relay", relay)
-    validate(answer.document, shipped("detect-nat.json"))
+    fits(answer.document, "detect-nat.json")
     result = answer.result
     port = result["reflexive"].rpartition(":")[2]
     assert result["reflexive"] == f"127.0.0.1:{port}"
@@ -50,7 +50,7 @@ def test_a_requirement_that_is_not_met_stands_beside_the_result(
     answer = processes.user("alice").ask(
         "detect-nat", *words, "--expect", "endpoint-dependent", expect=3
     )
-    validate(answer.document, shipped("detect-nat.json"))
+    fits(answer.document, "detect-nat.json")
     assert answer.document["error"]["code"] == "requirement"
     assert answer.result["mapping"] == "none"
     by_server = {each["server"]: each for each in answer.result["servers"]}
@@ -65,7 +65,7 @@ def test_silence_is_a_result_and_an_error(
     environ["WZP_STUN"] = f"{mute},127.0.0.1:1"
     assert run(["detect-nat", "--timeout", "300ms", "--json"], environ) == 4
     document = json.loads(capfd.readouterr().out)
-    validate(document, shipped("detect-nat.json"))
+    fits(document, "detect-nat.json")
     assert (document["ok"], document["error"]["exit"]) == (False, 4)
     result = document["result"]
     assert (result["mapping"], result["reflexive"]) == ("unknown", None)
@@ -89,6 +89,6 @@ def test_wrong_words(
 ) -> None:
     assert run(["detect-nat", *words, "--json"], environ) == 2
     document = json.loads(capfd.readouterr().out)
-    validate(document, shipped("detect-nat.json"))
+    fits(document, "detect-nat.json")
     assert said in document["error"]["message"]
     assert "wzp detect-nat --help" in document["error"]["hint"]

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from tests.cli.test_schema import shipped, validate
+from tests.cli.test_schema import fits
 from tests.support.processes import Processes
 from wzp_cli.cli.app import run
 
@@ -26,7 +26,7 @@ def test_a_relay_tells_where_it_serves_and_whom(processes: Processes) -> None:
     assert names[:2] == ["hello", "relay.ready"]
     assert serving.events[0]["id"] == ready["id"]
     for event in serving.events:
-        validate(event, shipped("events.json"))
+        fits(event, "events.json")
 
 
 def test_for_a_person_there_is_a_line_to_pass_on(processes: Processes) -> None:
@@ -35,7 +35,7 @@ def test_for_a_person_there_is_a_line_to_pass_on(processes: Processes) -> None:
     screen.wait_for("To use it:\r\n  --relay 127.0.0.1:")
     screen.wait_for("Connected: 0")
     assert "127.0.0.1:4433" not in screen.text  # --port counts more
-    screen.signal(signal.SIGINT)
+    screen.send(signal.SIGINT)
     assert screen.wait_end() == 130
 
 

@@ -160,10 +160,7 @@ def _report_ready(
     identity = state.keypair.identity
     if registration is None:
         port = endpoint.local.port
-        message = (
-            "no relay is known (--relay); only who dials this port can call: "
-            f"wzp call HOST:{port}"
-        )
+        message = f"no relay is known; callers dial this machine: wzp call HOST:{port}"
         session.report(Warned(code="no_relay", message=message))
         ticket = Ticket(identity)
     else:

@@ -1,0 +1,224 @@
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from wzp_cli import events
+from wzp_cli.adapters.config import Config
+from wzp_cli.adapters.state import Contact, State, open_state
+from wzp_cli.address import HostPort
+from wzp_cli.cli import compose
+from wzp_cli.cli.command import Session
+from wzp_cli.cli.compose import Peer, SoundWords
+from wzp_cli.cli.settings import Settings
+from wzp_cli.errors import (
+    ConnectionLost,
+    IdentityError,
+    PortInUse,
+    RelayUnreachable,
+    RequirementNotMet,
+    UsageError,
+)
+from wzp_cli.protocol.identity import Keypair
+from wzp_cli.protocol.ticket import Ticket
+from wzp_cli.services.media import MediaSnapshot
+from wzp_cli.services.talk import CallOutcome, EndOfCall
+
+BOB = Keypair.generate()
+RELAY = HostPort("relay.example", 4433)
+FRAMES = events.Frames(sent=5, received=4, recovered=1, concealed=0, late=0)
+OUTCOME = CallOutcome(
+    peer=str(BOB.identity),
+    end=EndOfCall("peer", "hung up"),
+    path="relay",
+    paths=[events.PathSpan(path="relay", from_ms=0.0)],
+    setup_ms=182.0,
+    first_audio_ms=209.0,
+    time_to_direct_ms=None,
+    why_not_direct="no answer from 192.0.2.1:5",
+    remote="203.0.113.1:4433",
+    rtt_ms=41.0,
+    frames=FRAMES,
+    quality=MediaSnapshot(
+        frames=FRAMES,
+        loss_pct=1.0,
+        jitter_ms=3.14159,
+        buffer_ms=42.04,
+        concealed_ms=0.0,
+        tx_bps=1,
+        rx_bps=1,
+        mos_est=4.321,
+    ),
+)
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> State:
+    return open_state(tmp_path / "state")
+
+
+def session(
+    directory: Path | None = None, **settings: object
+) -> tuple[Session, list[events.Event]]:
+    told: list[events.Event] = []
+    made = replace(Settings(state_dir=directory), **settings)  # type: ignore[arg-type]
+    return Session(made, told.append), told
+
+
+# -- PEER
+
+
+def test_a_contact_by_name_in_any_case(state: State) -> None:
+    state.contacts.add(Contact("Bob", BOB.identity, RELAY))
+    assert compose.find_peer("bob", state) == Peer(BOB.identity, RELAY)
+
+
+def test_an_identity_a_ticket_and_an_address(state: State) -> None:
+    assert compose.find_peer(str(BOB.identity), state) == Peer(BOB.identity)
+    bare = Ticket(BOB.identity).format()
+    assert compose.find_peer(bare, state) == Peer(BOB.identity)
+    signed = Ticket(BOB.identity, RELAY).format(BOB)
+    assert compose.find_peer(signed, state) == Peer(BOB.identity, RELAY)
+    where = HostPort("2001:db8::1", 5)
+    assert compose.find_peer("[2001:db8::1]:5", state) == Peer(None, direct=where)
+
+
+def test_a_ticket_that_a_shell_has_cut_gets_a_hint(state: State) -> None:
+    cut = Ticket(BOB.identity, RELAY).format(BOB).partition("&")[0]
+    with pytest.raises(IdentityError) as caught:
+        compose.find_peer(cut, state)
+    assert "quotes" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize("text", ["carol", "wzp1x", "wzp:", "host:", "a b", ""])
+def test_what_names_nobody(text: str, state: State) -> None:
+    with pytest.raises(UsageError):
+        compose.find_peer(text, state)
+
+
+# -- sound
+
+
+def test_flags_count_more_than_what_was_said_than_the_defaults() -> None:
+    nothing, _ = session()
+    assert SoundWords.choose(nothing, None, None) == SoundWords("mic", "speaker")
+    said, _ = session(said=Config(source="tone", sink="null"))
+    assert SoundWords.choose(said, None, None) == SoundWords("tone", "null")
+    assert SoundWords.choose(said, "null", "-") == SoundWords("null", "-")
+
+
+def test_standard_output_is_not_for_two() -> None:
+    json, _ = session(json=True)
+    with pytest.raises(UsageError, match="--events"):
+        SoundWords.choose(json, "tone", "-")
+
+
+@pytest.mark.parametrize(
+    ("words", "devices", "hears"),
+    [
+        (("mic", "speaker"), ("mic", "speaker"), True),
+        (("mic:2", "file:out.wav"), ("mic:2", "null"), True),
+        (("file:in.wav", "-"), ("file:in.wav", "null"), False),
+        (("-", "speaker:3"), ("null", "speaker:3"), False),
+    ],
+)
+def test_what_may_be_opened_to_try_it(
+    words: tuple[str, str], devices: tuple[str, str], hears: bool
+) -> None:
+    assert SoundWords(*words).devices == SoundWords(*devices)
+    assert SoundWords(*words).hears is hears
+
+
+def test_opened_sound_is_kept_for_the_call() -> None:
+    async def scenario() -> None:
+        async with compose.keep_open(SoundWords("null", "null")) as again:
+            async with again() as first:
+                pass
+            async with again() as second:
+                assert second is first
+        async with compose.sound_opener(SoundWords("tone", "null"))() as sound:
+            assert await sound.source.read()
+
+    asyncio.run(scenario())
+
+
+# -- the socket and the relay
+
+
+def test_the_port_is_remembered_and_lent_to_one(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        ours, told = session(tmp_path)
+        state = compose.own_state(ours)
+        async with compose.endpoint_of(ours, state) as first:
+            assert first.local.port == state.port
+            async with compose.endpoint_of(ours, state) as second:
+                port = second.local.port
+                assert port != state.port
+            wanted, _ = session(tmp_path, port=first.local.port)
+            with pytest.raises(PortInUse):
+                await compose.endpoint_of(wanted, state).__aenter__()
+        assert [type(event).__name__ for event in told] == [
+            "Hello", "Bound", "Hello", "Warned", "Bound",
+        ]  # fmt: skip
+        assert told[0] == events.Hello(
+            id=str(state.keypair.identity),
+            version=told[0].version,  # type: ignore[attr-defined]
+        )
+
+    asyncio.run(scenario())
+
+
+def test_each_relay_is_tried_for_the_time_given(tmp_path: Path) -> None:
+    silent = (HostPort("127.0.0.1", 1), HostPort("127.0.0.1", 2))
+
+    async def scenario() -> None:
+        ours, told = session(tmp_path, timeout_s=0.05)
+        state = compose.own_state(ours)
+        async with compose.endpoint_of(ours, state) as endpoint:
+            trying = compose.registered(ours, state, endpoint, silent, publishes=False)
+            with pytest.raises(RelayUnreachable, match=r"the relay 127\.0\.0\.1:2"):
+                await trying.__aenter__()
+            none = compose.registered(ours, state, endpoint, (), publishes=False)
+            with pytest.raises(UsageError, match="no relay is known"):
+                await none.__aenter__()
+        (warning,) = [event for event in told if isinstance(event, events.Warned)]
+        assert (warning.code, "127.0.0.1:1" in warning.message) == (
+            "relay_unreachable",
+            True,
+        )
+
+    asyncio.run(scenario())
+
+
+def test_interfaces_are_those_of_this_machine() -> None:
+    assert all(each.host != "127.0.0.1" for each in compose.find_interfaces())
+
+
+# -- how a call ended
+
+
+def test_an_outcome_is_the_last_event() -> None:
+    end = compose.ended(OUTCOME)
+    assert (end.peer, end.path, end.setup_ms) == (str(BOB.identity), "relay", 182.0)
+    assert (end.jitter_ms, end.buffer_ms, end.mos_est) == (3.14, 42.0, 4.32)
+    unheard = replace(OUTCOME, quality=replace(OUTCOME.quality, mos_est=None))
+    assert compose.ended(unheard).mos_est is None
+
+
+def test_direct_may_be_required() -> None:
+    compose.required_path(OUTCOME, None)
+    compose.required_path(None, "direct")
+    compose.required_path(replace(OUTCOME, time_to_direct_ms=3.0), "direct")
+    with pytest.raises(RequirementNotMet, match="no answer from"):
+        compose.required_path(OUTCOME, "direct")
+    with pytest.raises(RequirementNotMet, match="not known"):
+        compose.required_path(replace(OUTCOME, why_not_direct=None), "direct")
+
+
+def test_a_call_that_nobody_ended_failed() -> None:
+    compose.connection_kept(None)
+    compose.connection_kept(OUTCOME)
+    lost = replace(OUTCOME, end=EndOfCall("network", "the peer is gone"))
+    with pytest.raises(ConnectionLost, match="the peer is gone"):
+        compose.connection_kept(lost)
