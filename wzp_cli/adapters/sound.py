@@ -5,6 +5,7 @@ DST   speaker[:dev]         file:P  -  null
 """
 
 import contextlib
+import importlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeVar
@@ -18,7 +19,7 @@ from wzp_cli.defaults import FALLBACK_CODEC, TONE_DEFAULT_HZ, TONE_MAX_HZ, TONE_
 from wzp_cli.errors import CodecMissing, SoundError, UsageError
 from wzp_cli.ports import Codec, FrameSink, FrameSource
 
-__all__ = ["Sound", "check_words", "open_codec", "open_sound"]
+__all__ = ["Sound", "check_words", "open_codec", "open_sound", "preload"]
 
 _Side = TypeVar("_Side", FrameSource, FrameSink)
 
@@ -85,6 +86,11 @@ def check_words(source: str, sink: str) -> None:
         )
     if source == sink and heard.kind == "file":
         raise UsageError(f"--in and --out are the same file: {heard.rest}")
+
+
+def preload() -> None:
+    """Load what sound will need, so that no call waits for it (numpy: 100 ms)."""
+    importlib.import_module("numpy")
 
 
 def open_codec(name: str | None = None) -> tuple[Codec, str | None]:

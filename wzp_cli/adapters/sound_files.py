@@ -5,6 +5,7 @@ Read: integer PCM of 8, 16, 24 or 32 bits, any rate and any number of channels, 
 are brought up to date each second, so the file is readable even if wzp is killed.
 """
 
+import itertools
 import math
 import struct
 import wave
@@ -57,7 +58,14 @@ class WavSource:
             rate_hz = self._wave.getframerate()
             self._wave.close()
             raise SoundError(_unreadable(path, f"a rate of {rate_hz} Hz"))
-        self._frames = _frames(_converted(self._wave))
+        frames = _frames(_converted(self._wave))
+        try:
+            # Now, and not in the call: building the filter takes longer than a frame.
+            first = list(itertools.islice(frames, 1))
+        except OSError as error:
+            self._wave.close()
+            raise SoundError(_unreadable(path, error)) from error
+        self._frames = itertools.chain(first, frames)
 
     async def read(self) -> bytes | None:
         """Return the next 20 ms at the beat (the last one padded), then None.

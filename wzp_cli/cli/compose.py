@@ -10,7 +10,7 @@ from typing import Literal
 
 from wzp_cli import __version__
 from wzp_cli.adapters.interfaces import interface_addresses
-from wzp_cli.adapters.sound import check_words, open_sound
+from wzp_cli.adapters.sound import check_words, open_sound, preload
 from wzp_cli.adapters.state import State, open_state
 from wzp_cli.address import HostPort
 from wzp_cli.cli.command import Session
@@ -222,6 +222,7 @@ def sound_opener(words: SoundWords) -> OpenSound:
 @asynccontextmanager
 async def keep_open(words: SoundWords) -> AsyncIterator[OpenSound]:
     """Open the sound now, so that a missing device is told before anybody is rung."""
+    preload()
     async with open_sound(words.source, words.sink) as sound:
         yield lambda: nullcontext(sound)
 

@@ -378,7 +378,9 @@ class Registration:
             case "limit" | "draining":
                 answer.set_exception(RelayBusy(f"{self.relay}: {reason}"))
             case _:
-                answer.set_exception(PeerOffline(f"not registered at {self.relay}"))
+                answer.set_exception(
+                    PeerOffline(f"the peer is not registered at {self.relay}")
+                )
 
     def _forget(self, receive_id: bytes) -> None:
         announced = self._announced.pop(receive_id, None)
