@@ -540,7 +540,7 @@ DEMO_SOUND_MAX_FRAMES: Final = 3_000
 DEMO_CALL_MARGIN_S: Final = 5.0
 """How much longer than its sound a call of the demo may take. Source: ours."""
 
-STRAY_CHECKS: Final = 2
+STRAY_CHECKS: Final = 1
 """Checks that a copied packet draws to its source. Source: ours (docs/security.md)."""
 
 MAX_SERVED_LINKS: Final = 32

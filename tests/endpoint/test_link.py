@@ -490,24 +490,15 @@ def test_what_is_read_makes_room() -> None:
     house_of(scenario)
 
 
-def test_a_thousand_bad_frames_in_one_datagram() -> None:
+def test_hundreds_of_bad_frames_in_one_packet() -> None:
     """The first of them ends the link; the others must not end it again and again."""
 
     async def scenario(house: House) -> None:
         puppet, link, bob = await rogue_guest(house)
-        offset, payload = 0, b""
-        while offset < MAX_QUEUED_BYTES:  # in four pieces, then one byte a frame
-            piece = bytes(16_000) if offset < 64_000 else b"x"
-            payload += b"\x0e\x00" + (0x80000000 | offset).to_bytes(4, "big")
-            payload += (0x4000 | len(piece)).to_bytes(2, "big") + piece
-            offset += len(piece)
-            if len(piece) > 1:
-                puppet.send(puppet.core.packet(payload), bob.address)
-                payload = b""
-        payload += (frame(0x05, 0, 9) + frame(0x04, 0, 9, 0)) * 2000
-        puppet.send(puppet.core.packet(payload), bob.address)
+        # aioquic takes packets of at most 1500 bytes.
+        puppet.send(puppet.core.packet(frame(0x05, 0, 9) * 450), bob.address)
         await turns()
-        assert link.ended
+        assert link.end_reason == "the signalling stream was cut off"
         assert not bob.endpoint.links
         puppet.stop()
 

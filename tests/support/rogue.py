@@ -173,7 +173,6 @@ class Rogue(QuicConnection):
         )
         self.tamper: Tamper = lambda epoch, messages: messages
         self.papers = papers
-        self.shows_papers = True
 
     def _initialize(self, peer_cid: bytes) -> None:
         super()._initialize(peer_cid)
@@ -181,7 +180,9 @@ class Rogue(QuicConnection):
         context._request_client_certificate = not self._is_client
         if self.papers is not None:
             context.certificate = context.certificate_private_key = self.papers
-        elif self.shows_papers:
+        elif self._is_client:
+            context.certificate = None  # then it signs nothing either
+        else:
             context.certificate_chain = _Nothing()
         ed25519 = [tls.SignatureAlgorithm.ED25519]
         context._signature_algorithms_for_private_key = lambda: ed25519

@@ -62,12 +62,15 @@ class Endpoint:
 
     Attributes:
         forward: Set by a relay: where frames go. Clients unwrap them instead.
+        own_hosts: Kept by a relay: the own address that each client talks to, and
+            that its frames therefore have to come from.
         answer_binding: Set by a relay: whether a plain Binding request is answered.
     """
 
     def __init__(self, wire: Wire, keypair: Keypair) -> None:
         self.identity = keypair.identity
         self.forward: Forward | None = None
+        self.own_hosts: dict[Address, str] = {}
         self.answer_binding: AnswerBinding | None = None
         self._wire = wire
         self._loop = asyncio.get_running_loop()
@@ -300,7 +303,8 @@ class Endpoint:
         if self.forward is not None:
             forwarded = self.forward(frame, source)
             if forwarded is not None:
-                self._wire.send(*forwarded)
+                out, to = forwarded
+                self._wire.send(out, to, source=self.own_hosts.get(to, ""))
             return
         parts = split_frame(frame)
         channel = self._channels.get(parts[0]) if parts else None

@@ -333,7 +333,7 @@ class Link:
         deadline = self._loop.time() + timeout_s
         while await self.ping(deadline - self._loop.time()):
             # The ping may have come through where the words were lost.
-            if not self._quic.has_unacknowledged_words:
+            if not self._quic.unsent_bytes(_SIGNAL_STREAM):
                 return
 
     def _demand_open(self) -> None:

@@ -176,11 +176,6 @@ class WzpQuic(QuicConnection):
         if space.ack_at is not None:
             space.ack_at = 0.0
 
-    @property
-    def has_unacknowledged_words(self) -> bool:
-        """Whether stream data has not yet been acknowledged."""
-        return any(stream.sender._buffer for stream in self._streams.values())
-
     # -- paths
 
     def datagrams_to_send(self, now: float) -> list[tuple[bytes, Any]]:

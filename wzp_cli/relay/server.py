@@ -66,6 +66,7 @@ class _Relay:
     presence: Presence = field(default_factory=Presence)
     limits: Limits = field(default_factory=Limits)
     _streams: dict[Link, _Stream] = field(default_factory=dict)
+    _located: dict[Link, Address] = field(default_factory=dict)
     _told: RelayStats | None = None
 
     async def run(self) -> None:
@@ -90,6 +91,7 @@ class _Relay:
             return
         stream: _Stream = MessageStream(link, relay.RelayMessage)
         self._streams[link] = stream
+        self._locate(link, address)
         self.presence.join(link, link.identity.key)
         link.on_address = lambda moved: self._moved(link, moved)
         try:
@@ -220,7 +222,17 @@ class _Relay:
 
     # -- addresses
 
+    def _locate(self, link: Link, address: Address | None) -> None:
+        """Keep which own address this client talks to; None: it is gone."""
+        before = self._located.pop(link, None)
+        if before is not None:
+            self.endpoint.own_hosts.pop(before, None)
+        if address is not None:
+            self._located[link] = address
+            self.endpoint.own_hosts[address] = link.own_host
+
     def _moved(self, link: Link, address: Address) -> None:
+        self._locate(link, address)
         self.channels.move(link, address)
         self._tell(link, relay.Observed(address=str(address)))
 
@@ -235,6 +247,7 @@ class _Relay:
         for channel in self.channels.close_link(link):
             self._close(channel, link)
         self.presence.leave(link)
+        self._locate(link, None)
         self._streams.pop(link, None)
 
     async def _sweep(self) -> None:
