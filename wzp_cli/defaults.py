@@ -80,6 +80,8 @@ __all__ = [
     "OPUS_FADE_FRAMES",
     "OPUS_LOOKAHEAD_MS",
     "OPUS_PAYLOAD_TYPE",
+    "OUTPUT_LAST_WAIT_S",
+    "OUTPUT_QUEUE_LINES",
     "PACE_CATCH_UP_MAX_S",
     "PCMU_CLOCK_HZ",
     "PCMU_CONCEAL_FRAMES",
@@ -569,3 +571,9 @@ REOPENING_S: Final = 0.5
 
 MAX_UNSENT_BYTES: Final = 256 * 1024
 """Stream bytes that the peer leaves unacknowledged which end a link. Source: ours."""
+
+OUTPUT_QUEUE_LINES: Final = 1000
+"""Lines kept for a slow reader of a stream of events. Source: ours."""
+
+OUTPUT_LAST_WAIT_S: Final = 2.0
+"""How long the last lines may take to be read, at the end. Source: ours."""

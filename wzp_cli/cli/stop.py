@@ -35,13 +35,14 @@ class Stop:
         self._over = True
 
     def request(self, reason: BaseException) -> None:
-        """Cancel the main task, or raise `reason` where none runs."""
+        """Cancel the main task; where none runs, raise `reason` in the main thread."""
         if self.reason is not None or self._over:
             return
         self.reason = reason
-        if self._cancel is None:
+        if self._cancel is not None:
+            self._cancel()
+        elif threading.current_thread() is threading.main_thread():
             raise reason
-        self._cancel()
 
     async def cancels(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Await `work` in the task that a request cancels."""

@@ -13,6 +13,7 @@ from wzp_cli.cli.output.channels import StandardOutput, open_events
 from wzp_cli.cli.output.document import DocumentVoice
 from wzp_cli.cli.output.event_stream import EventStream
 from wzp_cli.cli.output.failure import exit_code
+from wzp_cli.cli.output.patience import PatientWriter
 from wzp_cli.cli.output.sentences import PersonVoice
 from wzp_cli.events import Ended, Event, Warned
 
@@ -50,11 +51,13 @@ class Speech:
         self._started_s = time.monotonic()
         self._exit = 0
         stdout = StandardOutput(closed)
+        self._patient: PatientWriter | None = None
         voice: Voice
         if not json:
             voice = PersonVoice(stdout.write, quiet=quiet, verbose=verbose)
         elif stream:
-            voice = EventStream(stdout.write, started_s=self._started_s)
+            self._patient = PatientWriter(stdout.write)
+            voice = EventStream(self._patient.put, started_s=self._started_s)
         else:
             voice = DocumentVoice(command, stdout.write, self._started_s)
         self._voices = [voice]
@@ -82,6 +85,8 @@ class Speech:
         """Tell how it ended, and return the exit code."""
         for voice in self._voices:
             voice.close(outcome, error)
+        if self._patient is not None:
+            self._patient.close()
         if self._aside is not None:
             self._aside.close()
         return self._exit if error is None else exit_code(error)
