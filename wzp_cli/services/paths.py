@@ -36,7 +36,8 @@ class RoutePlan:
         reflexive: Our address as the relay sees it.
         find_interfaces: Lists own addresses.
         opener_ttls: What opens our NAT without reaching the peer's.
-        nudge_relay: Called when the relay route is in doubt: our address may be new.
+        nudge_relay: Called when the relay's route, or the one in use, is in doubt: our
+            address may be new, and the relay has to learn it.
     """
 
     direct: bool
@@ -284,7 +285,9 @@ class RouteTaker:
             if self._told.get(route) == trial.state:
                 continue
             self._told[route] = trial.state
-            if trial.is_relay and trial.state in (State.DOUBTED, State.FAILED):
+            if trial.state in (State.DOUBTED, State.FAILED) and (
+                trial.is_relay or route == self._paths.selected
+            ):
                 self.plan.nudge_relay()
             if route != self._paths.first:
                 self._report_trial(trial)
