@@ -479,7 +479,7 @@ RETRY_LATER_S: Final = 60.0
 DIRECT_PROBE_S: Final = 0.1
 """Pause between probes of the direct route in use. Source: docs/nat.md."""
 
-RELAY_PROBE_S: Final = 1.0
+RELAY_PROBE_S: Final = 0.3
 """Pause between probes of the relay route in use. Source: ours."""
 
 STANDBY_PROBE_S: Final = 5.0
