@@ -67,6 +67,7 @@ __all__ = [
     "MEDIA_FRAME_BYTES",
     "MEDIA_FRAME_MS",
     "MEDIA_FRAME_SAMPLES",
+    "MIN_DATAGRAM_PAYLOAD_BYTES",
     "MOS_CONCEALED_HALF_PCT",
     "MOS_CONCEALED_POWER",
     "MOS_SPAN",
@@ -109,6 +110,8 @@ __all__ = [
     "RELAY_MAX_CONNECTS_PER_CALLER_PER_MIN",
     "RELAY_MAX_CONNECTS_PER_TARGET_PER_MIN",
     "RELAY_MAX_DEVICES_PER_TARGET",
+    "RELAY_MAX_LINKS",
+    "RELAY_MAX_LINKS_PER_IDENTITY",
     "RELAY_MAX_REGISTRATIONS_PER_SOURCE_PER_MIN",
     "RELAY_MAX_TRACKED_SOURCES",
     "RELAY_PROBE_S",
@@ -577,3 +580,12 @@ OUTPUT_QUEUE_LINES: Final = 1000
 
 OUTPUT_LAST_WAIT_S: Final = 2.0
 """How long the last lines may take to be read, at the end. Source: ours."""
+
+MIN_DATAGRAM_PAYLOAD_BYTES: Final = 512
+"""DATAGRAM payload that a peer has to take: sound, and copies of it. Source: ours."""
+
+RELAY_MAX_LINKS_PER_IDENTITY: Final = 32
+"""Links that one identity may have at a relay. Source: ours; devices, and calls."""
+
+RELAY_MAX_LINKS: Final = 20_000
+"""Links that a relay holds; 72 KB each. Source: measured; 1.4 GB."""

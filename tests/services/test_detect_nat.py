@@ -16,7 +16,8 @@ from tests.support.fakenet import (
 from tests.support.world import RELAY, Person, World, scenario
 from wzp_cli.address import Address, HostPort
 from wzp_cli.endpoint.reflector import Reflector
-from wzp_cli.events import Registered, Warned
+from wzp_cli.errors import KeyChanged
+from wzp_cli.events import Registered
 from wzp_cli.protocol.identity import Keypair
 from wzp_cli.protocol.nat import (
     Allocation,
@@ -171,16 +172,13 @@ async def test_a_dead_server_and_a_wrong_name_are_told_and_cost_no_verdict(
 
 
 @scenario
-async def test_a_relay_that_changed_its_key_still_reflects_but_is_warned_of(
-    world: World,
-) -> None:
+async def test_a_relay_that_changed_its_key_is_refused(world: World) -> None:
     await world.relay()
     open_stun_servers(world)
     alice = await world.person("alice", registers=False)
     alice.pins.pin(str(RELAY), Keypair.generate().identity.key)
-    report = await ask(alice, [Server(RELAY, "relay"), *STUNS])
-    assert report.facts.mapping is Mapping.ENDPOINT_INDEPENDENT
-    assert [event.code for event in alice.all(Warned)] == ["key_changed"]
+    with pytest.raises(KeyChanged):
+        await ask(alice, [Server(RELAY, "relay"), *STUNS])
 
 
 @scenario

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.world import Person, RelayAtWork, World, never, no, scenario, yes
 from wzp_cli.address import Address
-from wzp_cli.defaults import HELLO_TIMEOUT_S
+from wzp_cli.defaults import HELLO_TIMEOUT_S, MAX_SERVED_LINKS
 from wzp_cli.errors import (
     ConnectionLost,
     NoAnswer,
@@ -454,3 +454,19 @@ async def test_chatter_while_it_rings_is_passed_over(world: World) -> None:
     assert len(bob.all(Incoming)) == 1
     assert bob.endpoint._checks == {}
     assert bob.sounds == []
+
+
+@scenario
+async def test_strangers_that_say_nothing_do_not_starve_a_relayed_call(
+    world: World,
+) -> None:
+    await world.relay()
+    alice, carol = await world.person("alice"), await world.person("carol")
+    bob = await world.person("bob", None)
+    bob.listen()
+    await asyncio.sleep(0)
+    address = Address(bob.public_host, bob.endpoint.local.port)
+    for _ in range(MAX_SERVED_LINKS):
+        await alice.endpoint.dial_peer(DirectRoute(address), bob.identity)
+    outcome = await carol.call(bob, duration_s=1)
+    assert outcome.frames.received > 20

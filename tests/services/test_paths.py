@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 
+import msgspec
 import pytest
 
 from tests.support.fakenet import (
@@ -495,3 +496,21 @@ async def test_opened_for_nobody_is_no_error(world: World) -> None:
     conversation.say(peer.Opened())
     await asyncio.sleep(1)
     assert bob.all(Hangup) == []
+
+
+@scenario
+async def test_a_peer_that_claims_our_own_public_address_gains_nothing(
+    world: World,
+) -> None:
+    """Who is behind our NAT may name private addresses; the peer's word is no proof."""
+    _, bob, conversation = await odd_peer(world)
+    assert bob.nat is not None
+    everywhere: list[Packet] = []
+    world.net.on_packet(everywhere.append)
+    victims = ("10.99.0.7:6379", "172.16.5.5:8080")
+    ours = named(f"{bob.nat.external}:5000", kind="srflx")
+    others = named(*victims)
+    both = msgspec.structs.replace(ours, list=[*ours.list, *others.list])
+    conversation.say(both)
+    await asyncio.sleep(6)
+    assert not {str(p.to) for p in everywhere} & set(victims)

@@ -143,7 +143,7 @@ async def test_a_relay_that_dies_does_not_end_a_direct_call(
     relay = await world.relay()
     alice, bob = await world.person("alice"), await world.person("bob")
     bob.listen()
-    call = alice.calls(bob, duration_s=9)
+    call = alice.calls(bob, duration_s=45)
     await alice.told(MediaStarted)
     await asyncio.sleep(1)
     relay.vanish()
@@ -151,7 +151,8 @@ async def test_a_relay_that_dies_does_not_end_a_direct_call(
     assert outcome.end.reason == "time is up"
     assert outcome.path == "direct"
     assert len(outcome.paths) == 2
-    assert outcome.frames.concealed <= 3
+    assert outcome.frames.concealed <= 5
+    # A new link would not have the call's channels: the old one is given all its time.
     assert alice.all(Warned)[0].code == "relay_lost"
 
 

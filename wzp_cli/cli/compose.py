@@ -12,7 +12,7 @@ from wzp_cli import __version__
 from wzp_cli.adapters.interfaces import interface_addresses
 from wzp_cli.adapters.sound import check_words, open_sound, preload
 from wzp_cli.adapters.state import State, open_state
-from wzp_cli.address import HostPort
+from wzp_cli.address import Address, HostPort
 from wzp_cli.cli.command import Session
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.factory import Bind, open_endpoint
@@ -140,6 +140,7 @@ class Peer:
     identity: Identity | None
     relay: HostPort | None = None
     direct: HostPort | None = None
+    addresses: tuple[Address, ...] = ()
 
 
 def find_peer(text: str, state: State) -> Peer:
@@ -172,7 +173,7 @@ def _find_by_ticket(text: str) -> Peer:
         if "&sig=" not in text:
             error.add_note("In a shell, put the ticket in 'quotes': & would cut it.")
         raise
-    return Peer(ticket.identity, ticket.relay)
+    return Peer(ticket.identity, ticket.relay, addresses=ticket.direct)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ only then does the reason come out of `run` as an exception.
 import asyncio
 import contextlib
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
@@ -50,7 +51,8 @@ class Stop:
         assert task is not None
         self._cancel = lambda: loop.call_soon_threadsafe(task.cancel)
         try:
-            return await work
+            with _signals_wake(loop):
+                return await work
         finally:
             self._cancel = None
 
@@ -71,6 +73,29 @@ def run_async(work: Coroutine[Any, Any, Result], stop: Stop) -> Result:
     if stop.reason is not None:
         raise stop.reason
     return result
+
+
+@contextlib.contextmanager
+def _signals_wake(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Make each signal wake the loop, whichever thread it met.
+
+    Python's handlers run in the main thread. A signal that comes just before it waits
+    for events, when other threads want to run, would be seen only at the next event.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    here, there = socket.socketpair()
+    with here, there:
+        here.setblocking(False)
+        there.setblocking(False)
+        loop.add_reader(here, lambda: here.recv(4096))
+        previous = signal.set_wakeup_fd(there.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(previous)
+            loop.remove_reader(here)
 
 
 @contextlib.contextmanager

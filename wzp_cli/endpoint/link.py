@@ -17,6 +17,7 @@ from wzp_cli.defaults import (
     FAREWELL_TIMEOUT_S,
     MAX_QUEUED_BYTES,
     MAX_UNSENT_BYTES,
+    MIN_DATAGRAM_PAYLOAD_BYTES,
     PEER_KEEPALIVE_S,
 )
 from wzp_cli.endpoint.quic import WzpQuic
@@ -159,6 +160,11 @@ class Link:
     def dropped_datagrams(self) -> int:
         """DATAGRAM frames dropped here because they waited too long."""
         return self._quic.dropped_datagrams
+
+    @property
+    def takes_sound(self) -> bool:
+        """Whether the peer takes DATAGRAM frames as large as sound needs."""
+        return self._quic.max_datagram_payload_bytes >= MIN_DATAGRAM_PAYLOAD_BYTES
 
     async def established(self) -> None:
         """Wait for the handshake.

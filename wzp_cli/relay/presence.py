@@ -61,6 +61,10 @@ class Presence:
         self._links.setdefault(identity, {})[link] = None
         return device
 
+    def links_of(self, identity: bytes) -> list[Hashable]:
+        """Return every link of an identity, published or not."""
+        return list(self._links.get(identity, ()))
+
     def leave(self, link: Hashable) -> None:
         """Forget a link."""
         if (joined := self._joined.pop(link, None)) is not None:

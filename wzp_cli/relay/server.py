@@ -8,12 +8,17 @@ from dataclasses import dataclass, field
 from wzp_cli import __version__
 from wzp_cli.address import Address
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import HELLO_TIMEOUT_S, RELAY_SWEEP_S
+from wzp_cli.defaults import (
+    HELLO_TIMEOUT_S,
+    RELAY_MAX_LINKS,
+    RELAY_MAX_LINKS_PER_IDENTITY,
+    RELAY_SWEEP_S,
+)
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.link import Link
 from wzp_cli.endpoint.message_stream import MessageStream
 from wzp_cli.endpoint.reflector import BindingBudget, Reflector
-from wzp_cli.errors import ConnectionLost, WzpError
+from wzp_cli.errors import WzpError
 from wzp_cli.events import RelayStats, Report
 from wzp_cli.protocol import relay_messages as relay
 from wzp_cli.protocol.identity import Identity
@@ -110,6 +115,15 @@ class _Relay:
     def _admitted(self, link: Link, address: Address) -> bool:
         if not self.limits.admit_registration(address, self.endpoint.now()):
             link.refuse("too many registrations from this address")
+            return False
+        if (
+            len(self.presence.links_of(link.identity.key))
+            >= RELAY_MAX_LINKS_PER_IDENTITY
+        ):
+            link.refuse("too many links of this identity")
+            return False
+        if len(self._streams) >= RELAY_MAX_LINKS:
+            link.refuse("the relay is full")
             return False
         return True
 
@@ -217,7 +231,7 @@ class _Relay:
     def _tell(self, link: Link, message: Message) -> None:
         stream = self._streams.get(link)
         if stream is not None:
-            with suppress(ConnectionLost):
+            with suppress(WzpError):  # gone, or not far enough to be told
                 stream.send(message)
 
     # -- addresses
@@ -225,7 +239,7 @@ class _Relay:
     def _locate(self, link: Link, address: Address | None) -> None:
         """Keep which own address this client talks to; None: it is gone."""
         before = self._located.pop(link, None)
-        if before is not None:
+        if before is not None and before not in self._located.values():
             self.endpoint.own_hosts.pop(before, None)
         if address is not None:
             self._located[link] = address

@@ -80,15 +80,22 @@ async def call_identity(
     ringing = _Ringing(endpoint, target, settings.name, report)
     ringing.registration = registration
     try:
-        plan = RoutePlan(
-            settings.direct,
-            registration.reflexive,
-            find_interfaces,
-            registration.nudge,
-            registration.opener_ttls,
-        )
         return await _call(
-            ringing, routes, began, plan, settings, open_sound, open_codec, report
+            ringing,
+            routes,
+            began,
+            # After the ringing: by then the walk has ended, and we may have moved.
+            lambda: RoutePlan(
+                settings.direct,
+                registration.reflexive,
+                find_interfaces,
+                registration.nudge,
+                registration.opener_ttls,
+            ),
+            settings,
+            open_sound,
+            open_codec,
+            report,
         )
     finally:
         for route in (*routes, *ringing.crossed):
@@ -111,7 +118,7 @@ async def call_address(
     plan = RoutePlan(settings.direct, None, find_interfaces)
     ringing = _Ringing(endpoint, target, settings.name, report)
     return await _call(
-        ringing, routes, began, plan, settings, open_sound, open_codec, report
+        ringing, routes, began, lambda: plan, settings, open_sound, open_codec, report
     )
 
 
@@ -119,7 +126,7 @@ async def _call(
     ringing: "_Ringing",
     routes: Sequence[ChannelRoute] | Sequence[DirectRoute],
     began: float,
-    plan: RoutePlan,
+    plan: Callable[[], RoutePlan],
     settings: CallSettings,
     open_sound: OpenSound,
     open_codec: OpenCodec,
@@ -142,7 +149,7 @@ async def _call(
     async with task_group() as group:
         group.create_task(ringing.withdraw(conversation, "answered-elsewhere"))
         return await talk(
-            endpoint, conversation, plan, open_sound, codec, talk_settings, report
+            endpoint, conversation, plan(), open_sound, codec, talk_settings, report
         )
 
 
@@ -185,7 +192,7 @@ class _Ringing:
             ]
             if self.registration is not None:
                 self.endpoint.accept_peers(Strangers.REFUSED)
-                tasks.append(group.create_task(self._cross(group)))
+                tasks.append(group.create_task(self._cross(group, tasks)))
             try:
                 async with asyncio.timeout(timeout_s):
                     return await self._winner
@@ -241,11 +248,13 @@ class _Ringing:
 
     # -- both call each other at once
 
-    async def _cross(self, group: asyncio.TaskGroup) -> None:
+    async def _cross(
+        self, group: asyncio.TaskGroup, tasks: "list[asyncio.Task[None]]"
+    ) -> None:
         """Take the links that the peer dials while we ring it."""
         while True:
             link = await self.endpoint.accept()
-            group.create_task(self._meet(link))
+            tasks.append(group.create_task(self._meet(link)))
 
     async def _meet(self, link: Link) -> None:
         """Agree with a peer that calls us: one call, the smaller identity's."""

@@ -11,6 +11,7 @@ from wzp_cli.errors import (
     ConnectionLost,
     LocalProtocolError,
     RemoteProtocolError,
+    VersionMismatch,
 )
 from wzp_cli.protocol.identity import Identity
 from wzp_cli.protocol.peer_messages import Goodbye, Hello, PeerMessage
@@ -71,6 +72,7 @@ async def greet(link: Link, name: str) -> Conversation:
     Raises:
         ConnectionLost: No hello came, or the link ended.
         RemoteProtocolError: Something else came first; the link is closed.
+        VersionMismatch: The peer could not take our sound.
     """
     stream: MessageStream[PeerMessage] = MessageStream(link, PeerMessage)
     try:
@@ -82,12 +84,14 @@ async def greet(link: Link, name: str) -> Conversation:
             raise RemoteProtocolError("the first message was no hello")
         if not link.dialled:
             stream.send(Hello(version=__version__, name=name))
+        if not link.takes_sound:
+            raise VersionMismatch("the peer takes no DATAGRAM frames")
         stream.trust()
         return Conversation(stream, hello)
     except TimeoutError:
         link.refuse("no hello")
         raise ConnectionLost("the peer said no hello") from None
-    except (RemoteProtocolError, LocalProtocolError) as error:
+    except (RemoteProtocolError, LocalProtocolError, VersionMismatch) as error:
         link.refuse(str(error))
         raise
     except BaseException:

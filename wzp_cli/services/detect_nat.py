@@ -8,7 +8,7 @@ from typing import Literal
 from wzp_cli.address import Address, HostPort
 from wzp_cli.concurrency import task_group
 from wzp_cli.endpoint.endpoint import Endpoint
-from wzp_cli.errors import NameNotFound, WzpError
+from wzp_cli.errors import IdentityError, NameNotFound, WzpError
 from wzp_cli.events import Report, Warned
 from wzp_cli.ports import FindInterfaces, RelayPins
 from wzp_cli.protocol.nat import (
@@ -82,6 +82,9 @@ async def detect_nat(
         find_interfaces: Lists own addresses.
         report: Takes what the relays' registrations tell.
         timeout_s: How long to wait for the slowest.
+
+    Raises:
+        KeyChanged: A relay shows another key than the pinned one.
     """
     survey = _Survey(endpoint, pins, report, timeout_s)
     async with task_group() as group:
@@ -128,6 +131,8 @@ class _Survey:
                     group.create_task(self._reflect(server, Address(host, port)))
         except TimeoutError:
             return
+        except IdentityError:
+            raise  # somebody else answers there: nothing it says counts
         except WzpError as error:
             self.report(Warned(code=error.code, message=f"{server.name}: {error}"))
 

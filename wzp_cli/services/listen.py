@@ -1,8 +1,10 @@
 """`wzp listen`: take calls, one at a time, for as long as it runs."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 from wzp_cli.concurrency import task_group
@@ -25,7 +27,7 @@ from wzp_cli.events import Answered, Hangup, Incoming, Report, Warned
 from wzp_cli.ports import FindInterfaces, OpenCodec, OpenSound
 from wzp_cli.protocol import peer_messages as peer
 from wzp_cli.protocol.identity import Identity
-from wzp_cli.protocol.route import ChannelRoute
+from wzp_cli.protocol.route import ChannelRoute, Route
 from wzp_cli.protocol.text import clean
 from wzp_cli.services.conversation import Conversation, greet
 from wzp_cli.services.paths import RoutePlan
@@ -109,7 +111,7 @@ class _Listener:
     find_interfaces: FindInterfaces
     report: Report
     busy: bool = False
-    _serving: int = 0
+    _serving: Counter[type[Route]] = field(default_factory=Counter)
     last: CallOutcome | None = None
     _finished: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -123,15 +125,17 @@ class _Listener:
     async def _accept(self, group: asyncio.TaskGroup) -> None:
         while True:
             link = await self.endpoint.accept()
-            if self._serving >= MAX_SERVED_LINKS:
+            # Who dials the bare port can't take the places of announced calls.
+            kind = type(link.routes[0])
+            if self._serving[kind] >= MAX_SERVED_LINKS:
                 link.refuse("too many callers at once")
             else:
-                self._serving += 1
+                self._serving[kind] += 1
                 serving = group.create_task(self._serve(link))
-                serving.add_done_callback(self._served)
+                serving.add_done_callback(partial(self._served, kind))
 
-    def _served(self, _task: "asyncio.Task[None]") -> None:
-        self._serving -= 1
+    def _served(self, kind: type[Route], _task: "asyncio.Task[None]") -> None:
+        self._serving[kind] -= 1
 
     async def _serve(self, link: Link) -> None:
         route = link.routes[0]  # where it began; it may end on another

@@ -80,7 +80,7 @@ class RouteTaker:
         self._peer_direct = True
         self._told: dict[Route, State] = {}
         self._surroundings = self._look_around()
-        self._peer_reflexive: str | None = None
+        self._peer_reflexive = self._where_the_peer_is()
         link.on_stray = self._strayed
         self._report_selected("the call began here")
 
@@ -122,9 +122,6 @@ class RouteTaker:
         now = self.endpoint.now()
         self._session.remote = CheckKey(message.ufrag, message.pwd)
         self._peer_direct = bool(message.list)
-        reflexive = [c for c in message.list if c.type == "srflx"]
-        if reflexive:
-            self._peer_reflexive = _host(reflexive[0])
         if self.plan.direct:
             self._paths.add(self._allowed(message), now)
         self._wake.set()
@@ -220,6 +217,18 @@ class RouteTaker:
     def _why_not(self, address: Address) -> str | None:
         return may_check(address, self._surroundings, self._peer_reflexive)
 
+    def _where_the_peer_is(self) -> str | None:
+        """Return the peer's host as far as we know it ourselves.
+
+        What the peer says of itself would let it point us at private addresses. So
+        with a relay outside it is not known, and private candidates have to be of our
+        own networks; a relay on this machine has its clients here.
+        """
+        first = self.conversation.link.routes[0]
+        if isinstance(first, DirectRoute):
+            return first.address.host
+        return first.relay.host if first.relay.ip.is_loopback else None
+
     def _look_around(self) -> Surroundings:
         interfaces = self.plan.find_interfaces()
         reflexive = self.plan.reflexive
@@ -305,10 +314,3 @@ class RouteTaker:
                 reason=None if answered else "no answer",
             )
         )
-
-
-def _host(candidate: CandidateInfo) -> str | None:
-    try:
-        return Address.parse(candidate.address).host
-    except ValueError:
-        return None

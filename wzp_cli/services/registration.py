@@ -83,6 +83,7 @@ class Registration:
         self.reflexive: Address | None = None
         self.extra_ports: tuple[int, ...] = ()
         self.opener_ttls: tuple[int, ...] = OPENER_TTLS_HOPS
+        self._in_use: set[ChannelRoute] = set()
         self._endpoint = endpoint
         self._pins = pins
         self._report = report
@@ -151,6 +152,7 @@ class Registration:
         routes = [_route(session.address, device.channel) for device in devices]
         for route in routes:
             self._endpoint.open_channel(route, admits=False)
+        self._in_use.update(routes)
         return routes
 
     def nudge(self) -> None:
@@ -160,6 +162,7 @@ class Registration:
 
     def close_channel(self, route: ChannelRoute) -> None:
         """Give a channel back."""
+        self._in_use.discard(route)
         self._endpoint.close_channel(route)
         self._announced.pop(route.receive_id, None)
         if self.is_up and self._session is not None:
@@ -264,6 +267,8 @@ class Registration:
                 case relay.Welcome(address=seen, ports=ports):
                     welcomed = True
                     self.extra_ports = ports
+                    if self.reflexive is None and not _is_address(seen):
+                        raise RemoteProtocolError("the relay names no address")
                     self._observe(seen)
                 case relay.Published():
                     published = True
@@ -315,8 +320,10 @@ class Registration:
     async def _keep_alive(self, link: Link) -> None:
         while not link.ended:
             await asyncio.sleep(random.uniform(KEEPALIVE_MIN_S, KEEPALIVE_MAX_S))
-            if not await link.ping(KEEPALIVE_ANSWER_S):
-                link.abort("the relay is silent")
+            while not await link.ping(KEEPALIVE_ANSWER_S) and not link.ended:
+                # A new link would not have the channels that calls go through.
+                if not self._in_use:
+                    link.abort("the relay is silent")
 
     async def _walk(self, relay_address: Address) -> None:
         """Learn which TTL opens our NATs and goes no further (docs/nat.md, trap 2)."""
@@ -386,6 +393,14 @@ class Registration:
         announced = self._announced.pop(receive_id, None)
         if announced is not None:
             self._endpoint.close_channel(announced[0])
+
+
+def _is_address(text: str) -> bool:
+    try:
+        Address.parse(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _route(relay_address: Address, channel: relay.ChannelIds) -> ChannelRoute:

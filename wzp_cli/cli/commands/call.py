@@ -97,12 +97,14 @@ async def _call(
     from wzp_cli.cli import compose
     from wzp_cli.services.call import call_address, call_identity
 
-    if target.identity is None:
-        assert target.direct is not None
+    addresses = list(target.addresses)
+    if target.direct is not None:
+        addresses = await endpoint.resolve(target.direct)
+    if target.identity is None or (addresses and not target.relay):
         return await call_address(
             endpoint,
-            await endpoint.resolve(target.direct),
-            None,
+            addresses,
+            target.identity,
             call_settings,
             sound,
             open_codec,

@@ -155,6 +155,9 @@ def _report_ready(
     endpoint: "Endpoint",
     registration: "Registration | None",
 ) -> None:
+    from wzp_cli.address import Address
+    from wzp_cli.cli.compose import find_interfaces
+    from wzp_cli.defaults import MAX_CANDIDATES
     from wzp_cli.protocol.ticket import Ticket
 
     identity = state.keypair.identity
@@ -162,7 +165,9 @@ def _report_ready(
         port = endpoint.local.port
         message = f"no relay is known; callers dial this machine: wzp call HOST:{port}"
         session.report(Warned(code="no_relay", message=message))
-        ticket = Ticket(identity)
+        hosts = [each.host for each in find_interfaces()][:MAX_CANDIDATES]
+        direct = tuple(Address(host, port) for host in hosts)
+        ticket = Ticket(identity, direct=direct)
     else:
         ticket = Ticket(identity, relay=registration.relay)
     session.report(Ready(id=str(identity), ticket=ticket.format(state.keypair)))

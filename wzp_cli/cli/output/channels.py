@@ -33,11 +33,11 @@ class StandardOutput:
 
 
 def say(line: str) -> None:
-    """Write one line of talk to standard error; nobody listening is no error."""
+    """Write one line of talk to standard error; that it can't be told is no error."""
     try:
         sys.stderr.write(line + "\n")
         sys.stderr.flush()
-    except BrokenPipeError:
+    except OSError:
         return
 
 
