@@ -1,6 +1,7 @@
 """Each command of the tests starts with a clean log and a home of its own."""
 
 import logging
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,16 @@ def _log_as_before() -> Iterator[None]:
         logging.root.removeHandler(handler)
         handler.close()
     logging.root.setLevel(level)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _programs_heed_ctrl_c() -> Iterator[None]:
+    """Also where we don't: a shell's `pytest &` ignores it, and passes that on."""
+    before = signal.getsignal(signal.SIGINT)
+    if before == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

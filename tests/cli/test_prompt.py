@@ -37,9 +37,17 @@ def test_yes(typed: bytes, keyboard: int, capfd: pytest.CaptureFixture[str]) -> 
     assert capfd.readouterr() == ("", "Answer? Type y or n, then Enter.\n")
 
 
-@pytest.mark.parametrize("typed", [b"n\n", b"\n", b"yellow\n", b"\x04"])
-def test_everything_else_is_a_no(typed: bytes, keyboard: int) -> None:
+@pytest.mark.parametrize("typed", [b"n\n", b" No\n", b"\x04"])
+def test_no(typed: bytes, keyboard: int) -> None:
     assert not asked(keyboard, typed)
+
+
+@pytest.mark.parametrize("typed", [b"\n", b"yellow\n", b"yn\n"])
+def test_what_is_neither_is_asked_again(
+    typed: bytes, keyboard: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert asked(keyboard, typed, b"y\n")
+    assert capfd.readouterr().err.count("Answer? Type y or n") == 2
 
 
 def test_an_answer_comes_in_pieces(keyboard: int) -> None:

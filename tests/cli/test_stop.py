@@ -1,6 +1,7 @@
 import asyncio
 import os
 import signal
+import threading
 
 import pytest
 
@@ -34,6 +35,25 @@ def test_sigterm_comes_out_after_clean_up() -> None:
     with sigterm_stops(stop), pytest.raises(Terminated):
         run_async(work(), stop)
     assert cleaned == ["up"]
+
+
+def test_a_signal_that_meets_another_thread_wakes_the_loop() -> None:
+    cleaned: list[str] = []
+    before = signal.set_wakeup_fd(-1)
+
+    async def work() -> None:
+        def signalled() -> None:
+            signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+        other = threading.Timer(0.05, signalled)  # the loop waits for events by then
+        other.start()
+        await until_cancelled(cleaned)
+
+    stop = Stop()
+    with sigterm_stops(stop), pytest.raises(Terminated):
+        run_async(work(), stop)
+    assert cleaned == ["up"]
+    assert signal.set_wakeup_fd(before) == -1
 
 
 def test_a_second_sigterm_does_not_wait() -> None:

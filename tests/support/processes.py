@@ -18,7 +18,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Self
@@ -61,8 +61,7 @@ class Processes:
 
     def popen(self, argv: Sequence[str], **how: Any) -> subprocess.Popen[bytes]:
         """Start a process that is killed, at the latest, with the others."""
-        with _heeding_interrupts():
-            process = subprocess.Popen(argv, cwd=_ROOT, **how)
+        process = subprocess.Popen(argv, cwd=_ROOT, **how)
         self._open.callback(_end, process)
         return process
 
@@ -228,20 +227,6 @@ class Terminal:
         except OSError:  # so Linux says that nobody has the terminal any more
             return False
         return True
-
-
-@contextlib.contextmanager
-def _heeding_interrupts() -> Iterator[None]:
-    """Let children see Ctrl-C also where we don't: a shell's `pytest &` ignores it."""
-    before = signal.getsignal(signal.SIGINT)
-    if before != signal.SIG_IGN:
-        yield
-        return
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # execve makes it SIG_DFL
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

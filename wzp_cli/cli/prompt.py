@@ -8,6 +8,7 @@ from wzp_cli.cli.output.channels import say
 __all__ = ["ask_at_terminal", "can_ask"]
 
 _YES = {"y", "yes", "a", "answer"}
+_NO = {"n", "no", "d", "decline"}
 
 
 def can_ask() -> bool:
@@ -16,11 +17,19 @@ def can_ask() -> bool:
 
 
 async def ask_at_terminal(question: str) -> bool:
-    """Return whether the person says yes; cancelling stops the asking."""
+    """Return whether the person says yes; the end of input is a no.
+
+    Anything else is asked again; cancelling stops the asking.
+    """
     _drop_typed()
-    say(f"{question} Type y or n, then Enter.")
-    line = await _line()
-    return line.strip().lower() in _YES
+    while True:
+        say(f"{question} Type y or n, then Enter.")
+        line = await _line()
+        word = line.strip().lower()
+        if word in _YES:
+            return True
+        if word in _NO or not line:
+            return False
 
 
 def _drop_typed() -> None:

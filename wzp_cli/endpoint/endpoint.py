@@ -108,7 +108,7 @@ class Endpoint:
                 server.host, server.port, family=family, type=socket.SOCK_DGRAM
             )
         except (OSError, UnicodeError) as error:
-            raise NameNotFound(f"{server.host}: {error}") from error
+            raise NameNotFound(f"no address was found for {server.host}") from error
         return list(dict.fromkeys(Address(*entry[4][:2]) for entry in found))
 
     # -- links

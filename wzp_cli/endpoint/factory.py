@@ -80,8 +80,9 @@ def _bind(bind: Bind, report: Report, open_wire: OpenWire) -> Wire:
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 continue
+            where = f" of {bind.host}" if bind.host else ""
             raise EnvironmentFault(
-                f"can't bind UDP port {port}: {error.strerror or error}"
+                f"can't bind UDP port {port}{where}: {error.strerror or error}"
             ) from error
         if port != bind.port:
             report(Warned(code="port_in_use", message=_moved(bind.port, port)))

@@ -198,6 +198,11 @@ class _Ringing:
                     return await self._winner
             except TimeoutError:
                 await self.withdraw(None, "timeout")
+                if not self._conversations:
+                    where = ", ".join(map(str, routes))
+                    raise PeerUnreachable(
+                        f"{where}: no answer in {timeout_s:g} s"
+                    ) from None
                 raise NoAnswer(f"rang for {timeout_s:g} s") from None
             except BaseException:
                 await self.withdraw(None, "cancelled")
@@ -305,6 +310,9 @@ class _Ringing:
             raise PeerUnreachable(f"{route}: {error}") from error
         except IdentityError as error:
             raise WrongPeer(f"{route}: {error}") from error
+        except VersionMismatch as error:
+            error.add_note("Update the older one; or is that a relay? Then: --relay.")
+            raise
         except RemoteProtocolError as error:
             raise VersionMismatch(f"{route}: {error}") from error
 

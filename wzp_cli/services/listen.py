@@ -211,6 +211,8 @@ class _Listener:
         self.report(incoming)
         conversation.say(peer.Ringing(call=offer.call))
         declined = await self._declined(conversation, incoming)
+        if declined == "declined":
+            self.report(Hangup(reason="declined", by="local"))
         if declined is not None:
             await conversation.leave(peer.Decline(call=offer.call, reason=declined))
             return

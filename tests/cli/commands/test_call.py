@@ -72,10 +72,10 @@ def test_nobody_answers_a_direct_dial(
     environ: dict[str, str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     words = ["call", SILENT, *SILENCE, "--ring-timeout", "200ms", "--json"]
-    assert run(words, environ) == 5
+    assert run(words, environ) == 4
     events = stream(capfd)
     assert [event["event"] for event in events] == ["hello", "bound", "error", "end"]
-    assert events[2]["code"] == "no_answer"
+    assert events[2]["code"] == "peer_unreachable"
 
 
 @pytest.mark.parametrize(

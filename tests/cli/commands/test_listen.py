@@ -186,7 +186,7 @@ def test_the_person_at_the_terminal_decides(processes: Processes, relay: str) ->
     calling = alice.start("call", bob.id, *SILENCE)
     screen.wait_for('Incoming call from "Eve" (not verified), through the relay, by:')
     screen.wait_for(f"  {alice.id}\r\n")
-    screen.wait_for("This is Alice, a contact. Answer? Type y or n, then Enter.")
+    screen.wait_for("Alice, a contact, calls. Answer? Type y or n, then Enter.")
     calling.wait_for("ringing")
     calling.send(signal.SIGINT)
     assert calling.wait_end()["exit"] == 130
@@ -195,6 +195,7 @@ def test_the_person_at_the_terminal_decides(processes: Processes, relay: str) ->
     calling = alice.start("call", bob.id, *SILENCE)
     screen.wait_for("Answer?")
     screen.type("n\n")
+    screen.wait_for("The call is over: we hung up (declined).")
     assert calling.wait_end()["exit"] == 5
     assert calling.all("error")[0]["code"] == "peer_declined"
 

@@ -39,9 +39,7 @@ def test_a_reader_that_sleeps_holds_nobody_up() -> None:
     writer.close()
     assert written[-1] == lines(count)[-1]
     assert len(written) + writer.dropped == count
-    assert (
-        OUTPUT_QUEUE_LINES <= len(written) <= 1 + OUTPUT_QUEUE_LINES
-    )
+    assert OUTPUT_QUEUE_LINES <= len(written) <= 1 + OUTPUT_QUEUE_LINES
     assert written == sorted(written, key=int)
 
 

@@ -54,7 +54,9 @@ async def call(
     state = compose.own_state(session)
     target = compose.find_peer(peer, state)
     if target.identity == state.keypair.identity:
-        raise UsageError("that is your own identity; call somebody else")
+        error = UsageError("that is your own identity")
+        error.add_note("To try it on one machine, be two: --state-dir /tmp/other.")
+        raise error
     words = compose.SoundWords.choose(session, source, sink)
     call_settings = CallSettings(
         name=settings.said.name or "",

@@ -142,9 +142,10 @@ def _asker(session: Session, state: "State") -> "AskHuman":
             message = "that call was declined: nobody can be asked here"
             session.report(Warned(code="nobody_to_ask", message=message))
             return False
-        contact = state.contacts.of(Identity.parse(incoming.peer))
-        known = "" if contact is None else f"This is {contact.name}, a contact. "
-        return await ask_at_terminal(f"{known}Answer?")
+        identity = Identity.parse(incoming.peer)
+        contact = state.contacts.of(identity)
+        who = identity.short if contact is None else f"{contact.name}, a contact,"
+        return await ask_at_terminal(f"{who} calls. Answer?")
 
     return ask
 

@@ -1,6 +1,7 @@
 """`wzp relay`: run a relay on this machine."""
 
 import errno
+import ipaddress
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -64,9 +65,19 @@ def _where(session: Session, listen: str) -> HostPort:
         raise UsageError(f"--listen {listen}: {error}") from error
     if listen.endswith(":0"):
         port = 0
+    if host != "*" and not _is_numeric(host):
+        raise UsageError(f"--listen {listen}: write the address in numbers")
     if session.settings.port is not None:
         port = session.settings.port
     return HostPort("" if host in ("::", "*") else host, port)
+
+
+def _is_numeric(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 @contextmanager

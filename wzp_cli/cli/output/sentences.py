@@ -38,7 +38,9 @@ class PersonVoice:
     def report(self, event: events.Event) -> None:
         """Say one sentence, if `event` deserves one; nothing twice in a row."""
         line = event_sentence(event)
-        if line in (None, self._said) or self._quiet or type(event) in self._silent:
+        if line is None or self._quiet or type(event) in self._silent:
+            return
+        if line == self._said and not isinstance(event, events.Incoming):
             return
         self._said = line
         _tell(str(line))
