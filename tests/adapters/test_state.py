@@ -2,6 +2,8 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,7 @@ from wzp_cli.protocol.identity import Keypair
 
 ALICE = Keypair.from_seed(b"\1" * 32).identity
 BOB = Keypair.from_seed(b"\2" * 32).identity
+NOBODY = 65534
 
 
 @pytest.fixture
@@ -137,17 +140,34 @@ def test_a_second_process_knows_that_the_port_is_taken(state: State) -> None:
         assert theirs
 
 
-@pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere"
-)
-def test_a_folder_that_can_not_be_written(state: State) -> None:
-    state.directory.chmod(0o500)
+@pytest.fixture
+def nobodys_folder() -> Iterator[Path]:
+    """A folder of this user's own; root, who may write everywhere, is nobody here."""
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    with tempfile.TemporaryDirectory() as folder:
+        if is_root:
+            os.chown(folder, NOBODY, NOBODY)
+            os.seteuid(NOBODY)
+        try:
+            yield Path(folder)
+        finally:
+            if is_root:
+                os.seteuid(0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes are not so there")
+def test_a_folder_that_can_not_be_written(nobodys_folder: Path) -> None:
+    nobodys_folder.chmod(0o500)
     try:
-        for use in (lambda: state.keypair, lambda: state.port, state.new_identity):
+        for use in (
+            lambda: open_state(nobodys_folder).keypair,
+            lambda: open_state(nobodys_folder).port,
+            lambda: open_state(nobodys_folder).new_identity(),
+        ):
             with pytest.raises(StateUnusable, match="permission"):
                 use()
     finally:
-        state.directory.chmod(0o700)
+        nobodys_folder.chmod(0o700)
 
 
 def test_a_relay_is_pinned_until_it_is_forgotten(state: State) -> None:
