@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code."""
     options = _parser().parse_args(argv)
     if options.command == "kinds":
-        _say(*(f"{kind.name:18} {kind.about}" for kind in KINDS.values()))
+        _say(*(f"{kind.name:27} {kind.about}" for kind in KINDS.values()))
         return 0
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -1,4 +1,4 @@
-"""A laboratory of real kernel NATs: sites, servers and a core in network namespaces.
+"""A laboratory of NATs: sites, servers and a core in network namespaces.
 
     with Lab("masquerade-drop", "carrier") as lab:      # sites "a" and "b"
         lab.host("r1").popen(["wzp", "relay"])
@@ -13,6 +13,7 @@ import contextlib
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from types import TracebackType
 from typing import IO, Any, Final, Literal, Self
 
 from tests.netlab.capture import Capture, capturing
-from tests.netlab.namespaces import Namespaces, tool
+from tests.netlab.namespaces import LabUnavailable, Namespaces, tool
 from tests.netlab.nats import KINDS, NatKind, parse_mappings
 from tests.netlab.nats import Mapping as NatMapping
 from tests.netlab.topology import CORE, Machine, SitePlan, SiteSpec, Topology
@@ -30,6 +31,7 @@ __all__ = ["Direction", "Host", "Lab", "Site", "SiteSpec"]
 Direction = Literal["out", "in", "both"]
 _ETH_P_ALL: Final = 3
 _GRACE_S: Final = 2.0
+_USERSPACE_NAT: Final = Path(__file__).with_name("userspace_nat.py")
 _IP_FAMILIES: Final = ("ip", "ip6")
 
 _SETTINGS: Final = """
@@ -71,6 +73,7 @@ class Host:
         self.public = public
         self._spaces = spaces
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._translators: list[subprocess.Popen[bytes]] = []
 
     @property
     def address(self) -> str:
@@ -154,6 +157,35 @@ class Host:
         with capturing(source, path) as capture:
             yield capture
 
+    def translate(self, words: Sequence[str]) -> None:
+        """Start a userspace NAT or link here; `await_translators` waits for it."""
+        argv = [sys.executable, "-I", "-S", str(_USERSPACE_NAT), *words]
+        pipe = subprocess.PIPE
+        self._translators.append(self.popen(argv, stdin=pipe, stdout=pipe, stderr=pipe))
+
+    def await_translators(self) -> None:
+        """Return when packets pass all of them.
+
+        Raises:
+            LabUnavailable: One has ended; its last line says why.
+        """
+        for process in self._translators:
+            assert process.stdout is not None
+            if process.stdout.readline() != b"ready\n":
+                words = process.communicate()[1].decode(errors="replace")
+                raise LabUnavailable(f"no userspace NAT: {words.splitlines()[-1]}")
+
+    def flush_mappings(self) -> None:
+        """Make this router forget its mappings, whoever translates."""
+        if not self._translators:
+            _checked(self, ["conntrack", "-F"])
+        for process in self._translators:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(b"flush\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == b"flushed\n"
+
     def stop(self) -> None:
         """End the programs that were started inside."""
         for process in self._processes:
@@ -184,14 +216,17 @@ class Site:
     prefix_v6: str
 
     def mappings(self, layer: int = 0) -> list[NatMapping]:
-        """The conntrack entries of a NAT, the home router's unless told otherwise."""
+        """The conntrack entries of a NAT, the home router's unless told otherwise.
+
+        A userspace NAT has none.
+        """
         nat = self.nats[layer]
         return parse_mappings(_checked(nat, ["conntrack", "-L", "-f", "ipv4"]))
 
     def flush(self) -> None:
         """Forget every mapping, as routers do when they restart."""
         for nat in self.nats:
-            _checked(nat, ["conntrack", "-F"])
+            nat.flush_mappings()
 
 
 class Lab:
@@ -277,13 +312,17 @@ class Lab:
             self._hosts[machine.name] = host = Host(machine, seen_at, spaces)
             if machine.program:
                 host.popen(machine.program)
+            for words in machine.userspace:
+                host.translate(words)
+        for host in self._hosts.values():
+            host.await_translators()
         for plan in self._plan.sites:
             self._sites[plan.spec.name] = self._site(plan)
 
     def _site(self, plan: SitePlan) -> Site:
         return Site(
             name=plan.spec.name,
-            kind=plan.spec.kind,
+            kind=plan.spec.nat,
             hosts=tuple(self._hosts[name] for name in plan.hosts),
             nats=tuple(self._hosts[name] for name in plan.routers),
             public=plan.public,

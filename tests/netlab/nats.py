@@ -1,15 +1,17 @@
 """The kinds of NAT a laboratory can build, one frozen value each, in a table.
 
 A kind is its layers, home router first. A layer is what the router's kernel does (as
-nftables rules), or a program that does everything instead of it (a userspace NAT):
-`program` is then run in the router's namespace, and the kernel there has no rules and
-forwards nothing. A router's inner interface is called `lan`, its outer one `wan`.
+nftables rules), or a program that does everything instead: the userspace NAT, with any
+behaviour that RFC 4787 has words for (UDP over IPv4 only), or any other `program`.
+It runs in the router's namespace, where the kernel then has no rules and forwards
+nothing. A router's inner interface is called `lan`, its outer one `wan`.
 """
 
 import re
 from dataclasses import dataclass
 from typing import Final
 
+from tests.netlab.userspace_nat import Behaviour
 from wzp_cli.address import Address
 
 __all__ = ["KINDS", "Layer", "Mapping", "NatKind", "parse_mappings", "ruleset"]
@@ -27,6 +29,7 @@ class Layer:
         blocks_udp: No UDP passes in either direction.
         program: Command that runs in the router as long as the lab lives, in place of
             all of the above.
+        userspace: What the userspace NAT does, in place of all of the above.
     """
 
     source_nat: str = "masquerade"
@@ -34,6 +37,12 @@ class Layer:
     forwards_udp: bool = False
     blocks_udp: bool = False
     program: tuple[str, ...] = ()
+    userspace: Behaviour | None = None
+
+    @property
+    def is_kernel(self) -> bool:
+        """Whether the kernel translates."""
+        return not self.program and self.userspace is None
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,15 @@ class NatKind:
     name: str
     about: str
     layers: tuple[Layer, ...] = (Layer(),)
+
+    @property
+    def is_kernel(self) -> bool:
+        """Whether nobody but the kernel translates."""
+        return all(layer.is_kernel for layer in self.layers)
+
+
+def _userspace(name: str, about: str, behaviour: Behaviour) -> NatKind:
+    return NatKind(name, about, (Layer(userspace=behaviour),))
 
 
 _ALL: Final = (
@@ -73,6 +91,51 @@ _ALL: Final = (
         "masquerade that lets no UDP through, TCP only",
         (Layer(blocks_udp=True),),
     ),
+    _userspace(
+        "full-cone-user",
+        "one mapping for all, anybody may answer",
+        Behaviour(filtering="endpoint-independent"),
+    ),
+    _userspace(
+        "address-restricted",
+        "one mapping for all, any port of a known address may answer",
+        Behaviour(filtering="address-dependent"),
+    ),
+    _userspace(
+        "port-restricted",
+        "one mapping for all, only who was sent to may answer",
+        Behaviour(),
+    ),
+    _userspace(
+        "port-restricted-random-port",
+        "port-restricted, its one external port is random",
+        Behaviour(allocation="random"),
+    ),
+    _userspace(
+        "port-restricted-accepting",
+        "port-restricted, unsolicited packets spoil mappings",
+        Behaviour(accepts_input=True),
+    ),
+    _userspace(
+        "port-restricted-hairpin",
+        "port-restricted, its hosts reach each other's external addresses",
+        Behaviour(hairpin=True),
+    ),
+    _userspace(
+        "port-restricted-short",
+        "port-restricted, forgets after 10 s without an answer, 30 s with one",
+        Behaviour(unreplied_lifetime_s=10.0, lifetime_s=30.0),
+    ),
+    _userspace(
+        "symmetric-sequential",
+        "the next external port for each destination",
+        Behaviour(mapping="address-and-port-dependent", allocation="sequential"),
+    ),
+    _userspace(
+        "symmetric-random",
+        "a random external port for each destination",
+        Behaviour(mapping="address-and-port-dependent", allocation="random"),
+    ),
 )
 KINDS: Final = {kind.name: kind for kind in _ALL}
 """Every kind by its name."""
@@ -87,7 +150,7 @@ def ruleset(layer: Layer, inner_host: str) -> str:
         layer: What the router does.
         inner_host: IPv4 address behind `lan` that gets what `forwards_udp` lets in.
     """
-    if layer.program:
+    if not layer.is_kernel:
         return ""
     to_host = f'iifname "wan" meta l4proto udp dnat to {inner_host}'
     let_in = 'iifname "wan" meta l4proto udp accept'

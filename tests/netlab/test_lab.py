@@ -30,8 +30,9 @@ WAIT_S = 2.0
 SILENCE_S = 0.2
 """How long to listen for one that must not come; a link here takes microseconds."""
 ROOT = Path(__file__).parents[2]
-OPEN_UDP = sorted(KINDS.keys() - {"udp-blocked"})
-BEHIND_NAT = sorted(KINDS.keys() - {"udp-blocked", "open"})
+KERNEL_KINDS = {name for name, kind in KINDS.items() if kind.is_kernel}
+OPEN_UDP = sorted(KERNEL_KINDS - {"udp-blocked"})
+BEHIND_NAT = sorted(KERNEL_KINDS - {"udp-blocked", "open"})
 SERVERS = ("r1", "r2", "r3")
 
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
-from tests.netlab.nats import Layer, NatKind, ruleset
+from tests.netlab.nats import KINDS, Layer, NatKind, ruleset
+from tests.netlab.userspace_nat import Impairment, format_words
 
 __all__ = ["CORE", "Machine", "SitePlan", "SiteSpec", "Topology"]
 
@@ -39,23 +40,52 @@ class SiteSpec:
     """What to build for one site.
 
     Attributes:
+        kind: A kind, or the name of one.
         lan: IPv4 network of the LAN behind a NAT; None gives each site its own.
+        delay_ms: One-way delay between the site and the core, for IPv4; as the next two
+            it holds in both directions. See `Impairment` for them and more.
+        uplink: The way out of the site, in place of those three.
+        downlink: The way into the site, likewise.
     """
 
     name: str
-    kind: NatKind
+    kind: NatKind | str
     hosts: int = 1
     lan: str | None = None
+    delay_ms: float = 0.0
+    jitter_ms: float = 0.0
+    loss_pct: float = 0.0
+    uplink: Impairment | None = None
+    downlink: Impairment | None = None
+
+    @property
+    def nat(self) -> NatKind:
+        """The kind itself."""
+        return KINDS[self.kind] if isinstance(self.kind, str) else self.kind
+
+    @property
+    def links(self) -> tuple[Impairment, Impairment]:
+        """What is done to packets out of the site, and into it."""
+        both = Impairment(
+            delay_ms=self.delay_ms, jitter_ms=self.jitter_ms, loss_pct=self.loss_pct
+        )
+        return self.uplink or both, self.downlink or both
 
 
 @dataclass
 class Machine:
-    """One namespace: its addresses and what configures it."""
+    """One namespace: its addresses and what configures it.
+
+    Attributes:
+        program: Runs there as long as the lab lives.
+        userspace: So do `userspace_nat.py` with each of these words.
+    """
 
     name: str
     forwards: bool = False
     rules: str = ""
     program: tuple[str, ...] = ()
+    userspace: list[tuple[str, ...]] = field(default_factory=list)
     addresses: list[str] = field(default_factory=list)
     addresses_v6: list[str] = field(default_factory=list)
     ip_lines: list[str] = field(default_factory=list)
@@ -118,7 +148,7 @@ class Topology:
         self._default_route(name, link)
 
     def _add_site(self, spec: SiteSpec, number: int) -> SitePlan:
-        layers = spec.kind.layers
+        layers = spec.nat.layers
         segments = self._segments(spec, number)
         hosts = [f"{spec.name}{n if n > 1 else ''}" for n in range(1, spec.hosts + 1)]
         for host in hosts:
@@ -128,6 +158,7 @@ class Topology:
         for depth, router in enumerate([*routers, CORE]):
             self._route_down(router, segments, depth, number, len(layers))
         uplink = segments[len(layers)]
+        self._impair(spec, str(uplink.v4))
         return SitePlan(
             spec=spec,
             hosts=tuple(hosts),
@@ -137,10 +168,16 @@ class Topology:
             prefix_v6=f"2a00:11:{number}::/48",
         )
 
+    def _impair(self, spec: SiteSpec, network: str) -> None:
+        out, into = (format_words(link) for link in spec.links)
+        if out or into:
+            words = ("--link", spec.name, network, "--out", out, "--in", into)
+            self.machines[CORE].userspace.append(words)
+
     def _segments(self, spec: SiteSpec, number: int) -> list[_Segment]:
         """From the hosts outward; the one below the first public router is 11.0/16."""
         inner = [spec.lan or f"10.0.{number}.0/24", f"100.64.{number}.0/24"]
-        inner = inner[: len(spec.kind.layers)]
+        inner = inner[: len(spec.nat.layers)]
         arm = [f"45.{number}.{hop}.0/24" for hop in range(1, self._hops)]
         return [
             _Segment(IPv4Network(v4), IPv6Network(f"2a00:11:{number}:{k}::/64"))
@@ -153,9 +190,10 @@ class Topology:
         nats = [
             Machine(
                 f"{site}-nat{depth}",
-                forwards=not layer.program,
+                forwards=layer.is_kernel,
                 rules=ruleset(layer, segment.host(2)),
                 program=layer.program,
+                userspace=_translator(layer),
             )
             for depth, (layer, segment) in enumerate(
                 zip(layers, segments, strict=False), start=1
@@ -257,6 +295,11 @@ class Topology:
 
     def _route(self, name: str, to: str, via: str) -> None:
         self.machines[name].ip_lines.append(f"route add {to} via {via}")
+
+
+def _translator(layer: Layer) -> list[tuple[str, ...]]:
+    behaviour = layer.userspace
+    return [] if behaviour is None else [("--nat", format_words(behaviour))]
 
 
 def _bridge_ports(interface: str, inner: Sequence[tuple[str, str]]) -> list[str]:
