@@ -62,7 +62,6 @@ class RouteTaker:
     report: Report
     spans: list[PathSpan] = field(default_factory=list)
     time_to_direct_ms: float | None = None
-    on_moved: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         link = self.conversation.link
@@ -188,7 +187,6 @@ class RouteTaker:
         self._report_trials()
         if before != (self._paths.selected,):
             self._report_selected(self._reason(before))
-            self.on_moved()
 
     def _reason(self, before: tuple[Route, ...]) -> str:
         old = self._paths.trials.get(before[0]) if before else None
