@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.world import Person, World, scenario
+from tests.support.fakenet import RANDOM
+from tests.support.world import RELAY_HOST, Person, World, scenario
 from wzp_cli.address import Address
 from wzp_cli.defaults import CALL_IDLE_TIMEOUT_S
 from wzp_cli.errors import SoundError
@@ -154,6 +155,28 @@ async def test_a_relay_that_dies_does_not_end_a_direct_call(
     assert outcome.frames.concealed <= 5
     # A new link would not have the call's channels: the old one is given all its time.
     assert alice.all(Warned)[0].code == "relay_lost"
+
+
+@pytest.mark.parametrize("who", ["alice", "bob"])
+@scenario
+async def test_a_relayed_call_outlives_a_short_outage(
+    world: World, monkeypatch: pytest.MonkeyPatch, who: str
+) -> None:
+    """A keep-alive that fails meanwhile must not cost the call its channel."""
+    monkeypatch.setattr(registration, "KEEPALIVE_MIN_S", 0.5)
+    monkeypatch.setattr(registration, "KEEPALIVE_MAX_S", 1.0)
+    await world.relay()
+    alice, bob = [await world.person(name, RANDOM) for name in ("alice", "bob")]
+    bob.listen()
+    call = alice.calls(bob, duration_s=60)
+    await alice.told(MediaStarted)
+    cut_off = alice if who == "alice" else bob
+    world.net.cut(cut_off.public_host, RELAY_HOST)
+    await asyncio.sleep(6)
+    world.net.mend(cut_off.public_host, RELAY_HOST)
+    outcome = await call.result()
+    assert outcome.end.reason == "time is up"
+    assert outcome.path == "relay"
 
 
 @scenario

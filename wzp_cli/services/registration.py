@@ -124,7 +124,10 @@ class Registration:
         nor the relay's word take it from a call.
         """
         announced = self._announced.pop(route.receive_id, None)
-        return announced[1] if announced is not None else None
+        if announced is None:
+            return None
+        self._in_use.add(route)
+        return announced[1]
 
     async def connect(self, target: Identity) -> list[ChannelRoute]:
         """Return a channel to each device of `target`.
@@ -267,9 +270,9 @@ class Registration:
                 case relay.Welcome(address=seen, ports=ports):
                     welcomed = True
                     self.extra_ports = ports
-                    if self.reflexive is None and not _is_address(seen):
-                        raise RemoteProtocolError("the relay names no address")
                     self._observe(seen)
+                    if self.reflexive is None:
+                        raise RemoteProtocolError("the relay names no address")
                 case relay.Published():
                     published = True
                 case relay.Refused(reason=reason):
@@ -393,14 +396,6 @@ class Registration:
         announced = self._announced.pop(receive_id, None)
         if announced is not None:
             self._endpoint.close_channel(announced[0])
-
-
-def _is_address(text: str) -> bool:
-    try:
-        Address.parse(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _route(relay_address: Address, channel: relay.ChannelIds) -> ChannelRoute:
