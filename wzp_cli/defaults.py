@@ -61,16 +61,21 @@ __all__ = [
     "MAX_TICKET_CHARACTERS",
     "MAX_TLS_MESSAGE_BYTES",
     "MAX_UNSENT_BYTES",
+    "MEASURE_SPARES",
+    "MEASURE_TIMEOUT_S",
     "MEDIA_CLOCK_HZ",
     "MEDIA_DRAIN_MAX_S",
     "MEDIA_FLOW_ID",
     "MEDIA_FRAME_BYTES",
     "MEDIA_FRAME_MS",
     "MEDIA_FRAME_SAMPLES",
+    "MEETING_TIMES_S",
+    "MEETING_WAIT_S",
     "MIN_DATAGRAM_PAYLOAD_BYTES",
     "MOS_CONCEALED_HALF_PCT",
     "MOS_CONCEALED_POWER",
     "MOS_SPAN",
+    "MUTUAL_SPARES",
     "NAT_ALLOCATION_MIN_SAMPLES",
     "NAT_SEQUENTIAL_MAX_GAP_PORTS",
     "OPENED_WAIT_S",
@@ -91,6 +96,10 @@ __all__ = [
     "PIPE_BUFFER_BYTES",
     "PIPE_FLUSH_MAX_S",
     "PIPE_QUEUE_FRAMES",
+    "PREDICTION_MAX_PORTS",
+    "PREDICTION_PAUSE_S",
+    "PREDICTION_REACH_PORTS",
+    "PREDICTION_SPARES",
     "QUIC_MAX_DATAGRAM_FRAME_BYTES",
     "QUIC_MIN_INITIAL_BYTES",
     "QUIC_MIN_INITIAL_DCID_BYTES",
@@ -129,18 +138,35 @@ __all__ = [
     "RTP_MAX_DROPOUT_PACKETS",
     "RTP_MAX_MISORDER_PACKETS",
     "RTT_STICKINESS_S",
+    "SEARCH_BATCH",
+    "SEARCH_BATCH_S",
+    "SEARCH_HEAD_START_MAX_S",
+    "SEARCH_HEAD_START_MIN_S",
+    "SEARCH_MAX_PROBES",
+    "SEARCH_NARROWING_MIN_SAMPLES",
+    "SEARCH_PAUSE_S",
+    "SEARCH_PROBES_PER_S",
+    "SEARCH_REFRESH_S",
+    "SEARCH_ROUNDS",
+    "SEARCH_SAMPLES",
+    "SEARCH_SPAN_S",
+    "SEARCH_SPARES",
     "SOUND_BLOCK_SAMPLES",
     "SOUND_MIC_QUEUE_BLOCKS",
     "SOUND_SPEAKER_LOW_BLOCKS",
     "SOUND_SPEAKER_QUEUE_BLOCKS",
     "SOUND_STALL_MAX_S",
     "SOUND_SWITCH_INTERVAL_S",
+    "SPRAY_CHECKS_BURST",
+    "SPRAY_CHECKS_PER_S",
+    "SPRAY_MAX_HOSTS",
     "STANDBY_PROBE_S",
     "STATS_INTERVAL_S",
     "STRAY_CHECKS",
     "STUN_ANSWERS_PER_S",
     "STUN_DEFAULT_PORT",
     "STUN_TRIES_S",
+    "SURROUNDINGS_INTERVAL_S",
     "TONE_AMPLITUDE_INT16",
     "TONE_DEFAULT_HZ",
     "TONE_MAX_HZ",
@@ -255,7 +281,7 @@ STUN_ANSWERS_PER_S: Final = 500.0
 STUN_TRIES_S: Final = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0)
 """When a Binding request is (re)sent. Source: ours, after netcheck's 0/100/200 ms."""
 
-MAX_PENDING_CHECKS: Final = 256
+MAX_PENDING_CHECKS: Final = 2048
 """Checks whose answer is still awaited; the oldest is forgotten. Source: ours."""
 
 RECEIVE_BATCH_DATAGRAMS: Final = 64
@@ -589,3 +615,81 @@ RELAY_MAX_LINKS_PER_IDENTITY: Final = 32
 
 RELAY_MAX_LINKS: Final = 20_000
 """Links that a relay holds; 72 KB each. Source: measured; 1.4 GB."""
+
+PREDICTION_SPARES: Final = 16
+"""Sockets that a sequential NAT's side opens. Source: ours; others take ports too."""
+
+PREDICTION_MAX_PORTS: Final = 100
+"""Ports tried in a round of prediction. Source: docs/nat.md, abuse limits."""
+
+PREDICTION_REACH_PORTS: Final = 50
+"""How far from the samples ports are tried, in steps. Source: docs/nat.md."""
+
+PREDICTION_PAUSE_S: Final = 5.0
+"""Pause between rounds of prediction toward one host. Source: docs/nat.md."""
+
+MUTUAL_SPARES: Final = 64
+"""Sockets of each side when both NATs count. Source: ours; offsets up to 8 meet."""
+
+SEARCH_SPARES: Final = 256
+"""Sockets that the harder side opens. Source: docs/nat.md; half by 174 probes."""
+
+SEARCH_MAX_PROBES: Final = 1200
+"""Probes of one search: 99.1 % of searches end before. Source: docs/nat.md."""
+
+SEARCH_PROBES_PER_S: Final = 100
+"""Pace of a search. Source: docs/nat.md."""
+
+SEARCH_PAUSE_S: Final = 20.0
+"""Pause between searches toward one host. Source: docs/nat.md, abuse limits."""
+
+SEARCH_ROUNDS: Final = 3
+"""Searches, or rounds of prediction, of one call. Source: ours."""
+
+SEARCH_REFRESH_S: Final = 6.0
+"""When openers are sent again. Source: ours; the shortest lifetimes are 10 s."""
+
+SEARCH_SPAN_S: Final = 13.0
+"""How long spare sockets wait to be found. Source: ours; all probes and a margin."""
+
+SEARCH_BATCH: Final = 32
+"""Openers that leave at a time, 10 ms apart. Source: ours; queues of home routers."""
+
+SEARCH_BATCH_S: Final = 0.010
+"""Pause between batches. Source: ours."""
+
+SEARCH_SAMPLES: Final = 8
+"""Spare sockets whose ports are asked for, to see a block. Source: ours."""
+
+SEARCH_NARROWING_MIN_SAMPLES: Final = 6
+"""Samples that make a block believed. Source: ours; chance of 0.1 % for one."""
+
+SEARCH_HEAD_START_MIN_S: Final = 0.2
+"""Least time for openers and checks alone. Source: ours; three round trips."""
+
+SEARCH_HEAD_START_MAX_S: Final = 1.0
+"""Most time for openers and checks alone. Source: ours."""
+
+MEETING_TIMES_S: Final = (0.3, 0.6, 1.2, 2.0)
+"""When checks follow the openers of a meeting. Source: ours; both have opened."""
+
+MEETING_WAIT_S: Final = 2.0
+"""How long one side waits for the other in a meeting. Source: ours; head starts."""
+
+MEASURE_TIMEOUT_S: Final = 1.0
+"""How long a call's own measurement of the NAT may take. Source: ours."""
+
+MEASURE_SPARES: Final = 5
+"""Fresh sockets whose ports tell how a NAT allocates. Source: ours."""
+
+SPRAY_CHECKS_BURST: Final = 80
+"""Checks at once toward a silent host: 8 candidates' round. Source: docs/nat.md."""
+
+SPRAY_CHECKS_PER_S: Final = 16
+"""And in the long run: such a round each 5 s. Source: docs/nat.md, abuse limits."""
+
+SPRAY_MAX_HOSTS: Final = 4096
+"""Hosts that budgets are kept for. Source: ours."""
+
+SURROUNDINGS_INTERVAL_S: Final = 2.0
+"""Pause between looks at our own interfaces in a call. Source: ours."""

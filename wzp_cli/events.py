@@ -24,6 +24,8 @@ __all__ = [
     "MediaStarted",
     "PathChanged",
     "PathName",
+    "PathPlanned",
+    "PathSearched",
     "PathSelected",
     "PathSpan",
     "PathTried",
@@ -39,6 +41,7 @@ __all__ = [
 ]
 
 PathName = Literal["direct", "relay"]
+Strategy = Literal["checks", "prediction", "mutual-prediction", "search", "relay"]
 CandidateType = Literal["host", "srflx", "prflx", "mapped", "relayed"]
 
 
@@ -119,6 +122,30 @@ class PathTried(Event, tag="path.tried", frozen=True, kw_only=True):
     address: str
     answered: bool
     checks: int
+    elapsed_ms: float
+    reason: str | None = None
+
+
+class PathPlanned(Event, tag="path.planned", frozen=True, kw_only=True):
+    """What both NATs, as measured now, leave to do for a direct route.
+
+    `reason`: why nothing is left (`strategy` is relay). `elapsed_ms`: since the answer.
+    """
+
+    strategy: Strategy
+    mapping: str
+    peer_mapping: str
+    elapsed_ms: float
+    reason: str | None = None
+
+
+class PathSearched(Event, tag="path.searched", frozen=True, kw_only=True):
+    """How one search, or round of prediction, ended. `packets`: sent by this side."""
+
+    strategy: Strategy
+    side: Literal["opens", "probes", "both"]
+    packets: int
+    found: bool
     elapsed_ms: float
     reason: str | None = None
 

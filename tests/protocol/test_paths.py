@@ -480,10 +480,13 @@ def test_learning_again_changes_nothing() -> None:
     assert before.state is State.VALID
 
 
-def test_an_answer_over_an_unknown_route_is_nothing() -> None:
+def test_an_answer_over_an_unknown_route_finds_it() -> None:
+    """A search probes ports that are no candidates."""
     play = Play()
+    assert not play.paths.has_direct
     play.paths.answered(OTHER, 0.01, 0.0)
-    assert set(play.paths.trials) == {RELAY}
+    assert play.paths.trials[OTHER].state is State.VALID
+    assert play.paths.has_direct
 
 
 def candidates(count: int) -> list[tuple[Route, RouteKind]]:

@@ -20,6 +20,7 @@ from wzp_cli.protocol.peer_messages import (
     PeerMessage,
     Quality,
     Ringing,
+    Searching,
 )
 from wzp_cli.protocol.signal import Unknown
 
@@ -59,7 +60,7 @@ FAMILY = MessageFamily(
             '{"type":"candidates","ufrag":"abcd","pwd":"0123456789012345678901",'
             '"list":[{"type":"srflx","address":"203.0.113.7:41822"}],"end":false,'
             '"nat":{"mapping":"endpoint-independent","filtering":"unknown",'
-            '"allocation":"unknown"}}',
+            '"allocation":"unknown","pooled":false}}',
         ),
         (
             Candidates(**KEY, list=[]),
@@ -67,6 +68,11 @@ FAMILY = MessageFamily(
             '"list":[]}',
         ),
         (Opened(), '{"type":"opened"}'),
+        (
+            Searching(sockets=16, samples=(40001, 40018), step=1),
+            '{"type":"searching","sockets":16,"samples":[40001,40018],"step":1}',
+        ),
+        (Searching(sockets=256), '{"type":"searching","sockets":256}'),
         (
             Quality(loss_pct=1.5, jitter_ms=3.0, concealed_ms=0.0, buffer_ms=60.0),
             '{"type":"quality","loss_pct":1.5,"jitter_ms":3.0,"concealed_ms":0.0,'
@@ -115,6 +121,11 @@ HOST = {"type": "host", "address": "192.0.2.1:1"}
         {"type": "decline", "call": "", "reason": "r" * 65},
         {"type": "cancel", "call": "", "reason": "r" * 65},
         {"type": "hangup", "reason": "r" * 65},
+        {"type": "searching", "sockets": 0},
+        {"type": "searching", "sockets": 257},
+        {"type": "searching", "sockets": 1, "samples": [1024] * 17},
+        {"type": "searching", "sockets": 1, "samples": [65536]},
+        {"type": "searching", "sockets": 1, "step": 1025},
         candidates(list=[HOST] * 9),
         candidates(list=[{**HOST, "address": "a" * 65}]),
         candidates(list=[{**HOST, "type": "loopback"}]),

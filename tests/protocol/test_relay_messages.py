@@ -19,6 +19,8 @@ from wzp_cli.protocol.relay_messages import (
     Published,
     Refused,
     RelayMessage,
+    Reveal,
+    Revealed,
     Unpublish,
     Welcome,
 )
@@ -68,6 +70,15 @@ FAMILY = MessageFamily(
             Closed(channel=IDS.send),
             '{"type":"closed","channel":"0123456789abcdef"}',
         ),
+        (
+            Reveal(channel=IDS.send),
+            '{"type":"reveal","channel":"0123456789abcdef"}',
+        ),
+        (
+            Revealed(channel=IDS.send, address="203.0.113.7:41822"),
+            '{"type":"revealed","channel":"0123456789abcdef",'
+            '"address":"203.0.113.7:41822"}',
+        ),
         (ProbeMe(port=4434), '{"type":"probe_me","port":4434}'),
     ],
 )
@@ -92,6 +103,7 @@ def test_a_newer_relay_is_not_left() -> None:
 )
 def test_a_channel_id_is_16_hexadecimal_digits(channel: object) -> None:
     FAMILY.check_refused({"type": "closed", "channel": channel})
+    FAMILY.check_refused({"type": "reveal", "channel": channel})
     ids = {"send": IDS.send, "receive": channel}
     FAMILY.check_refused({"type": "incoming", "channel": ids, "caller": WHO})
 
@@ -126,6 +138,7 @@ DEVICE = {"device": "d", "channel": {"send": IDS.send, "receive": IDS.receive}}
             "devices": [{**DEVICE, "device": "d" * 65}],
         },
         {"type": "refused", "request": "", "reason": "r" * 65},
+        {"type": "revealed", "channel": IDS.send, "address": "a" * 65},
     ],
 )
 def test_what_is_too_long(body: dict[str, Any]) -> None:

@@ -216,3 +216,33 @@ def test_ids_come_from_the_system_otherwise() -> None:
     ids = {i for channel in channels for i in (channel.caller_id, channel.callee_id)}
     assert len(ids) == 100
     assert {len(i) for i in ids} == {8}
+
+
+def test_who_reveals_itself_is_told_of_once_for_each_channel() -> None:
+    relay = Relay()
+    table, channel = relay.table, relay.channel
+    assert table.revealing("caller") == []
+    assert table.reveal("caller", channel.caller_id) is channel
+    assert table.reveal("caller", channel.caller_id) is None
+    assert table.revealing("caller") == [channel]
+    assert table.revealing("callee") == []
+
+
+def test_nobody_reveals_another_side() -> None:
+    relay = Relay()
+    table, channel = relay.table, relay.channel
+    assert table.reveal("caller", channel.callee_id) is None
+    assert table.reveal("thief", channel.caller_id) is None
+    assert table.reveal("caller", bytes(8)) is None
+    assert table.revealing("caller") == table.revealing("callee") == []
+
+
+def test_an_ended_channel_reveals_nothing() -> None:
+    relay = Relay()
+    table, channel = relay.table, relay.channel
+    table.reveal("caller", channel.caller_id)
+    table.close("callee", channel.callee_id)
+    assert table.revealing("caller") == []
+    again = relay.open()
+    assert table.revealing("caller") == [], "a new channel, a new decision"
+    assert table.reveal("caller", again.caller_id) is again

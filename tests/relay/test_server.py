@@ -457,6 +457,26 @@ async def test_channels_follow_a_client_once_its_new_address_is_checked(
 
 
 @scenario
+async def test_a_client_lets_the_other_side_know_where_it_is(world: World) -> None:
+    await world.relay()
+    alice, bob = await client(world, "alice"), await client(world, "bob")
+    thief = await client(world, "thief")
+    channel = await channel_between(alice, bob)
+    thief.say(relay.Reveal(channel=channel.send))
+    bob.say(relay.Reveal(channel=channel.send))  # that is alice's to say
+    alice.say(*3 * [relay.Reveal(channel=channel.send)])
+    port = alice.person.endpoint.local.port
+    where = f"{alice.person.public_host}:{port}"
+    assert await bob.hear() == relay.Revealed(channel=channel.send, address=where)
+    assert alice.person.nat is not None
+    alice.person.nat.rebind("20.1.0.77")
+    await alice.link.ping(5)
+    moved = relay.Revealed(channel=channel.send, address=f"20.1.0.77:{port}")
+    assert await bob.hear() == moved, "once, and again where it has moved"
+    assert isinstance(await alice.hear(), relay.Observed), "bob has revealed nothing"
+
+
+@scenario
 async def test_channels_never_follow_a_copied_packet(world: World) -> None:
     server = await world.relay()
     alice, bob = await client(world, "alice"), await client(world, "bob")

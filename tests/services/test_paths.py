@@ -72,6 +72,11 @@ async def odd_peer(
     """Return a caller that says what the test wants, and whom it talks to."""
     alice, bob = await world.people("alice", "bob")
     bob.listen(direct=direct)
+    return alice, bob, await odd_call(alice, bob)
+
+
+async def odd_call(alice: Person, bob: Person) -> Conversation:
+    """Call word by word; return the conversation once it is answered."""
     assert alice.registration is not None
     (route,) = await alice.registration.connect(bob.identity)
     link = await alice.endpoint.dial_peer(route, bob.identity)
@@ -79,7 +84,7 @@ async def odd_peer(
     conversation.say(peer.Offer(call="c1", media=["counting"]))
     while not isinstance(await conversation.heard(), peer.Answer):
         pass
-    return alice, bob, conversation
+    return conversation
 
 
 async def ended(bob: Person, conversation: Conversation) -> CallOutcome:
@@ -475,7 +480,7 @@ async def test_the_first_path_is_told_as_selected_and_later_ones_as_changed(
 @scenario
 async def test_closing_stops_answering_checks(world: World) -> None:
     alice, bob, conversation = await odd_peer(world)
-    plan = RoutePlan(True, None, alice.interfaces)
+    plan = RoutePlan(True, alice.interfaces)
     taker = RouteTaker(alice.endpoint, conversation, plan, alice.report)
     assert len(alice.endpoint._checks) == 1
     assert conversation.link.on_stray is not None

@@ -312,6 +312,37 @@ async def test_a_channel_for_each_device_both_ways(world: World) -> None:
     assert claimed.count(None) == 8
 
 
+@scenario
+async def test_each_side_decides_whether_the_other_learns_where_it_is(
+    world: World,
+) -> None:
+    alice, bob = await world.people("alice", "bob")
+    assert alice.registration is not None
+    assert bob.registration is not None
+    (route,) = await alice.registration.connect(bob.identity)
+    await asyncio.sleep(0.1)
+    back = _mirror(route)
+    bob.registration.claim(back)
+    looked: list[Address | None] = []
+    home = bob.registration
+    home.watchers.add(lambda: looked.append(home.seen_at(back)))
+    alice.registration.reveal(route)
+    await asyncio.sleep(0.1)
+    port = alice.endpoint.local.port
+    seen = Address(alice.public_host, port)
+    assert looked == [seen]
+    assert alice.registration.seen_at(route) is None, "bob has said nothing"
+
+    assert alice.nat is not None
+    alice.nat.rebind("20.1.0.77")
+    alice.registration.nudge()
+    await asyncio.sleep(1)
+    assert looked == [seen, Address("20.1.0.77", port)]
+    assert alice.registration.reflexive == Address("20.1.0.77", port)
+    bob.registration.close_channel(back)
+    assert bob.registration.seen_at(back) is None
+
+
 def _mirror(route: ChannelRoute) -> ChannelRoute:
     return ChannelRoute(route.relay, route.receive_id, route.send_id)
 
@@ -398,6 +429,8 @@ def incoming(caller: str) -> relay.Incoming:
         relay.Refused(request="never asked", reason="limit"),
         relay.Refused(request="", reason="draining"),
         relay.Closed(channel="00" * 8),
+        relay.Revealed(channel="00" * 8, address="20.1.0.1:5000"),
+        relay.Reveal(channel="00" * 8),
         relay.Welcome(version="again", address="20.1.0.1:1"),
         relay.Published(),
         relay.Enter(version="who is who"),

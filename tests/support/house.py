@@ -88,7 +88,7 @@ class House:
         host, address = self.host()
         wire = host.wire(PORT)
         keypair = keypair or Keypair.generate()
-        endpoint = Endpoint(wire, keypair)
+        endpoint = Endpoint(wire, keypair, lambda: host.wire(0))
         machine = Machine(host, wire, Address(address, PORT), keypair, endpoint)
         self.machines.append(machine)
         return machine

@@ -382,6 +382,7 @@ class World:
 
     def __init__(self, stack: AsyncExitStack, group: asyncio.TaskGroup) -> None:
         self.net = FakeNet(delay_s=0.010)
+        self.relays: list[RelayAtWork] = []
         self._stack, self._group = stack, group
         self._tasks: list[Doing[Any]] = []
         self._homes = 0
@@ -430,6 +431,7 @@ class World:
             lambda event: relay.report(event),
         )
         relay = RelayAtWork(endpoint, machine, server, self.start(server.run()))
+        self.relays.append(relay)
         await asyncio.sleep(0.001)
         return relay
 

@@ -9,7 +9,7 @@ That is why the reflexive address printed by `wzp detect-nat` is the address whe
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from aioquic.buffer import Buffer
@@ -33,6 +33,7 @@ from wzp_cli.endpoint.admission import Admission, Admitted, Retry, Strangers
 from wzp_cli.endpoint.checks import CheckSession
 from wzp_cli.endpoint.link import Link
 from wzp_cli.endpoint.quic import KeyJudge, WzpQuic
+from wzp_cli.endpoint.spares import Spares
 from wzp_cli.endpoint.tls import PEER_ALPN, RELAY_ALPN, Credentials
 from wzp_cli.endpoint.wire import Wire
 from wzp_cli.errors import ConnectionLost, NameNotFound, RemoteProtocolError
@@ -41,6 +42,7 @@ from wzp_cli.protocol.identity import Identity, Keypair, is_acceptable_key
 from wzp_cli.protocol.nat import Reflection
 from wzp_cli.protocol.reach import is_public
 from wzp_cli.protocol.route import ChannelRoute, DirectRoute, Route
+from wzp_cli.protocol.traversal.spray import SprayBudget
 
 __all__ = ["Endpoint", "Forward"]
 
@@ -62,13 +64,21 @@ class Endpoint:
 
     Attributes:
         forward: Set by a relay: where frames go. Clients unwrap them instead.
+        spray: What may still be sent to hosts that are silent.
         own_hosts: Kept by a relay: the own address that each client talks to, and
             that its frames therefore have to come from.
         answer_binding: Set by a relay: whether a plain Binding request is answered.
     """
 
-    def __init__(self, wire: Wire, keypair: Keypair) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        keypair: Keypair,
+        open_spare: Callable[[], Wire] | None = None,
+    ) -> None:
+        """Take the one socket, who we are, and what opens a spare socket."""
         self.identity = keypair.identity
+        self.spray = SprayBudget()
         self.forward: Forward | None = None
         self.own_hosts: dict[Address, str] = {}
         self.answer_binding: AnswerBinding | None = None
@@ -84,7 +94,8 @@ class Endpoint:
         self._links: dict[bytes, Link] = {}
         self._channels: dict[bytes, _Channel] = {}
         self._checks: dict[str, CheckSession] = {}
-        self._bindings: dict[bytes, tuple[Address, asyncio.Future[Address]]] = {}
+        self._bindings: dict[bytes, tuple[DirectRoute, asyncio.Future[Address]]] = {}
+        self._spares = Spares(open_spare, self._on_spare_datagram)
         wire.start(self._on_datagram)
 
     @property
@@ -194,20 +205,21 @@ class Endpoint:
 
     # -- STUN
 
-    async def reflect(self, server: Address) -> Reflection:
-        """Ask a server for the address that it sees the one socket at.
+    async def reflect(self, server: Address, *, spare: int = 0) -> Reflection:
+        """Ask a server for the address that it sees the one socket (or a spare) at.
 
         Raises:
             TimeoutError: No answer to any of the requests (STUN_TRIES_S).
         """
         transaction_id = stun.new_transaction_id()
         answer: asyncio.Future[Address] = self._loop.create_future()
-        self._bindings[transaction_id] = (server, answer)
+        route = DirectRoute(server, spare)
+        self._bindings[transaction_id] = (route, answer)
         request = stun.encode_request(transaction_id)
         try:
             for wait_s in _waits_s():
                 sent_at = self.now()
-                self._wire.send(request, server)
+                self.carry(request, route)
                 try:
                     async with asyncio.timeout(wait_s):
                         reflexive = await asyncio.shield(answer)
@@ -261,6 +273,24 @@ class Endpoint:
         """Answer no more checks of this session."""
         self._checks.pop(session.local.ufrag, None)
 
+    # -- spare sockets
+
+    def open_spares(self, count: int) -> list[int]:
+        """Open `count` more sockets, or as many as there may be; return their numbers.
+
+        A route names one by its number; `close_spares` closes it.
+        """
+        return self._spares.open(count)
+
+    def close_spares(self, numbers: Iterable[int]) -> None:
+        """Close these spare sockets."""
+        self._spares.close(numbers)
+
+    @property
+    def spares(self) -> int:
+        """How many spare sockets are open."""
+        return len(self._spares)
+
     # -- what links and checks call
 
     def carry(
@@ -269,6 +299,8 @@ class Endpoint:
         """Send one datagram along a route; `own` and `ttl` are for direct ones."""
         if isinstance(route, ChannelRoute):
             self._wire.send(encode_frame(route.send_id, datagram), route.relay)
+        elif route.spare:
+            self._spares.send(route.spare, datagram, route.address, ttl)
         else:
             self._wire.send(datagram, route.address, ttl=ttl, source=own)
 
@@ -289,6 +321,7 @@ class Endpoint:
         """Close every link, then the port."""
         for link in self.links:
             link.abort("shutting down")
+        self._spares.close_all()
         self._wire.close()
 
     # -- what arrives: routed here, understood elsewhere
@@ -298,6 +331,9 @@ class Endpoint:
             self._on_frame(datagram, source)
         else:
             self._on_bare(datagram, DirectRoute(source), own)
+
+    def _on_spare_datagram(self, datagram: bytes, source: Address, spare: int) -> None:
+        self._on_bare(datagram, DirectRoute(source, spare), "")
 
     def _on_frame(self, frame: bytes, source: Address) -> None:
         if self.forward is not None:
@@ -340,7 +376,7 @@ class Endpoint:
         route: DirectRoute,
         own: str,
     ) -> None:
-        if self.answer_binding is None:
+        if self.answer_binding is None or route.spare:
             return
         if self.answer_binding(datagram, route.address):
             answer = stun.encode_response(message.transaction_id, route.address)
@@ -351,12 +387,8 @@ class Endpoint:
         if asked is None:
             any(check.take_response(message, route) for check in self._checks.values())
             return
-        server, answer = asked
-        if (
-            route == DirectRoute(server)
-            and message.mapped is not None
-            and not answer.done()
-        ):
+        expected, answer = asked
+        if route == expected and message.mapped is not None and not answer.done():
             answer.set_result(message.mapped)
 
     def _on_quic(self, datagram: bytes, route: Route, own: str) -> None:
@@ -371,7 +403,7 @@ class Endpoint:
             self._on_unknown(datagram, route, own)
 
     def _on_unknown(self, datagram: bytes, route: Route, own: str) -> None:
-        if self._acceptor is None:
+        if self._acceptor is None or (isinstance(route, DirectRoute) and route.spare):
             return
         header = _initial_header(datagram, self._acceptor)
         if header is None:

@@ -63,7 +63,8 @@ async def open_endpoint(
         PortInUse: The port is taken, and no other will do.
         EnvironmentFault: The system does not let us bind.
     """
-    endpoint = Endpoint(_bind(bind, report, open_wire), keypair)
+    wire = _bind(bind, report, open_wire)
+    endpoint = Endpoint(wire, keypair, lambda: open_wire(0, bind.host, False))
     try:
         yield endpoint
     finally:

@@ -33,7 +33,7 @@ from wzp_cli.defaults import (
     STRAY_CHECKS,
 )
 from wzp_cli.errors import LocalProtocolError
-from wzp_cli.protocol.route import ChannelRoute, Route
+from wzp_cli.protocol.route import ChannelRoute, DirectRoute, Route
 
 __all__ = ["TRANSITIONS", "Check", "Input", "Paths", "RouteKind", "State", "Trial"]
 
@@ -169,6 +169,7 @@ class Paths:
 
     def answered(self, route: Route, rtt_s: float, now: float) -> None:
         """An authentic answer came back over `route`."""
+        self.strayed(route, now, checks=0)  # a probe of a search has found something
         trial = self.trials.get(route)
         if trial is None:
             return
@@ -240,6 +241,21 @@ class Paths:
         if best is None and selected.state is State.FAILED:
             best = next((t for t in others if t.is_relay), None)
         return (self.selected,) if best is None else (self.selected, best.route)
+
+    @property
+    def has_direct(self) -> bool:
+        """Whether some direct route works, in use or not."""
+        return any(
+            trial.state is State.VALID and not trial.is_relay
+            for trial in self.trials.values()
+        )
+
+    @property
+    def spares(self) -> set[int]:
+        """The spare sockets of ours that routes in use or under check go through."""
+        living = [t.route for t in self.trials.values() if t.state is not State.FAILED]
+        direct = [route for route in living if isinstance(route, DirectRoute)]
+        return {route.spare for route in direct if route.spare}
 
     @property
     def is_direct(self) -> bool:

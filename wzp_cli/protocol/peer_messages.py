@@ -4,13 +4,14 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from wzp_cli.defaults import MAX_CANDIDATES
+from wzp_cli.defaults import MAX_CANDIDATES, SEARCH_SPARES
 from wzp_cli.protocol.signal import Message
 
 __all__ = [
     "Answer",
     "Cancel",
     "CandidateInfo",
+    "CandidateType",
     "Candidates",
     "Decline",
     "Goodbye",
@@ -21,10 +22,13 @@ __all__ = [
     "PeerMessage",
     "Quality",
     "Ringing",
+    "Searching",
 ]
 
 Text = Annotated[str, msgspec.Meta(max_length=256)]
 Token = Annotated[str, msgspec.Meta(max_length=64)]
+CandidateType = Literal["host", "srflx", "prflx", "mapped"]
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 
 
 class Hello(Message, frozen=True, kw_only=True, tag="hello"):
@@ -72,7 +76,7 @@ class Cancel(Message, frozen=True, kw_only=True, tag="cancel"):
 class CandidateInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One address where the sender may be reached."""
 
-    type: Literal["host", "srflx", "prflx", "mapped"]
+    type: CandidateType
     address: Annotated[str, msgspec.Meta(max_length=64)]
 
 
@@ -82,6 +86,7 @@ class Nat(msgspec.Struct, frozen=True, kw_only=True):
     mapping: Token = "unknown"
     filtering: Token = "unknown"
     allocation: Token = "unknown"
+    pooled: bool = False
 
 
 class Candidates(Message, frozen=True, kw_only=True, tag="candidates"):
@@ -96,6 +101,18 @@ class Candidates(Message, frozen=True, kw_only=True, tag="candidates"):
 
 class Opened(Message, frozen=True, kw_only=True, tag="opened"):
     """My NAT is open toward your candidates: checks may start."""
+
+
+class Searching(Message, frozen=True, kw_only=True, tag="searching"):
+    """My spare sockets are open toward you: find one.
+
+    `samples`: external ports that my NAT gave around theirs, in order. `step`: from
+    one to the next, where it counts.
+    """
+
+    sockets: Annotated[int, msgspec.Meta(ge=1, le=SEARCH_SPARES)]
+    samples: Annotated[tuple[Port, ...], msgspec.Meta(max_length=16)] = ()
+    step: Annotated[int, msgspec.Meta(ge=-1024, le=1024)] = 0
 
 
 class Quality(Message, frozen=True, kw_only=True, tag="quality"):
@@ -122,6 +139,7 @@ PeerMessage = (
     | Cancel
     | Candidates
     | Opened
+    | Searching
     | Quality
     | Goodbye
 )

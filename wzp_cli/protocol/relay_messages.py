@@ -24,6 +24,8 @@ __all__ = [
     "Published",
     "Refused",
     "RelayMessage",
+    "Reveal",
+    "Revealed",
     "Unpublish",
     "Welcome",
 ]
@@ -118,6 +120,22 @@ class Closed(Message, frozen=True, kw_only=True, tag="closed"):
     channel: ChannelId
 
 
+class Reveal(Message, frozen=True, kw_only=True, tag="reveal"):
+    """Tell the other side of the channel, named by my `send`, where you see me.
+
+    Now, and whenever that changes, as long as the channel lives.
+    """
+
+    channel: ChannelId
+
+
+class Revealed(Message, frozen=True, kw_only=True, tag="revealed"):
+    """There I see the other side of the channel, named by your `receive`."""
+
+    channel: ChannelId
+    address: Annotated[str, msgspec.Meta(max_length=64)]
+
+
 class ProbeMe(Message, frozen=True, kw_only=True, tag="probe_me"):
     """Send one STUN indication from the extra port `port` to my validated address."""
 
@@ -136,5 +154,7 @@ RelayMessage = (
     | Refused
     | Incoming
     | Closed
+    | Reveal
+    | Revealed
     | ProbeMe
 )

@@ -9,9 +9,14 @@ __all__ = ["ChannelRoute", "DirectRoute", "Route"]
 
 @dataclass(frozen=True, slots=True)
 class DirectRoute:
-    """Straight to a transport address."""
+    """Straight to a transport address.
+
+    Attributes:
+        spare: Through which spare socket of ours; 0 is the one socket.
+    """
 
     address: Address
+    spare: int = 0
 
     def __str__(self) -> str:
         return str(self.address)

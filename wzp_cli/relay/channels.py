@@ -71,6 +71,7 @@ class _Direction:
         "bytes_done_s",
         "packets",
         "packets_done_s",
+        "revealed",
         "sender",
         "source",
         "to",
@@ -80,6 +81,7 @@ class _Direction:
         self.sender, self.source, self.to = sender, source, to
         self.packets_done_s = self.bytes_done_s = now
         self.packets = self.bytes = 0
+        self.revealed = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -205,6 +207,24 @@ class ChannelTable:
         for channel in self._by_link.get(link, ()):
             self._directions[channel.send_id(link)].source = address
             self._directions[channel.send_id(channel.other(link))].to = address
+
+    def reveal(self, link: Link, send_id: bytes) -> Channel | None:
+        """Let the other side know from now on where `link` is.
+
+        Returns:
+            The channel in which it sends with this id; None: there is none, or the
+            other side knows already.
+        """
+        direction = self._directions.get(send_id)
+        if direction is None or direction.sender != link or direction.revealed:
+            return None
+        direction.revealed = True
+        return self._channels[send_id]
+
+    def revealing(self, link: Link) -> list[Channel]:
+        """Return the channels whose other side may know where `link` is."""
+        channels = self._by_link.get(link, ())
+        return [c for c in channels if self._directions[c.send_id(link)].revealed]
 
     def close(self, link: Link, send_id: bytes) -> Channel | None:
         """End the channel in which `link` sends with this id; None if there is none."""

@@ -151,6 +151,10 @@ class _Relay:
                 self._connect(message, stream)
             case relay.Closed(channel=send_id):
                 self._close(self.channels.close(link, bytes.fromhex(send_id)), link)
+            case relay.Reveal(channel=send_id):
+                channel = self.channels.reveal(link, bytes.fromhex(send_id))
+                if channel is not None:
+                    self._tell_where(channel, link)
             case relay.ProbeMe(port=port):
                 self._probe(link, port)
 
@@ -249,6 +253,16 @@ class _Relay:
         self._locate(link, address)
         self.channels.move(link, address)
         self._tell(link, relay.Observed(address=str(address)))
+        for channel in self.channels.revealing(link):
+            self._tell_where(channel, link)
+
+    def _tell_where(self, channel: Channel, link: Link) -> None:
+        """Tell the other side where `link` is seen; it has asked us to."""
+        other = channel.other(link)
+        assert isinstance(other, Link)
+        where = str(link.address)
+        channel_id = channel.send_id(link).hex()
+        self._tell(other, relay.Revealed(channel=channel_id, address=where))
 
     def _probe(self, link: Link, port: int) -> None:
         for reflector in self.reflectors:

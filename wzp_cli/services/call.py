@@ -84,14 +84,7 @@ async def call_identity(
             ringing,
             routes,
             began,
-            # After the ringing: by then the walk has ended, and we may have moved.
-            lambda: RoutePlan(
-                settings.direct,
-                registration.reflexive,
-                find_interfaces,
-                registration.nudge,
-                registration.opener_ttls,
-            ),
+            RoutePlan(settings.direct, find_interfaces, registration),
             settings,
             open_sound,
             open_codec,
@@ -115,10 +108,10 @@ async def call_address(
     """Call whoever listens at a bare address; no relay is needed. Raises as above."""
     began = endpoint.now()
     routes = [DirectRoute(address) for address in addresses]
-    plan = RoutePlan(settings.direct, None, find_interfaces)
+    plan = RoutePlan(settings.direct, find_interfaces)
     ringing = _Ringing(endpoint, target, settings.name, report)
     return await _call(
-        ringing, routes, began, lambda: plan, settings, open_sound, open_codec, report
+        ringing, routes, began, plan, settings, open_sound, open_codec, report
     )
 
 
@@ -126,7 +119,7 @@ async def _call(
     ringing: "_Ringing",
     routes: Sequence[ChannelRoute] | Sequence[DirectRoute],
     began: float,
-    plan: Callable[[], RoutePlan],
+    plan: RoutePlan,
     settings: CallSettings,
     open_sound: OpenSound,
     open_codec: OpenCodec,
@@ -149,7 +142,7 @@ async def _call(
     async with task_group() as group:
         group.create_task(ringing.withdraw(conversation, "answered-elsewhere"))
         return await talk(
-            endpoint, conversation, plan(), open_sound, codec, talk_settings, report
+            endpoint, conversation, plan, open_sound, codec, talk_settings, report
         )
 
 

@@ -233,11 +233,7 @@ class _Listener:
             self._finished.set()
 
     def _plan(self) -> RoutePlan:
-        direct, find = self.settings.direct, self.find_interfaces
-        if self.registration is None:
-            return RoutePlan(direct, None, find)
-        home = self.registration
-        return RoutePlan(direct, home.reflexive, find, home.nudge, home.opener_ttls)
+        return RoutePlan(self.settings.direct, self.find_interfaces, self.registration)
 
     async def _declined(
         self, conversation: Conversation, incoming: Incoming

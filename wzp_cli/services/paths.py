@@ -1,11 +1,16 @@
 """The direct upgrade: the shell around protocol/paths.py for one answered call."""
 
 import asyncio
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from wzp_cli.address import Address
-from wzp_cli.defaults import MAX_CANDIDATES, OPENER_TTLS_HOPS
+from wzp_cli.concurrency import task_group
+from wzp_cli.defaults import (
+    MAX_CANDIDATES,
+    OPENER_TTLS_HOPS,
+    SURROUNDINGS_INTERVAL_S,
+)
 from wzp_cli.endpoint.checks import CheckKey
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.events import (
@@ -18,11 +23,21 @@ from wzp_cli.events import (
     Report,
 )
 from wzp_cli.ports import FindInterfaces
-from wzp_cli.protocol.paths import Paths, RouteKind, State, Trial
-from wzp_cli.protocol.peer_messages import CandidateInfo, Candidates, Opened
+from wzp_cli.protocol.paths import Check, Paths, RouteKind, State, Trial
+from wzp_cli.protocol.peer_messages import (
+    CandidateInfo,
+    Candidates,
+    CandidateType,
+    Nat,
+    Opened,
+    Searching,
+)
 from wzp_cli.protocol.reach import Surroundings, is_public, may_check
 from wzp_cli.protocol.route import ChannelRoute, DirectRoute, Route
 from wzp_cli.services.conversation import Conversation
+from wzp_cli.services.measure import measure_nat
+from wzp_cli.services.registration import Registration
+from wzp_cli.services.search import Searcher, nat_of
 
 __all__ = ["RoutePlan", "RouteTaker"]
 
@@ -33,18 +48,29 @@ class RoutePlan:
 
     Attributes:
         direct: Offer and check direct routes at all; False is "always by relay".
-        reflexive: Our address as the relay sees it.
         find_interfaces: Lists own addresses.
-        opener_ttls: What opens our NAT without reaching the peer's.
-        nudge_relay: Called when the relay's route, or the one in use, is in doubt: our
-            address may be new, and the relay has to learn it.
+        home: Our relay; None in a call without one.
     """
 
     direct: bool
-    reflexive: Address | None
     find_interfaces: FindInterfaces
-    nudge_relay: Callable[[], None] = lambda: None
-    opener_ttls: tuple[int, ...] = OPENER_TTLS_HOPS
+    home: Registration | None = None
+
+    @property
+    def reflexive(self) -> Address | None:
+        """Our address as the relay sees it."""
+        return None if self.home is None else self.home.reflexive
+
+    @property
+    def opener_ttls(self) -> tuple[int, ...]:
+        """What opens our NAT without reaching the peer's."""
+        return OPENER_TTLS_HOPS if self.home is None else self.home.opener_ttls
+
+    def seen_at(self, route: Route) -> Address | None:
+        """Return where the relay sees the peer at the other end of a channel."""
+        if self.home is None or not isinstance(route, ChannelRoute):
+            return None
+        return self.home.seen_at(route)
 
 
 @dataclass
@@ -74,13 +100,17 @@ class RouteTaker:
             link.dialled, link.routes[0], self._began, self.plan.opener_ttls
         )
         self._wake = asyncio.Event()
-        self._refused: list[str] = []
-        self._named = 0
+        self._refused: dict[Address, str] = {}
+        self._named: dict[Address, CandidateType] = {}
         self._peer_direct = True
         self._told: dict[Route, State] = {}
+        self._offered: list[CandidateInfo] | None = None
+        self._nat: Nat | None = None
         self._surroundings = self._look_around()
-        self._peer_reflexive = self._where_the_peer_is()
+        self._searcher = self._make_searcher()
         link.on_stray = self._strayed
+        if self.plan.home is not None:
+            self.plan.home.watchers.add(self._relay_told)
         self._report_selected("the call began here")
 
     @property
@@ -105,50 +135,52 @@ class RouteTaker:
         return None if rtt_s is None else rtt_s * 1000
 
     def offer(self) -> None:
-        """Tell the peer our candidates and the key to check them with."""
+        """Tell the peer our candidates and the key to check them with.
+
+        Again, whenever they have changed or more is known of our NAT.
+        """
         own = self._own_candidates() if self.plan.direct else []
         for candidate in own:
-            self.report(
-                Candidate(side="local", type=candidate.type, address=candidate.address)
-            )
+            if self._offered is None or candidate not in self._offered:
+                self.report(
+                    Candidate(
+                        side="local", type=candidate.type, address=candidate.address
+                    )
+                )
+        if self._offered is None:
+            self._reveal()
+        self._offered = own
         key = self._session.local
         self.conversation.try_to_say(
-            Candidates(ufrag=key.ufrag, pwd=key.password, list=own)
+            Candidates(ufrag=key.ufrag, pwd=key.password, list=own, nat=self._nat)
         )
 
-    def take(self, message: Candidates) -> None:
-        """Take the peer's candidates; those that may be checked are."""
-        now = self.endpoint.now()
-        self._session.remote = CheckKey(message.ufrag, message.pwd)
-        self._peer_direct = bool(message.list)
-        if self.plan.direct:
-            self._paths.add(self._allowed(message), now)
-        self._wake.set()
-
-    def peer_opened(self) -> None:
-        """The peer said that its NAT is open."""
-        self._paths.peer_opened(self.endpoint.now())
+    def take(self, message: Candidates | Opened | Searching) -> None:
+        """Take what the peer says of its routes."""
+        match message:
+            case Candidates():
+                self._take_candidates(message)
+            case Opened():
+                self._paths.peer_opened(self.endpoint.now())
+            case Searching():
+                self._searcher.take(message)
         self._wake.set()
 
     async def run(self) -> None:
-        """Check, probe and move the link, until cancelled."""
-        while True:
-            self._wake.clear()
-            if self._session.remote is not None:
-                self._poll()
-                due = self._paths.due
-            else:
-                due = None
-            try:
-                async with asyncio.timeout_at(due):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
+        """Check, probe, search and move the link, until cancelled."""
+        async with task_group() as group:
+            group.create_task(self._check())
+            if self.plan.direct:
+                group.create_task(self._search())
+                group.create_task(self._watch_surroundings())
 
     def close(self) -> None:
         """Answer no more checks."""
         self.endpoint.close_checks(self._session)
+        self._searcher.close()
         self.conversation.link.on_stray = None
+        if self.plan.home is not None:
+            self.plan.home.watchers.discard(self._relay_told)
 
     @property
     def why_not_direct(self) -> str | None:
@@ -159,24 +191,119 @@ class RouteTaker:
             return "this side keeps to the relay"
         if not self._peer_direct:
             return "the peer keeps to the relay"
+        return "; ".join(filter(None, (self._searcher.reason, self._what_was_tried())))
+
+    def _what_was_tried(self) -> str:
         tried = [t for t in self._paths.trials.values() if not t.is_relay]
         if tried:
             elapsed_s = self.endpoint.now() - self._began
             addresses = ", ".join(str(trial.route) for trial in tried)
             return f"no answer from {addresses} in {elapsed_s:.1f} s"
         if self._refused:
-            return f"no address to try: {'; '.join(self._refused)}"
+            refused = (f"{where} is a {why}" for where, why in self._refused.items())
+            return f"no address to try: {'; '.join(refused)}"
         return "the peer named no address"
 
     # -- inside
 
+    async def _check(self) -> None:
+        while True:
+            self._wake.clear()
+            due: float | None = None
+            if self._session.remote is not None:
+                self._poll()
+                due = self._paths.due
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(due):
+                    await self._wake.wait()
+
+    async def _search(self) -> None:
+        """Measure, tell the peer what we know, and do our part of the search."""
+        home = self.plan.home
+        if home is None or not home.is_up:
+            return
+        port = self.endpoint.local.port
+        own = [Address(host, port) for host in self._surroundings.hosts]
+        ours = await measure_nat(self.endpoint, home.address, home.extra_ports, own)
+        self._nat = nat_of(ours.facts)
+        self.offer()
+        await self._searcher.run(ours)
+
+    async def _watch_surroundings(self) -> None:
+        """Offer what is new when this machine changes its network."""
+        while True:
+            await asyncio.sleep(SURROUNDINGS_INTERVAL_S)
+            now = self._look_around()
+            if now.hosts != self._surroundings.hosts:
+                self._surroundings = now
+                self._nudge()
+                self._moved()
+
+    def _relay_told(self) -> None:
+        """Our address from outside, or the peer's, has changed."""
+        self._surroundings = self._look_around()
+        self._moved()
+        self._searcher.look()
+
+    def _moved(self) -> None:
+        """Say where we are now, and look again at where the peer says it is."""
+        if not self.plan.direct or self._offered is None:
+            return
+        if self._own_candidates() != self._offered:
+            self.offer()
+        self._paths.add(self._allowed(), self.endpoint.now())
+        self._wake.set()
+
+    def _nudge(self) -> None:
+        if self.plan.home is not None:
+            self.plan.home.nudge()
+
+    def _reveal(self) -> None:
+        """Let the relay confirm to the peer where we are."""
+        first = self._paths.first
+        home = self.plan.home
+        if self.plan.direct and home is not None and isinstance(first, ChannelRoute):
+            home.reveal(first)
+
+    def _make_searcher(self) -> Searcher:
+        home, link = self.plan.home, self.conversation.link
+        return Searcher(
+            self.endpoint,
+            self._session,
+            self._paths,
+            self.conversation.try_to_say,
+            self.report,
+            home.address if home is not None and home.is_up else None,
+            self.plan.opener_ttls,
+            self._confirmed,
+            lambda: link.smoothed_rtt_s,
+        )
+
+    def _confirmed(self) -> Address | None:
+        """Return the peer's address that both it and the relay name, if they do."""
+        seen = self.plan.seen_at(self._paths.first)
+        if seen is None or seen.is_v6 or self._why_not(seen) is not None:
+            return None
+        named = [each for each in self._named if each.host == seen.host]
+        return seen if seen in named else next(iter(named), None)
+
     def _poll(self) -> None:
         now = self.endpoint.now()
         for check in self._paths.poll(now):
-            self._session.send(check.route, ttl=check.ttl, nominates=check.nominates)
+            if self._may_send(check, now):
+                self._session.send(
+                    check.route, ttl=check.ttl, nominates=check.nominates
+                )
         if self._paths.tell_opened():
             self.conversation.try_to_say(Opened())
         self._settle()
+
+    def _may_send(self, check: Check, now: float) -> bool:
+        """Whether the process may still send to a host that has not answered."""
+        trial = self._paths.trials[check.route]
+        if isinstance(check.route, ChannelRoute) or trial.answered_at is not None:
+            return True
+        return self.endpoint.spray.take_check(check.route.address.host, now)
 
     def _settle(self) -> None:
         """Move the link where the rules say, and report what changed."""
@@ -185,6 +312,7 @@ class RouteTaker:
         if self._paths.sending != link.routes:
             link.use_routes(self._paths.sending)
         self._report_trials()
+        self._searcher.look()
         if before != (self._paths.selected,):
             self._report_selected(self._reason(before))
 
@@ -213,18 +341,21 @@ class RouteTaker:
         return self.plan.direct and self._why_not(route.address) is None
 
     def _why_not(self, address: Address) -> str | None:
-        return may_check(address, self._surroundings, self._peer_reflexive)
+        return may_check(address, self._surroundings, self._where_the_peer_is())
 
     def _where_the_peer_is(self) -> str | None:
-        """Return the peer's host as far as we know it ourselves.
+        """Return the peer's host as far as it is no word of the peer's.
 
-        What the peer says of itself would let it point us at private addresses. So
-        with a relay outside it is not known, and private candidates have to be of our
-        own networks; a relay on this machine has its clients here.
+        What the peer says of itself would let it point us at private addresses. Until
+        the relay has told, private candidates have to be of our own networks; a relay
+        on this machine has its clients here.
         """
-        first = self.conversation.link.routes[0]
+        first = self._paths.first
         if isinstance(first, DirectRoute):
             return first.address.host
+        seen = self.plan.seen_at(first)
+        if seen is not None:
+            return seen.host
         return first.relay.host if first.relay.ip.is_loopback else None
 
     def _look_around(self) -> Surroundings:
@@ -245,27 +376,43 @@ class RouteTaker:
             found.insert(0, CandidateInfo(type="srflx", address=str(reflexive)))
         return found[:MAX_CANDIDATES]
 
-    def _allowed(self, message: Candidates) -> list[tuple[Route, RouteKind]]:
-        allowed: list[tuple[Route, RouteKind]] = []
+    def _take_candidates(self, message: Candidates) -> None:
+        self._session.remote = CheckKey(message.ufrag, message.pwd)
+        self._peer_direct = bool(message.list)
+        if not self.plan.direct:
+            return
         for candidate in message.list:
-            if self._named >= 2 * MAX_CANDIDATES:  # a peer may name more for ever
-                break
-            try:
-                address = Address.parse(candidate.address)
-            except ValueError:
-                continue
-            self._named += 1
+            self._note(candidate)
+        self._paths.add(self._allowed(), self.endpoint.now())
+        if message.nat is not None:
+            self._searcher.take_facts(message.nat)
+        self._searcher.look()
+
+    def _note(self, candidate: CandidateInfo) -> None:
+        """Keep what the peer names, up to a limit: it may name more for ever."""
+        try:
+            address = Address.parse(candidate.address)
+        except ValueError:
+            return
+        if len(self._named) < 2 * MAX_CANDIDATES and address not in self._named:
+            self._named[address] = candidate.type
             self.report(
                 Candidate(side="remote", type=candidate.type, address=str(address))
             )
+
+    def _allowed(self) -> list[tuple[Route, RouteKind]]:
+        """Return what the peer has named and we may check, as far as we know now."""
+        allowed: list[tuple[Route, RouteKind]] = []
+        self._refused.clear()
+        for address, kind in self._named.items():
             why_not = self._why_not(address)
-            if why_not is None:
-                kind: RouteKind = candidate.type
-                if kind == "host" and is_public(address.host):
-                    kind = "srflx"  # perhaps behind a firewall: opened like a NAT
-                allowed.append((DirectRoute(address), kind))
+            if why_not is not None:
+                self._refused[address] = why_not
+            elif kind == "host" and is_public(address.host):
+                # Perhaps behind a firewall: opened like a NAT.
+                allowed.append((DirectRoute(address), "srflx"))
             else:
-                self._refused.append(f"{address} is a {why_not}")
+                allowed.append((DirectRoute(address), kind))
         return allowed
 
     # -- reporting
@@ -295,7 +442,7 @@ class RouteTaker:
             if trial.state in (State.DOUBTED, State.FAILED) and (
                 trial.is_relay or route == self._paths.selected
             ):
-                self.plan.nudge_relay()
+                self._nudge()
             if route != self._paths.first:
                 self._report_trial(trial)
 

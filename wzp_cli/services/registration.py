@@ -4,7 +4,7 @@ import asyncio
 import random
 import secrets
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -44,6 +44,7 @@ from wzp_cli.protocol import relay_messages as relay
 from wzp_cli.protocol.identity import Identity
 from wzp_cli.protocol.reach import first_public_hop
 from wzp_cli.protocol.route import ChannelRoute
+from wzp_cli.protocol.signal import Message
 from wzp_cli.protocol.text import clean
 
 __all__ = ["Registration", "register"]
@@ -68,6 +69,7 @@ class Registration:
         reflexive: Our address as the relay sees it (None before the first welcome).
         extra_ports: The relay's other ports that answer STUN.
         opener_ttls: What opens our NAT and dies before the peer's.
+        watchers: Each is called after `reflexive`, or what `seen_at` tells, changed.
     """
 
     def __init__(
@@ -83,7 +85,9 @@ class Registration:
         self.reflexive: Address | None = None
         self.extra_ports: tuple[int, ...] = ()
         self.opener_ttls: tuple[int, ...] = OPENER_TTLS_HOPS
-        self._in_use: set[ChannelRoute] = set()
+        self.watchers: set[Callable[[], None]] = set()
+        self._in_use: dict[bytes, ChannelRoute] = {}
+        self._seen_at: dict[ChannelRoute, Address] = {}
         self._endpoint = endpoint
         self._pins = pins
         self._report = report
@@ -126,7 +130,7 @@ class Registration:
         announced = self._announced.pop(route.receive_id, None)
         if announced is None:
             return None
-        self._in_use.add(route)
+        self._in_use[route.receive_id] = route
         return announced[1]
 
     async def connect(self, target: Identity) -> list[ChannelRoute]:
@@ -155,7 +159,7 @@ class Registration:
         routes = [_route(session.address, device.channel) for device in devices]
         for route in routes:
             self._endpoint.open_channel(route, admits=False)
-        self._in_use.update(routes)
+        self._in_use.update((route.receive_id, route) for route in routes)
         return routes
 
     def nudge(self) -> None:
@@ -165,12 +169,27 @@ class Registration:
 
     def close_channel(self, route: ChannelRoute) -> None:
         """Give a channel back."""
-        self._in_use.discard(route)
+        self._in_use.pop(route.receive_id, None)
+        self._seen_at.pop(route, None)
         self._endpoint.close_channel(route)
         self._announced.pop(route.receive_id, None)
+        self._try_to_say(relay.Closed(channel=route.send_id.hex()))
+
+    def reveal(self, route: ChannelRoute) -> None:
+        """Have the relay tell the peer at the channel's other end where it sees us."""
+        self._try_to_say(relay.Reveal(channel=route.send_id.hex()))
+
+    def seen_at(self, route: ChannelRoute) -> Address | None:
+        """Return where the relay sees the peer at the other end of a channel in use.
+
+        None: the peer has not let it tell us.
+        """
+        return self._seen_at.get(route)
+
+    def _try_to_say(self, message: Message) -> None:
         if self.is_up and self._session is not None:
             with suppress(ConnectionLost):
-                self._session.stream.send(relay.Closed(channel=route.send_id.hex()))
+                self._session.stream.send(message)
 
     # -- made and kept
 
@@ -346,6 +365,8 @@ class Registration:
                 self._answer(request, devices)
             case relay.Refused(request=request, reason=reason):
                 self._refuse(request, reason)
+            case relay.Revealed(channel=channel, address=seen):
+                self._note_peer(bytes.fromhex(channel), seen)
             case relay.Closed(channel=channel):
                 self._forget(bytes.fromhex(channel))
 
@@ -360,6 +381,19 @@ class Registration:
             self._report(
                 Reflexive(address=str(address), via=str(self.relay), changed=changed)
             )
+            self._tell_watchers()
+
+    def _note_peer(self, receive_id: bytes, seen: str) -> None:
+        route = self._in_use.get(receive_id)
+        if route is None:
+            return
+        with suppress(ValueError):
+            self._seen_at[route] = Address.parse(seen)
+            self._tell_watchers()
+
+    def _tell_watchers(self) -> None:
+        for watcher in tuple(self.watchers):
+            watcher()
 
     def _announce(self, message: relay.Incoming, address: Address) -> None:
         try:

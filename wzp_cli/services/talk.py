@@ -26,6 +26,7 @@ from wzp_cli.protocol.peer_messages import (
     Goodbye,
     Opened,
     Quality,
+    Searching,
 )
 from wzp_cli.protocol.text import clean
 from wzp_cli.services.conversation import Conversation
@@ -175,10 +176,8 @@ class _Call:
         try:
             while True:
                 match await self.conversation.heard():
-                    case Candidates() as candidates:
-                        self.routes.take(candidates)
-                    case Opened():
-                        self.routes.peer_opened()
+                    case (Candidates() | Opened() | Searching()) as message:
+                        self.routes.take(message)
                     case Goodbye(reason=reason) | Cancel(reason=reason):
                         self._end("peer", clean(reason))
         except RemoteProtocolError as error:

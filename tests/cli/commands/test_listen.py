@@ -28,7 +28,8 @@ def knows(user: User, other: User, name: str, relay: str | None = None) -> None:
 
 def names(program: Program) -> list[str]:
     """The order of events, without those that come when they will."""
-    often = {"stats", "candidate", "path.tried", "path.changed", "reflexive"}
+    often = {"stats", "candidate", "path.planned", "path.tried", "path.changed"}
+    often.add("reflexive")
     events = [event["event"] for event in program.events]
     return [name for name in events if name not in often]
 

@@ -40,6 +40,49 @@ SAID = [
         "Now talking directly with r:1, round trip 41 ms: better.",
     ),
     (
+        events.PathPlanned(
+            strategy="relay",
+            mapping="x",
+            peer_mapping="y",
+            elapsed_ms=9.0,
+            reason="both roll dice",
+        ),
+        "No direct path can be found, the relay is used: both roll dice.",
+    ),
+    (
+        events.PathPlanned(
+            strategy="search", mapping="x", peer_mapping="y", elapsed_ms=9.0
+        ),
+        "Searching for a direct path; that takes up to 12 s.",
+    ),
+    (
+        events.PathPlanned(
+            strategy="prediction", mapping="x", peer_mapping="y", elapsed_ms=9.0
+        ),
+        "Searching for a direct path, by predicting ports.",
+    ),
+    (
+        events.PathSearched(
+            strategy="search",
+            side="probes",
+            packets=217,
+            found=True,
+            elapsed_ms=2210.0,
+        ),
+        "The search has found a direct path (217 packets, 2.2 s).",
+    ),
+    (
+        events.PathSearched(
+            strategy="search",
+            side="probes",
+            packets=0,
+            found=False,
+            elapsed_ms=0.0,
+            reason="another search was under way",
+        ),
+        "The search has found no direct path: another search was under way.",
+    ),
+    (
         events.PathSelected(path="relay", remote="r:1"),
         "Talking through relay r:1.",
     ),

@@ -127,6 +127,25 @@ def _path_tried(event: events.PathTried) -> str:
     return f"Tried {event.address} {event.checks} times: {why}."
 
 
+def _path_planned(event: events.PathPlanned) -> str | None:
+    match event.strategy:
+        case "relay":
+            return f"No direct path can be found, the relay is used: {event.reason}."
+        case "checks":
+            return None  # the usual way; how it ends is told
+        case "search":
+            return "Searching for a direct path; that takes up to 12 s."
+        case _:
+            return "Searching for a direct path, by predicting ports."
+
+
+def _path_searched(event: events.PathSearched) -> str:
+    took = f"{event.packets} packets, {event.elapsed_ms / 1000:.1f} s"
+    if event.found:
+        return f"The search has found a direct path ({took})."
+    return f"The search has found no direct path: {event.reason or took}."
+
+
 def _path_selected(event: events.PathSelected) -> str:
     return f"Talking {_way(event.path, event.remote)}{_rtt(event.rtt_ms)}."
 
@@ -183,7 +202,7 @@ def _rtt(rtt_ms: float | None) -> str:
 
 
 _DETAILS = (events.MediaStarted, events.PathTried)
-_SENTENCES: dict[type[events.Event], Callable[[Any], str]] = {
+_SENTENCES: dict[type[events.Event], Callable[[Any], str | None]] = {
     events.Answered: _answered,
     events.Bound: _bound,
     events.Failed: _failed,
@@ -191,6 +210,8 @@ _SENTENCES: dict[type[events.Event], Callable[[Any], str]] = {
     events.Incoming: _incoming,
     events.MediaStarted: _media_started,
     events.PathChanged: _path_changed,
+    events.PathPlanned: _path_planned,
+    events.PathSearched: _path_searched,
     events.PathSelected: _path_selected,
     events.PathTried: _path_tried,
     events.Ready: _ready,
