@@ -1,6 +1,5 @@
 """What `traverse` runs: pairs of NATs, and one call between fresh processes."""
 
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -107,7 +106,7 @@ def _watch(caller: Program) -> None:
         if settled and "media.started" in names:
             told_at = told_at or time.monotonic()
             if time.monotonic() > told_at + 0.3:
-                caller.send(signal.SIGINT)
+                caller.terminate()  # a shell's background jobs ignore SIGINT
                 return
 
 
