@@ -93,6 +93,8 @@ __all__ = [
     "PCMU_CONCEAL_FRAMES",
     "PCMU_PAYLOAD_TYPE",
     "PEER_KEEPALIVE_S",
+    "PING_INTERVAL_S",
+    "PING_SERVED_S",
     "PIPE_BUFFER_BYTES",
     "PIPE_FLUSH_MAX_S",
     "PIPE_QUEUE_FRAMES",
@@ -100,6 +102,7 @@ __all__ = [
     "PREDICTION_PAUSE_S",
     "PREDICTION_REACH_PORTS",
     "PREDICTION_SPARES",
+    "PROBE_ONLY_PINGS",
     "QUIC_MAX_DATAGRAM_FRAME_BYTES",
     "QUIC_MIN_INITIAL_BYTES",
     "QUIC_MIN_INITIAL_DCID_BYTES",
@@ -693,3 +696,12 @@ SPRAY_MAX_HOSTS: Final = 4096
 
 SURROUNDINGS_INTERVAL_S: Final = 2.0
 """Pause between looks at our own interfaces in a call. Source: ours."""
+
+PING_INTERVAL_S: Final = 1.0
+"""Pause between pings, and how long an answer counts. Source: ours; as ping does."""
+
+PING_SERVED_S: Final = 60.0
+"""How long a listener lets one peer ping it. Source: ours; three searches."""
+
+PROBE_ONLY_PINGS: Final = 16
+"""Seconds that `call --probe-only` looks for a direct path. Source: ours; a search."""

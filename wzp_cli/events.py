@@ -29,6 +29,8 @@ __all__ = [
     "PathSelected",
     "PathSpan",
     "PathTried",
+    "Pinged",
+    "Pings",
     "Ready",
     "Reflexive",
     "Registered",
@@ -114,6 +116,15 @@ class Candidate(Event, tag="candidate", frozen=True, kw_only=True):
     side: Literal["local", "remote"]
     type: CandidateType
     address: str
+
+
+class Pinged(Event, tag="ping", frozen=True, kw_only=True):
+    """One ping; `rtt_ms` is None where no answer came within a second."""
+
+    number: int
+    path: PathName
+    remote: str
+    rtt_ms: float | None
 
 
 class PathTried(Event, tag="path.tried", frozen=True, kw_only=True):
@@ -251,6 +262,16 @@ class Frames(msgspec.Struct, frozen=True, kw_only=True):
     late: int
 
 
+class Pings(msgspec.Struct, frozen=True, kw_only=True):
+    """Pings sent and answered, and their round trips."""
+
+    sent: int
+    answered: int
+    min_ms: float | None
+    median_ms: float | None
+    max_ms: float | None
+
+
 class Ended(Event, tag="end", frozen=True, kw_only=True):
     """Always the last event. The call's fields are None where there was no call."""
 
@@ -269,6 +290,7 @@ class Ended(Event, tag="end", frozen=True, kw_only=True):
     jitter_ms: float | None = None
     buffer_ms: float | None = None
     mos_est: float | None = None
+    pings: Pings | None = None
 
 
 Report = Callable[[Event], None]

@@ -18,6 +18,8 @@ from wzp_cli.protocol.peer_messages import (
     Offer,
     Opened,
     PeerMessage,
+    Probe,
+    ProbeTaken,
     Quality,
     Ringing,
     Searching,
@@ -71,6 +73,11 @@ FAMILY = MessageFamily(
         (
             Searching(sockets=16, samples=(40001, 40018), step=1),
             '{"type":"searching","sockets":16,"samples":[40001,40018],"step":1}',
+        ),
+        (Probe(call="c1"), '{"type":"probe","call":"c1"}'),
+        (
+            ProbeTaken(call="c1", direct=True),
+            '{"type":"probe_taken","call":"c1","direct":true}',
         ),
         (Searching(sockets=256), '{"type":"searching","sockets":256}'),
         (

@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, str] = {
     "register": "wzp_cli.cli.commands.register",
     "listen": "wzp_cli.cli.commands.listen",
     "call": "wzp_cli.cli.commands.call",
+    "ping": "wzp_cli.cli.commands.ping",
     "relay": "wzp_cli.cli.commands.relay",
     "id": "wzp_cli.cli.commands.id",
 }

@@ -1,6 +1,7 @@
 """Where the house is put together: the endpoint opened, adapters given to services."""
 
 import asyncio
+import statistics
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -25,10 +26,11 @@ from wzp_cli.errors import (
     RequirementNotMet,
     UsageError,
 )
-from wzp_cli.events import Bound, Ended, Hello, Warned
+from wzp_cli.events import Bound, Ended, Hello, Pings, Warned
 from wzp_cli.ports import OpenSound
 from wzp_cli.protocol.identity import Identity
 from wzp_cli.protocol.ticket import Ticket
+from wzp_cli.services.ping import PingOutcome
 from wzp_cli.services.registration import Registration, register
 from wzp_cli.services.talk import CallOutcome
 
@@ -42,6 +44,7 @@ __all__ = [
     "find_peer",
     "keep_open",
     "own_state",
+    "pinged",
     "registered",
     "required_path",
     "sound_opener",
@@ -250,6 +253,30 @@ def ended(outcome: CallOutcome) -> Ended:
     )
 
 
+def pinged(outcome: PingOutcome) -> Ended:
+    """Return what a ping found as the last event of the command."""
+    rtts_ms = outcome.rtts_ms
+    return Ended(
+        ok=True,
+        exit=0,
+        path=outcome.path,
+        paths=outcome.paths,
+        setup_ms=outcome.setup_ms,
+        time_to_direct_ms=outcome.time_to_direct_ms,
+        why_not_direct=outcome.why_not_direct,
+        remote=outcome.remote,
+        peer=outcome.peer,
+        rtt_ms=rtts_ms[-1] if rtts_ms else None,
+        pings=Pings(
+            sent=outcome.sent,
+            answered=len(rtts_ms),
+            min_ms=min(rtts_ms, default=None),
+            median_ms=round(statistics.median(rtts_ms), 1) if rtts_ms else None,
+            max_ms=max(rtts_ms, default=None),
+        ),
+    )
+
+
 def connection_kept(outcome: CallOutcome | None) -> None:
     """Check that somebody ended the call.
 
@@ -261,16 +288,16 @@ def connection_kept(outcome: CallOutcome | None) -> None:
 
 
 def required_path(
-    outcome: CallOutcome | None, require: Literal["direct"] | None
+    outcome: CallOutcome | PingOutcome | None, require: Literal["direct"] | None
 ) -> None:
     """Check --require.
 
     Raises:
-        RequirementNotMet: The call never went direct.
+        RequirementNotMet: The call, or the ping, never went direct.
     """
     if require == "direct" and outcome and outcome.time_to_direct_ms is None:
-        raise RequirementNotMet(f"the call stayed on the relay: {_why(outcome)}")
+        raise RequirementNotMet(f"it stayed on the relay: {_why(outcome)}")
 
 
-def _why(outcome: CallOutcome) -> str:
+def _why(outcome: CallOutcome | PingOutcome) -> str:
     return outcome.why_not_direct or "the reason is not known"

@@ -20,6 +20,8 @@ __all__ = [
     "Offer",
     "Opened",
     "PeerMessage",
+    "Probe",
+    "ProbeTaken",
     "Quality",
     "Ringing",
     "Searching",
@@ -115,6 +117,19 @@ class Searching(Message, frozen=True, kw_only=True, tag="searching"):
     step: Annotated[int, msgspec.Meta(ge=-1024, le=1024)] = 0
 
 
+class Probe(Message, frozen=True, kw_only=True, tag="probe"):
+    """In place of an offer: let me find a path to you; nobody is asked."""
+
+    call: Token
+
+
+class ProbeTaken(Message, frozen=True, kw_only=True, tag="probe_taken"):
+    """Go on. `direct`: I let you look for a direct path."""
+
+    call: Token
+    direct: bool
+
+
 class Quality(Message, frozen=True, kw_only=True, tag="quality"):
     """How the other side's sound arrives here, over the last second."""
 
@@ -140,6 +155,8 @@ PeerMessage = (
     | Candidates
     | Opened
     | Searching
+    | Probe
+    | ProbeTaken
     | Quality
     | Goodbye
 )

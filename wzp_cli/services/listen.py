@@ -31,6 +31,7 @@ from wzp_cli.protocol.route import ChannelRoute, Route
 from wzp_cli.protocol.text import clean
 from wzp_cli.services.conversation import Conversation, greet
 from wzp_cli.services.paths import RoutePlan
+from wzp_cli.services.ping import take_probe
 from wzp_cli.services.registration import Registration
 from wzp_cli.services.talk import CallOutcome, TalkSettings, talk
 
@@ -151,6 +152,9 @@ class _Listener:
             self._check_announced(link)
             conversation = await greet(link, self.settings.name)
             offer = await self._offer(conversation)
+            if isinstance(offer, peer.Probe):
+                await self._take_probe(conversation, offer)
+                return
         except WzpError as error:
             self.report(Warned(code=error.code, message=f"a call failed: {error}"))
             return
@@ -179,16 +183,25 @@ class _Listener:
             link.refuse("not who the relay announced")
             raise WrongPeer(f"announced as {announced}, proved {link.identity}")
 
-    async def _offer(self, conversation: Conversation) -> peer.Offer:
+    async def _offer(self, conversation: Conversation) -> peer.Offer | peer.Probe:
         try:
             async with asyncio.timeout(HELLO_TIMEOUT_S):
                 message = await conversation.heard()
         except TimeoutError:
             message = None
-        if not isinstance(message, peer.Offer):
+        if not isinstance(message, peer.Offer | peer.Probe):
             await conversation.leave()
             raise RemoteProtocolError("no offer after the hello")
         return message
+
+    async def _take_probe(self, conversation: Conversation, probe: peer.Probe) -> None:
+        """Be pinged. Addresses are for contacts, or where everybody is let in."""
+        everybody = self.settings.auto_answer == "all"
+        known = everybody or self.settings.is_contact(conversation.peer)
+        plan = RoutePlan(
+            self.settings.direct and known, self.find_interfaces, self.registration
+        )
+        await take_probe(self.endpoint, conversation, plan, probe)
 
     async def _ring(self, conversation: Conversation, offer: peer.Offer) -> None:
         codec, notice = self.open_codec(None)

@@ -96,6 +96,14 @@ SAID = [
         ),
         "Tried r:1 9 times: timeout.",
     ),
+    (
+        events.Pinged(number=1, path="direct", remote="r:1", rtt_ms=41.2),
+        "Ping 1: 41 ms directly with r:1.",
+    ),
+    (
+        events.Pinged(number=2, path="relay", remote="r:1", rtt_ms=None),
+        "Ping 2: no answer (through relay r:1).",
+    ),
     (events.Ready(id="wzp1me", ticket="wzp:wzp1me"), "Ready for calls."),
     (
         events.Ready(id="wzp1me", ticket="wzp:wzp1me?relay=r:1&sig=x"),

@@ -13,6 +13,7 @@ from wzp_cli.cli.options import (
     RequireOption,
     RingTimeoutOption,
 )
+from wzp_cli.defaults import PROBE_ONLY_PINGS
 from wzp_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,9 +45,13 @@ async def call(
     duration: DurationOption = None,
     ring_timeout: RingTimeoutOption = None,
     require: RequireOption = None,
+    probe_only: Annotated[
+        bool, typer.Option("--probe-only", help="Find a path, ring nobody, no sound.")
+    ] = False,
 ) -> Outcome | None:
     """Call PEER: over the relay at once, directly as soon as the NATs are open."""
     from wzp_cli.cli import compose
+    from wzp_cli.cli.commands.ping import probe
     from wzp_cli.cli.settings import ring_timeout_s
     from wzp_cli.services.call import CallSettings
 
@@ -57,6 +62,9 @@ async def call(
         error = UsageError("that is your own identity")
         error.add_note("To try it on one machine, be two: --state-dir /tmp/other.")
         raise error
+    if probe_only:
+        await probe(session, peer, relay, require, PROBE_ONLY_PINGS, until_direct=True)
+        return None
     words = compose.SoundWords.choose(session, source, sink)
     call_settings = CallSettings(
         name=settings.said.name or "",

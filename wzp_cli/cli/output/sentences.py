@@ -120,6 +120,13 @@ def _answered(event: events.Answered) -> str:
     return f"{_short(event.peer)} answered{took}."
 
 
+def _pinged(event: events.Pinged) -> str:
+    if event.rtt_ms is None:
+        return f"Ping {event.number}: no answer ({_way(event.path, event.remote)})."
+    way = _way(event.path, event.remote)
+    return f"Ping {event.number}: {event.rtt_ms:.0f} ms {way}."
+
+
 def _path_tried(event: events.PathTried) -> str:
     if event.answered:
         return f"Tried {event.address}: an answer after {event.elapsed_ms:.0f} ms."
@@ -214,6 +221,7 @@ _SENTENCES: dict[type[events.Event], Callable[[Any], str | None]] = {
     events.PathSearched: _path_searched,
     events.PathSelected: _path_selected,
     events.PathTried: _path_tried,
+    events.Pinged: _pinged,
     events.Ready: _ready,
     events.Reflexive: _reflexive,
     events.Registered: _registered,

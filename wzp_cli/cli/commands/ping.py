@@ -1,0 +1,108 @@
+"""`wzp ping`: is there a direct path to somebody, and how long does it take?"""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from wzp_cli.cli.command import Outcome, Session, command, command_app
+from wzp_cli.cli.options import RelayOption, RequireOption
+from wzp_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from wzp_cli.services.ping import PingOutcome, PingSettings
+
+__all__ = ["app", "ping", "probe"]
+
+app = command_app()
+
+
+@command(app, "ping", stream=True)
+async def ping(
+    session: Session,
+    peer: Annotated[
+        str,
+        typer.Argument(
+            metavar="PEER", help="Contact, identity, wzp: ticket, or host:port."
+        ),
+    ],
+    relay: RelayOption = None,
+    count: Annotated[
+        int, typer.Option("--count", "-c", min=1, help="Pings, one each second.")
+    ] = 10,
+    until_direct: Annotated[
+        bool, typer.Option("--until-direct", help="Stop when the path is direct.")
+    ] = False,
+    require: RequireOption = None,
+) -> Outcome | None:
+    """Ping PEER without ringing: over the relay, and directly where there is a way."""
+    await probe(session, peer, relay, require, count, until_direct=until_direct)
+    return None
+
+
+async def probe(
+    session: Session,
+    peer: str,
+    relay: RelayOption,
+    require: RequireOption,
+    count: int,
+    *,
+    until_direct: bool,
+) -> None:
+    """Ping whom the words name, and report what came of it.
+
+    Raises:
+        UsageError: They name nobody, or ourselves.
+        RequirementNotMet: `require` says direct, and it never was.
+    """
+    from wzp_cli.cli import compose
+    from wzp_cli.services.ping import PingSettings
+
+    said = session.settings.said
+    how = PingSettings(
+        name=said.name or "",
+        direct=said.privacy != "always-relay",
+        count=count,
+        until_direct=until_direct,
+    )
+    outcome = await _probe(session, peer, relay, how)
+    session.report(compose.pinged(outcome))
+    compose.required_path(outcome, require)
+
+
+async def _probe(
+    session: Session, peer: str, relay: RelayOption, how: "PingSettings"
+) -> "PingOutcome":
+    from wzp_cli.cli import compose
+    from wzp_cli.services.ping import ping_address, ping_identity
+
+    settings = session.settings.with_servers(relay=relay)
+    state = compose.own_state(session)
+    target = compose.find_peer(peer, state)
+    if target.identity == state.keypair.identity:
+        raise UsageError("that is your own identity")
+    async with compose.endpoint_of(session, state) as endpoint:
+        addresses = list(target.addresses)
+        if target.direct is not None:
+            addresses = await endpoint.resolve(target.direct)
+        if target.identity is None or (addresses and not target.relay):
+            return await ping_address(
+                endpoint,
+                addresses,
+                target.identity,
+                how,
+                compose.find_interfaces,
+                session.report,
+            )
+        # Where the peer says it is; but the flag is the last word.
+        relays = settings.relays if relay or not target.relay else (target.relay,)
+        async with compose.registered(
+            session, state, endpoint, relays, publishes=False
+        ) as registration:
+            return await ping_identity(
+                endpoint,
+                registration,
+                target.identity,
+                how,
+                compose.find_interfaces,
+                session.report,
+            )
