@@ -1,8 +1,10 @@
 """What openers and checks alone don't connect, in the in-memory network."""
 
 import asyncio
+import errno
 from collections import Counter
 from dataclasses import replace
+from itertools import count
 
 import msgspec
 import pytest
@@ -20,6 +22,7 @@ from tests.support.fakenet import (
 from tests.support.world import RELAY_HOST, Person, RelayAtWork, World, scenario
 from wzp_cli.address import Address
 from wzp_cli.defaults import (
+    MEASURE_SPARES,
     OPENER_TTLS_HOPS,
     PREDICTION_MAX_PORTS,
     SEARCH_MAX_PROBES,
@@ -30,6 +33,7 @@ from wzp_cli.defaults import (
     SPRAY_CHECKS_BURST,
     SPRAY_CHECKS_PER_S,
 )
+from wzp_cli.endpoint.wire import Wire
 from wzp_cli.events import PathPlanned, PathSearched
 from wzp_cli.protocol import peer_messages as peer
 from wzp_cli.protocol import relay_messages as relay
@@ -204,6 +208,28 @@ async def test_hanging_up_in_the_middle_of_a_search(world: World) -> None:
 
 
 @scenario
+async def test_without_sockets_to_spare_the_next_search_is_still_possible(
+    world: World,
+) -> None:
+    await world.relay()
+    alice, bob = await world.person("alice", RANDOM), await world.person("bob")
+    bob.listen()
+    allowed = alice.endpoint._spares._open_wire
+    measured = count()
+
+    def no_more() -> Wire:
+        if next(measured) < MEASURE_SPARES:
+            assert allowed is not None
+            return allowed()
+        raise OSError(errno.EMFILE, "too many open files")
+
+    alice.endpoint._spares._open_wire = no_more
+    outcome = await alice.call(bob, duration_s=3)
+    assert "no more sockets" in (outcome.why_not_direct or "")
+    await check_clean(alice, bob)
+
+
+@scenario
 async def test_a_search_that_is_lost_is_repeated(world: World) -> None:
     await world.relay()
     alice, bob = await world.person("alice", RANDOM), await world.person("bob")
@@ -284,6 +310,29 @@ async def test_the_relays_word_alone_is_not_enough_either(world: World) -> None:
     assert toward(packets, VICTIM) == []
     (searched,) = bob.all(PathSearched)
     assert searched.reason == "the relay does not confirm the peer's address"
+
+
+@scenario
+async def test_openers_go_to_no_port_that_may_not_be_checked(world: World) -> None:
+    """The peer's host is its own, the port a name server's."""
+    await world.relay()
+    alice, bob = await world.person("alice"), await world.person("bob", RANDOM)
+    bob.listen()
+    conversation = await odd_call(alice, bob)
+    packets = world.record()
+    assert alice.registration is not None
+    route = conversation.link.routes[0]
+    assert isinstance(route, ChannelRoute)
+    alice.registration.reveal(route)
+    conversation.say(
+        msgspec.structs.replace(
+            named(f"{alice.public_host}:53", kind="srflx"),
+            nat=peer.Nat(mapping="endpoint-independent"),
+        )
+    )
+    await asyncio.sleep(5)
+    assert toward(packets, alice.public_host)
+    assert 53 not in {packet.to.port for packet in toward(packets, alice.public_host)}
 
 
 @pytest.mark.parametrize("nat", [HARD, COUNTING], ids=["search", "prediction"])

@@ -284,7 +284,8 @@ class RouteTaker:
         seen = self.plan.seen_at(self._paths.first)
         if seen is None or seen.is_v6 or self._why_not(seen) is not None:
             return None
-        named = [each for each in self._named if each.host == seen.host]
+        there = [each for each in self._named if each.host == seen.host]
+        named = [each for each in there if self._why_not(each) is None]
         return seen if seen in named else next(iter(named), None)
 
     def _poll(self) -> None:

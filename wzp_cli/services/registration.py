@@ -388,8 +388,10 @@ class Registration:
         if route is None:
             return
         with suppress(ValueError):
-            self._seen_at[route] = Address.parse(seen)
-            self._tell_watchers()
+            address = Address.parse(seen)
+            if address != self._seen_at.get(route):
+                self._seen_at[route] = address
+                self._tell_watchers()
 
     def _tell_watchers(self) -> None:
         for watcher in tuple(self.watchers):

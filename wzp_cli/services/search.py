@@ -8,7 +8,8 @@ budgets (protocol/traversal/spray.py).
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -189,9 +190,7 @@ class Searcher:
 
     async def _open(self, target: Address) -> None:
         """Open spare sockets toward the peer, and wait to be found."""
-        self._begin(target)
-        opened = self._open_spares(self._plan.spares + 2)
-        try:
+        with self._granted(target), self._spares(self._plan.spares + 2) as opened:
             samples = await self._open_toward(target, opened)
             self.say(
                 Searching(sockets=len(opened) - 2, samples=samples, step=self._step)
@@ -199,8 +198,6 @@ class Searcher:
             if not await self._found(SEARCH_REFRESH_S):
                 await self._send_openers(target, opened[1:-1])
                 await self._found(SEARCH_SPAN_S - SEARCH_REFRESH_S)
-        finally:
-            self._finish(opened)
 
     async def _open_toward(self, target: Address, opened: list[int]) -> tuple[int, ...]:
         """Send the openers; return samples of the ports that our NAT gives."""
@@ -222,12 +219,9 @@ class Searcher:
             ports = guesses.predict(message.samples, message.step)
         else:
             ports = guesses.search(message.samples, self._rng)
-        self._begin(target)
-        try:
+        with self._granted(target):
             await self._probe_ports(target.host, ports)
             await self._found(OPENED_WAIT_S)
-        finally:
-            self._finish(())
 
     async def _probe_ports(self, host: str, ports: list[int]) -> None:
         began = self.endpoint.now()
@@ -240,22 +234,23 @@ class Searcher:
 
     async def _meet(self, target: Address) -> None:
         """Both NATs count: send from each spare to the port that meets it."""
-        self._begin(target)
-        opened = self._open_spares(self._plan.spares + 1)
-        try:
+        with self._granted(target), self._spares(self._plan.spares + 1) as opened:
             samples = await self._sample(opened[:1])
             self.say(
                 Searching(sockets=len(opened) - 1, samples=samples, step=self._step)
             )
+            theirs = await self._heard_where_to_meet()
+            await self._meet_at(target.host, theirs, opened[1:])
+
+    async def _heard_where_to_meet(self) -> Searching:
+        try:
             async with asyncio.timeout(MEETING_WAIT_S):
                 theirs = await self._heard.get()
-            while not self._heard.empty():
-                theirs = self._heard.get_nowait()  # the first was of a round before
-            await self._meet_at(target.host, theirs, opened[1:])
         except TimeoutError:
             raise _NotNowError("the peer did not say where to meet") from None
-        finally:
-            self._finish(opened)
+        while not self._heard.empty():
+            theirs = self._heard.get_nowait()  # the first was of a round before
+        return theirs
 
     async def _meet_at(self, host: str, theirs: Searching, spares: list[int]) -> None:
         if not theirs.samples:
@@ -304,27 +299,34 @@ class Searcher:
 
     # -- budgets and sockets
 
-    def _begin(self, target: Address) -> None:
-        """Take this round out of the process's budget for that host."""
+    @contextmanager
+    def _granted(self, target: Address) -> Iterator[None]:
+        """Take a round out of the process's budget for that host, and end it."""
         spray, now = self.endpoint.spray, self.endpoint.now()
-        begin = spray.begin_prediction if self._plan.predicts else spray.begin_search
-        if not begin(target.host, now):
+        if self._plan.predicts:
+            granted = spray.begin_prediction(target.host, now)
+        else:
+            granted = spray.begin_search(target.host, now)
+        if not granted:
             raise _NotNowError("another search was under way, or just before")
+        try:
+            yield
+        finally:
+            if not self._plan.predicts:
+                spray.end_search()
 
-    def _open_spares(self, count: int) -> list[int]:
+    @contextmanager
+    def _spares(self, count: int) -> Iterator[list[int]]:
+        """Open spare sockets; on leaving, close those that were not found."""
         opened = self.endpoint.open_spares(count)
-        if len(opened) < min(count, 4):
-            self.endpoint.close_spares(opened)
-            raise _NotNowError("the system lets us open no more sockets")
-        return opened
-
-    def _finish(self, opened: Iterable[int]) -> None:
-        """Close what was not found, and let another search begin."""
-        if not self._plan.predicts:
-            self.endpoint.spray.end_search()
-        used = self.paths.spares
-        self._kept |= used
-        self.endpoint.close_spares(set(opened) - used)
+        try:
+            if len(opened) < min(count, 4):
+                raise _NotNowError("the system lets us open no more sockets")
+            yield opened
+        finally:
+            used = self.paths.spares
+            self._kept |= used
+            self.endpoint.close_spares(set(opened) - used)
 
     # -- waiting
 
