@@ -98,11 +98,9 @@ def _watch(caller: Program) -> None:
         names = [event["event"] for event in caller.events]
         if "end" in names:
             return
-        settled = bool(caller.all("path.changed", path="direct")) or bool(
-            caller.all("path.planned", strategy="relay")
-            and caller.events[0]
-            and _talked_s(caller) > 2.5
-        )
+        direct = caller.all("path.changed", path="direct")
+        vain = caller.all("path.planned", strategy="relay") and _talked_s(caller) > 2.5
+        settled = bool(direct or vain)
         if settled and "media.started" in names:
             told_at = told_at or time.monotonic()
             if time.monotonic() > told_at + 0.3:

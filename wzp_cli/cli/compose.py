@@ -4,10 +4,12 @@ import asyncio
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import structs
 
 from wzp_cli import __version__
 from wzp_cli.adapters.interfaces import interface_addresses
@@ -37,10 +39,12 @@ from wzp_cli.services.talk import CallOutcome
 __all__ = [
     "Peer",
     "SoundWords",
+    "Way",
     "connection_kept",
     "ended",
     "endpoint_of",
     "find_interfaces",
+    "find_other",
     "find_peer",
     "keep_open",
     "own_state",
@@ -48,6 +52,7 @@ __all__ = [
     "registered",
     "required_path",
     "sound_opener",
+    "way_to",
 ]
 
 find_interfaces = interface_addresses
@@ -146,6 +151,10 @@ class Peer:
     addresses: tuple[Address, ...] = ()
 
 
+Way = tuple[Identity, Registration] | list[Address]
+"""To a peer: whom to ask which relay for, or bare addresses to dial."""
+
+
 def find_peer(text: str, state: State) -> Peer:
     """Read PEER: a contact's name, an identity, a ticket, or host:port.
 
@@ -167,6 +176,50 @@ def find_peer(text: str, state: State) -> Peer:
             f"no contact is named {text!r}, and it is no identity (wzp1...), ticket "
             "(wzp:...) or host:port"
         ) from error
+
+
+def find_other(text: str, state: State) -> Peer:
+    """Read PEER, who must not be ourselves. Raises as `find_peer`."""
+    found = find_peer(text, state)
+    if found.identity == state.keypair.identity:
+        error = UsageError("that is your own identity")
+        error.add_note("To try it on one machine, be two: --state-dir /tmp/other.")
+        raise error
+    return found
+
+
+@asynccontextmanager
+async def way_to(
+    session: Session,
+    state: State,
+    endpoint: Endpoint,
+    peer: Peer,
+    relays: Sequence[HostPort] | None,
+) -> AsyncIterator[Way]:
+    """Find the way to a peer, and register where a relay is on it.
+
+    Args:
+        session: The command's.
+        state: Ours.
+        endpoint: The one socket.
+        peer: As the user named them.
+        relays: --relay as it was said; else where the peer says it is, else ours.
+
+    Raises:
+        NameNotFound, RelayUnreachable, UsageError: There is no way.
+    """
+    addresses = list(peer.addresses)
+    if peer.direct is not None:
+        addresses = await endpoint.resolve(peer.direct)
+    if peer.identity is None or (addresses and not peer.relay):
+        yield addresses
+        return
+    known = session.settings.with_servers(relay=relays).relays
+    chosen = known if relays or not peer.relay else (peer.relay,)
+    async with registered(
+        session, state, endpoint, chosen, publishes=False
+    ) as registration:
+        yield peer.identity, registration
 
 
 def _find_by_ticket(text: str) -> Peer:
@@ -234,17 +287,9 @@ async def keep_open(words: SoundWords) -> AsyncIterator[OpenSound]:
 def ended(outcome: CallOutcome) -> Ended:
     """Return a call's outcome as the last event of the command."""
     quality = outcome.quality
-    return Ended(
-        ok=True,
-        exit=0,
-        path=outcome.path,
-        paths=outcome.paths,
-        setup_ms=outcome.setup_ms,
+    return structs.replace(
+        _path_ended(outcome),
         first_audio_ms=outcome.first_audio_ms,
-        time_to_direct_ms=outcome.time_to_direct_ms,
-        why_not_direct=outcome.why_not_direct,
-        remote=outcome.remote,
-        peer=outcome.peer,
         frames=outcome.frames,
         rtt_ms=outcome.rtt_ms,
         jitter_ms=round(quality.jitter_ms, 2),
@@ -256,6 +301,20 @@ def ended(outcome: CallOutcome) -> Ended:
 def pinged(outcome: PingOutcome) -> Ended:
     """Return what a ping found as the last event of the command."""
     rtts_ms = outcome.rtts_ms
+    return structs.replace(
+        _path_ended(outcome),
+        rtt_ms=rtts_ms[-1] if rtts_ms else None,
+        pings=Pings(
+            sent=outcome.sent,
+            answered=len(rtts_ms),
+            min_ms=min(rtts_ms, default=None),
+            median_ms=round(statistics.median(rtts_ms), 1) if rtts_ms else None,
+            max_ms=max(rtts_ms, default=None),
+        ),
+    )
+
+
+def _path_ended(outcome: CallOutcome | PingOutcome) -> Ended:
     return Ended(
         ok=True,
         exit=0,
@@ -266,14 +325,6 @@ def pinged(outcome: PingOutcome) -> Ended:
         why_not_direct=outcome.why_not_direct,
         remote=outcome.remote,
         peer=outcome.peer,
-        rtt_ms=rtts_ms[-1] if rtts_ms else None,
-        pings=Pings(
-            sent=outcome.sent,
-            answered=len(rtts_ms),
-            min_ms=min(rtts_ms, default=None),
-            median_ms=round(statistics.median(rtts_ms), 1) if rtts_ms else None,
-            max_ms=max(rtts_ms, default=None),
-        ),
     )
 
 

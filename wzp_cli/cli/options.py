@@ -23,6 +23,7 @@ __all__ = [
     "LogFormat",
     "LogLevel",
     "OutOption",
+    "PeerArgument",
     "RelayOption",
     "RequireOption",
     "RingTimeoutOption",
@@ -130,6 +131,12 @@ InOption = Annotated[
 OutOption = Annotated[
     str | None,
     typer.Option("--out", metavar="DST", help="speaker[:DEV], file:PATH, - or null."),
+]
+PeerArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="PEER", help="Contact, identity, wzp: ticket, or host:port."
+    ),
 ]
 RequireOption = Annotated[
     Literal["direct"] | None,

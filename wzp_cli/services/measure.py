@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wzp_cli.address import Address
 from wzp_cli.concurrency import task_group
@@ -60,12 +60,8 @@ async def measure_nat(
     finally:
         endpoint.close_spares(spares)
     allocation, step = classify_allocation([], fresh)
-    facts = NatFacts(
-        mapping=facts.mapping,
-        allocation=allocation,
-        pooled=facts.pooled or address_pooled(fresh),
-    )
-    return Measured(facts, step or 0)
+    pooled = facts.pooled or address_pooled(fresh)
+    return Measured(replace(facts, allocation=allocation, pooled=pooled), step or 0)
 
 
 async def ask(

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wzp_cli.cli.command import Outcome, Session, command, command_app
-from wzp_cli.cli.options import RelayOption, RequireOption
-from wzp_cli.errors import UsageError
+from wzp_cli.cli.options import PeerArgument, RelayOption, RequireOption
 
 if TYPE_CHECKING:
     from wzp_cli.services.ping import PingOutcome, PingSettings
@@ -19,12 +18,7 @@ app = command_app()
 @command(app, "ping", stream=True)
 async def ping(
     session: Session,
-    peer: Annotated[
-        str,
-        typer.Argument(
-            metavar="PEER", help="Contact, identity, wzp: ticket, or host:port."
-        ),
-    ],
+    peer: PeerArgument,
     relay: RelayOption = None,
     count: Annotated[
         int, typer.Option("--count", "-c", min=1, help="Pings, one each second.")
@@ -75,34 +69,14 @@ async def _probe(
     from wzp_cli.cli import compose
     from wzp_cli.services.ping import ping_address, ping_identity
 
-    settings = session.settings.with_servers(relay=relay)
     state = compose.own_state(session)
-    target = compose.find_peer(peer, state)
-    if target.identity == state.keypair.identity:
-        raise UsageError("that is your own identity")
-    async with compose.endpoint_of(session, state) as endpoint:
-        addresses = list(target.addresses)
-        if target.direct is not None:
-            addresses = await endpoint.resolve(target.direct)
-        if target.identity is None or (addresses and not target.relay):
-            return await ping_address(
-                endpoint,
-                addresses,
-                target.identity,
-                how,
-                compose.find_interfaces,
-                session.report,
-            )
-        # Where the peer says it is; but the flag is the last word.
-        relays = settings.relays if relay or not target.relay else (target.relay,)
-        async with compose.registered(
-            session, state, endpoint, relays, publishes=False
-        ) as registration:
-            return await ping_identity(
-                endpoint,
-                registration,
-                target.identity,
-                how,
-                compose.find_interfaces,
-                session.report,
-            )
+    target = compose.find_other(peer, state)
+    find, report = compose.find_interfaces, session.report
+    async with (
+        compose.endpoint_of(session, state) as endpoint,
+        compose.way_to(session, state, endpoint, target, relay) as way,
+    ):
+        if isinstance(way, list):
+            return await ping_address(endpoint, way, target.identity, how, find, report)
+        identity, registration = way
+        return await ping_identity(endpoint, registration, identity, how, find, report)
