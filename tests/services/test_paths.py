@@ -39,8 +39,9 @@ from wzp_cli.events import (
 )
 from wzp_cli.protocol import peer_messages as peer
 from wzp_cli.protocol.route import ChannelRoute
+from wzp_cli.services.candidates import RoutePlan
 from wzp_cli.services.conversation import Conversation, greet
-from wzp_cli.services.paths import RoutePlan, RouteTaker
+from wzp_cli.services.paths import RouteTaker
 from wzp_cli.services.talk import CallOutcome
 
 

@@ -29,8 +29,8 @@ from wzp_cli.protocol import peer_messages as peer
 from wzp_cli.protocol.identity import Identity
 from wzp_cli.protocol.route import ChannelRoute, Route
 from wzp_cli.protocol.text import clean
+from wzp_cli.services.candidates import RoutePlan
 from wzp_cli.services.conversation import Conversation, greet
-from wzp_cli.services.paths import RoutePlan
 from wzp_cli.services.ping import take_probe
 from wzp_cli.services.registration import Registration
 from wzp_cli.services.talk import CallOutcome, TalkSettings, talk

@@ -7,14 +7,11 @@ from dataclasses import dataclass, field
 from wzp_cli.address import Address
 from wzp_cli.concurrency import task_group
 from wzp_cli.defaults import (
-    MAX_CANDIDATES,
-    OPENER_TTLS_HOPS,
     SURROUNDINGS_INTERVAL_S,
 )
 from wzp_cli.endpoint.checks import CheckKey
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.events import (
-    Candidate,
     PathChanged,
     PathName,
     PathSelected,
@@ -22,55 +19,20 @@ from wzp_cli.events import (
     PathTried,
     Report,
 )
-from wzp_cli.ports import FindInterfaces
-from wzp_cli.protocol.paths import Check, Paths, RouteKind, State, Trial
+from wzp_cli.protocol.paths import Check, Paths, State, Trial
 from wzp_cli.protocol.peer_messages import (
-    CandidateInfo,
     Candidates,
-    CandidateType,
     Nat,
     Opened,
     Searching,
 )
-from wzp_cli.protocol.reach import Surroundings, is_public, may_check
-from wzp_cli.protocol.route import ChannelRoute, DirectRoute, Route
+from wzp_cli.protocol.route import ChannelRoute, Route
+from wzp_cli.services.candidates import Candidacy, RoutePlan
 from wzp_cli.services.conversation import Conversation
 from wzp_cli.services.measure import measure_nat
-from wzp_cli.services.registration import Registration
 from wzp_cli.services.search import Searcher, nat_of
 
-__all__ = ["RoutePlan", "RouteTaker"]
-
-
-@dataclass(frozen=True, slots=True)
-class RoutePlan:
-    """What a call's routes depend on.
-
-    Attributes:
-        direct: Offer and check direct routes at all; False is "always by relay".
-        find_interfaces: Lists own addresses.
-        home: Our relay; None in a call without one.
-    """
-
-    direct: bool
-    find_interfaces: FindInterfaces
-    home: Registration | None = None
-
-    @property
-    def reflexive(self) -> Address | None:
-        """Our address as the relay sees it."""
-        return None if self.home is None else self.home.reflexive
-
-    @property
-    def opener_ttls(self) -> tuple[int, ...]:
-        """What opens our NAT without reaching the peer's."""
-        return OPENER_TTLS_HOPS if self.home is None else self.home.opener_ttls
-
-    def seen_at(self, route: Route) -> Address | None:
-        """Return where the relay sees the peer at the other end of a channel."""
-        if self.home is None or not isinstance(route, ChannelRoute):
-            return None
-        return self.home.seen_at(route)
+__all__ = ["RouteTaker"]
 
 
 @dataclass
@@ -100,13 +62,12 @@ class RouteTaker:
             link.dialled, link.routes[0], self._began, self.plan.opener_ttls
         )
         self._wake = asyncio.Event()
-        self._refused: dict[Address, str] = {}
-        self._named: dict[Address, CandidateType] = {}
         self._peer_direct = True
         self._told: dict[Route, State] = {}
-        self._offered: list[CandidateInfo] | None = None
+        self._candidacy = Candidacy(
+            self.plan, self._paths.first, self.endpoint.local.port, self.report
+        )
         self._nat: Nat | None = None
-        self._surroundings = self._look_around()
         self._searcher = self._make_searcher()
         link.on_stray = self._strayed
         if self.plan.home is not None:
@@ -139,17 +100,9 @@ class RouteTaker:
 
         Again, whenever they have changed or more is known of our NAT.
         """
-        own = self._own_candidates() if self.plan.direct else []
-        for candidate in own:
-            if self._offered is None or candidate not in self._offered:
-                self.report(
-                    Candidate(
-                        side="local", type=candidate.type, address=candidate.address
-                    )
-                )
-        if self._offered is None:
+        if not self._candidacy.offered:
             self._reveal()
-        self._offered = own
+        own = self._candidacy.offer()
         key = self._session.local
         self.conversation.try_to_say(
             Candidates(ufrag=key.ufrag, pwd=key.password, list=own, nat=self._nat)
@@ -199,8 +152,8 @@ class RouteTaker:
             elapsed_s = self.endpoint.now() - self._began
             addresses = ", ".join(str(trial.route) for trial in tried)
             return f"no answer from {addresses} in {elapsed_s:.1f} s"
-        if self._refused:
-            refused = (f"{where} is a {why}" for where, why in self._refused.items())
+        if self._candidacy.refused:
+            refused = (f"{a} is a {why}" for a, why in self._candidacy.refused.items())
             return f"no address to try: {'; '.join(refused)}"
         return "the peer named no address"
 
@@ -222,8 +175,7 @@ class RouteTaker:
         home = self.plan.home
         if home is None or not home.is_up:
             return
-        port = self.endpoint.local.port
-        own = [Address(host, port) for host in self._surroundings.hosts]
+        own = self._candidacy.own_addresses
         ours = await measure_nat(self.endpoint, home.address, home.extra_ports, own)
         self._nat = nat_of(ours.facts)
         self.offer()
@@ -233,25 +185,23 @@ class RouteTaker:
         """Offer what is new when this machine changes its network."""
         while True:
             await asyncio.sleep(SURROUNDINGS_INTERVAL_S)
-            now = self._look_around()
-            if now.hosts != self._surroundings.hosts:
-                self._surroundings = now
+            if self._candidacy.look_around():
                 self._nudge()
                 self._moved()
 
     def _relay_told(self) -> None:
         """Our address from outside, or the peer's, has changed."""
-        self._surroundings = self._look_around()
+        self._candidacy.look_around()
         self._moved()
         self._searcher.look()
 
     def _moved(self) -> None:
         """Say where we are now, and look again at where the peer says it is."""
-        if not self.plan.direct or self._offered is None:
+        if not self.plan.direct or not self._candidacy.offered:
             return
-        if self._own_candidates() != self._offered:
+        if self._candidacy.has_moved:
             self.offer()
-        self._paths.add(self._allowed(), self.endpoint.now())
+        self._paths.add(self._candidacy.allowed(), self.endpoint.now())
         self._wake.set()
 
     def _nudge(self) -> None:
@@ -275,18 +225,9 @@ class RouteTaker:
             self.report,
             home.address if home is not None and home.is_up else None,
             self.plan.opener_ttls,
-            self._confirmed,
+            self._candidacy.confirmed,
             lambda: link.smoothed_rtt_s,
         )
-
-    def _confirmed(self) -> Address | None:
-        """Return the peer's address that both it and the relay name, if they do."""
-        seen = self.plan.seen_at(self._paths.first)
-        if seen is None or seen.is_v6 or self._why_not(seen) is not None:
-            return None
-        there = [each for each in self._named if each.host == seen.host]
-        named = [each for each in there if self._why_not(each) is None]
-        return seen if seen in named else next(iter(named), None)
 
     def _poll(self) -> None:
         now = self.endpoint.now()
@@ -339,43 +280,7 @@ class RouteTaker:
     def _may_use(self, route: Route) -> bool:
         if isinstance(route, ChannelRoute):
             return route in self._paths.trials
-        return self.plan.direct and self._why_not(route.address) is None
-
-    def _why_not(self, address: Address) -> str | None:
-        return may_check(address, self._surroundings, self._where_the_peer_is())
-
-    def _where_the_peer_is(self) -> str | None:
-        """Return the peer's host as far as it is no word of the peer's.
-
-        What the peer says of itself would let it point us at private addresses. Until
-        the relay has told, private candidates have to be of our own networks; a relay
-        on this machine has its clients here.
-        """
-        first = self._paths.first
-        if isinstance(first, DirectRoute):
-            return first.address.host
-        seen = self.plan.seen_at(first)
-        if seen is not None:
-            return seen.host
-        return first.relay.host if first.relay.ip.is_loopback else None
-
-    def _look_around(self) -> Surroundings:
-        interfaces = self.plan.find_interfaces()
-        reflexive = self.plan.reflexive
-        return Surroundings(
-            hosts=frozenset(each.host for each in interfaces),
-            networks=tuple(each.network for each in interfaces),
-            reflexive=reflexive.host if reflexive is not None else None,
-        )
-
-    def _own_candidates(self) -> list[CandidateInfo]:
-        port = self.endpoint.local.port
-        hosts = [Address(each.host, port) for each in self.plan.find_interfaces()]
-        found = [CandidateInfo(type="host", address=str(each)) for each in hosts]
-        reflexive = self.plan.reflexive
-        if reflexive is not None and reflexive not in hosts:
-            found.insert(0, CandidateInfo(type="srflx", address=str(reflexive)))
-        return found[:MAX_CANDIDATES]
+        return self.plan.direct and self._candidacy.why_not(route.address) is None
 
     def _take_candidates(self, message: Candidates) -> None:
         self._session.remote = CheckKey(message.ufrag, message.pwd)
@@ -383,38 +288,11 @@ class RouteTaker:
         if not self.plan.direct:
             return
         for candidate in message.list:
-            self._note(candidate)
-        self._paths.add(self._allowed(), self.endpoint.now())
+            self._candidacy.note(candidate)
+        self._paths.add(self._candidacy.allowed(), self.endpoint.now())
         if message.nat is not None:
             self._searcher.take_facts(message.nat)
         self._searcher.look()
-
-    def _note(self, candidate: CandidateInfo) -> None:
-        """Keep what the peer names, up to a limit: it may name more for ever."""
-        try:
-            address = Address.parse(candidate.address)
-        except ValueError:
-            return
-        if len(self._named) < 2 * MAX_CANDIDATES and address not in self._named:
-            self._named[address] = candidate.type
-            self.report(
-                Candidate(side="remote", type=candidate.type, address=str(address))
-            )
-
-    def _allowed(self) -> list[tuple[Route, RouteKind]]:
-        """Return what the peer has named and we may check, as far as we know now."""
-        allowed: list[tuple[Route, RouteKind]] = []
-        self._refused.clear()
-        for address, kind in self._named.items():
-            why_not = self._why_not(address)
-            if why_not is not None:
-                self._refused[address] = why_not
-            elif kind == "host" and is_public(address.host):
-                # Perhaps behind a firewall: opened like a NAT.
-                allowed.append((DirectRoute(address), "srflx"))
-            else:
-                allowed.append((DirectRoute(address), kind))
-        return allowed
 
     # -- reporting
 

@@ -29,8 +29,9 @@ from wzp_cli.protocol.peer_messages import (
     Searching,
 )
 from wzp_cli.protocol.route import DirectRoute, Route
+from wzp_cli.services.candidates import RoutePlan
 from wzp_cli.services.conversation import Conversation, greet
-from wzp_cli.services.paths import RoutePlan, RouteTaker
+from wzp_cli.services.paths import RouteTaker
 from wzp_cli.services.registration import Registration
 
 __all__ = ["PingOutcome", "PingSettings", "ping_address", "ping_identity", "take_probe"]

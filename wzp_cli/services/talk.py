@@ -29,9 +29,10 @@ from wzp_cli.protocol.peer_messages import (
     Searching,
 )
 from wzp_cli.protocol.text import clean
+from wzp_cli.services.candidates import RoutePlan
 from wzp_cli.services.conversation import Conversation
 from wzp_cli.services.media import MediaSnapshot, MediaStream
-from wzp_cli.services.paths import RoutePlan, RouteTaker
+from wzp_cli.services.paths import RouteTaker
 
 __all__ = ["CallOutcome", "EndOfCall", "TalkSettings", "talk"]
 

@@ -1,0 +1,130 @@
+"""What each side names, and what of it may be checked; paths in test_paths.py."""
+
+import asyncio
+import ipaddress
+from dataclasses import dataclass
+
+from tests.support.world import Person, World, scenario
+from wzp_cli.address import Address
+from wzp_cli.defaults import MAX_CANDIDATES
+from wzp_cli.events import Candidate, Event
+from wzp_cli.protocol.peer_messages import CandidateInfo
+from wzp_cli.protocol.route import ChannelRoute, DirectRoute
+from wzp_cli.services.candidates import Candidacy, RoutePlan
+
+PORT = 5000
+PEER = DirectRoute(Address("20.9.0.1", 7000))
+
+
+@dataclass(frozen=True)
+class Interface:
+    host: str
+
+    @property
+    def network(self) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+        return ipaddress.ip_network(f"{self.host}/24", strict=False)
+
+
+def candidacy(*hosts: str, direct: bool = True) -> tuple[Candidacy, list[Event]]:
+    events: list[Event] = []
+    plan = RoutePlan(direct, lambda: [Interface(host) for host in hosts])
+    return Candidacy(plan, PEER, PORT, events.append), events
+
+
+def host(address: str) -> CandidateInfo:
+    return CandidateInfo(type="host", address=address)
+
+
+def test_ours_are_told_once_and_again_when_we_have_moved() -> None:
+    hosts = ["192.168.1.2"]
+    events: list[Event] = []
+    plan = RoutePlan(True, lambda: [Interface(each) for each in hosts])
+    ours = Candidacy(plan, PEER, PORT, events.append)
+    assert not ours.offered
+    assert ours.offer() == [host("192.168.1.2:5000")]
+    assert ours.offered
+    assert not ours.look_around()
+    assert not ours.has_moved
+    hosts.append("10.1.0.2")
+    assert ours.look_around()
+    assert ours.has_moved
+    assert ours.offer() == [host("192.168.1.2:5000"), host("10.1.0.2:5000")]
+    assert not ours.has_moved
+    told = [event.address for event in events if isinstance(event, Candidate)]
+    assert told == ["192.168.1.2:5000", "10.1.0.2:5000"]
+    assert set(ours.own_addresses) == {
+        Address("192.168.1.2", PORT),
+        Address("10.1.0.2", PORT),
+    }
+
+
+def test_always_by_relay_offers_nothing() -> None:
+    ours, events = candidacy("192.168.1.2", direct=False)
+    assert ours.offer() == []
+    assert events == []
+
+
+def test_a_peer_may_name_more_for_ever() -> None:
+    theirs, events = candidacy("192.168.1.2")
+    for number in range(200):
+        theirs.note(host(f"20.3.0.1:{2000 + number}"))
+        theirs.note(host("no address"))
+    assert len(theirs.allowed()) == len(events) == 2 * MAX_CANDIDATES
+
+
+def test_what_is_refused_has_a_reason() -> None:
+    theirs, _ = candidacy("192.168.1.2")
+    theirs.note(host("10.9.9.9:5000"))
+    theirs.note(host("192.168.1.7:5000"))
+    theirs.note(host("20.3.0.1:5000"))
+    assert theirs.allowed() == [
+        (DirectRoute(Address("192.168.1.7", 5000)), "host"),
+        (DirectRoute(Address("20.3.0.1", 5000)), "srflx"),
+    ]
+    assert theirs.refused == {
+        Address("10.9.9.9", 5000): "private address of another network"
+    }
+
+
+async def with_relay(world: World) -> tuple[Person, Person, ChannelRoute, Candidacy]:
+    """Return two people, bob's channel to alice, and his view of candidates."""
+    alice, bob = await world.people("alice", "bob")
+    assert alice.registration is not None
+    assert bob.registration is not None
+    (route,) = await bob.registration.connect(alice.identity)
+    await asyncio.sleep(0.1)
+    back = ChannelRoute(route.relay, route.receive_id, route.send_id)
+    alice.registration.claim(back)
+    plan = RoutePlan(True, bob.interfaces, bob.registration)
+    view = Candidacy(plan, route, bob.endpoint.local.port, bob.report)
+    return alice, bob, back, view
+
+
+@scenario
+async def test_confirmed_is_what_the_peer_and_the_relay_both_name(
+    world: World,
+) -> None:
+    alice, _, back, view = await with_relay(world)
+    seen = Address(alice.public_host, alice.endpoint.local.port)
+    view.note(CandidateInfo(type="srflx", address=str(seen)))
+    assert view.confirmed() is None, "the peer's word alone"
+    assert alice.registration is not None
+    alice.registration.reveal(back)
+    await asyncio.sleep(0.1)
+    assert view.confirmed() == seen
+
+
+@scenario
+async def test_another_port_of_the_confirmed_host_has_to_be_allowed_itself(
+    world: World,
+) -> None:
+    alice, _, back, view = await with_relay(world)
+    assert alice.registration is not None
+    alice.registration.reveal(back)
+    await asyncio.sleep(0.1)
+    view.note(CandidateInfo(type="srflx", address=f"{alice.public_host}:53"))
+    view.note(CandidateInfo(type="srflx", address="20.9.9.9:5000"))
+    assert view.confirmed() is None
+    other = Address(alice.public_host, 6000)
+    view.note(CandidateInfo(type="srflx", address=str(other)))
+    assert view.confirmed() == other
