@@ -92,12 +92,20 @@ __all__ = [
     "PCMU_CLOCK_HZ",
     "PCMU_CONCEAL_FRAMES",
     "PCMU_PAYLOAD_TYPE",
+    "PCP_PORT",
     "PEER_KEEPALIVE_S",
     "PING_INTERVAL_S",
     "PING_SERVED_S",
     "PIPE_BUFFER_BYTES",
     "PIPE_FLUSH_MAX_S",
     "PIPE_QUEUE_FRAMES",
+    "PORT_MAPPING_AGAIN_S",
+    "PORT_MAPPING_LIFETIME_S",
+    "PORT_MAPPING_LOOK_S",
+    "PORT_MAPPING_RELEASE_S",
+    "PORT_MAPPING_RENEWAL_MIN_S",
+    "PORT_MAPPING_RENEWAL_S",
+    "PORT_MAPPING_TRIES_S",
     "PREDICTION_MAX_PORTS",
     "PREDICTION_PAUSE_S",
     "PREDICTION_REACH_PORTS",
@@ -163,6 +171,7 @@ __all__ = [
     "SPRAY_CHECKS_BURST",
     "SPRAY_CHECKS_PER_S",
     "SPRAY_MAX_HOSTS",
+    "SSDP_SEARCH_S",
     "STANDBY_PROBE_S",
     "STATS_INTERVAL_S",
     "STRAY_CHECKS",
@@ -174,6 +183,9 @@ __all__ = [
     "TONE_DEFAULT_HZ",
     "TONE_MAX_HZ",
     "TONE_MIN_HZ",
+    "UPNP_MAX_BYTES",
+    "UPNP_PORT_TRIES",
+    "UPNP_TIMEOUT_S",
     "WALK_HOP_S",
     "WALK_MAX_HOPS",
     "WAV_HEADER_EVERY_FRAMES",
@@ -705,3 +717,39 @@ PING_SERVED_S: Final = 60.0
 
 PROBE_ONLY_PINGS: Final = 16
 """Seconds that `call --probe-only` looks for a direct path. Source: ours; a search."""
+
+PCP_PORT: Final = 5351
+"""Where routers take PCP and NAT-PMP. Source: RFC 6887 section 19.1, RFC 6886."""
+
+PORT_MAPPING_LIFETIME_S: Final = 3600
+"""How long a router keeps our port unless asked again. Source: ours; a killed wzp."""
+
+PORT_MAPPING_RENEWAL_S: Final = 600.0
+"""Most time between renewals. Source: ours; a router that forgot in a restart."""
+
+PORT_MAPPING_RENEWAL_MIN_S: Final = 10.0
+"""Least time between renewals, whatever lifetime was given. Source: ours."""
+
+PORT_MAPPING_TRIES_S: Final = (0.25, 0.5, 1.0)
+"""How long each try waits for a router's answer. Source: RFC 6886 section 3.1."""
+
+PORT_MAPPING_AGAIN_S: Final = 60.0
+"""Pause before asking again where none was granted. Source: ours."""
+
+PORT_MAPPING_LOOK_S: Final = 5.0
+"""Pause between looks whether the router is another. Source: ours."""
+
+PORT_MAPPING_RELEASE_S: Final = 0.5
+"""How long an exit waits for a mapping to be ended. Source: ours."""
+
+SSDP_SEARCH_S: Final = 3
+"""How long a router may take to answer a UPnP search. Source: UPnP 1.1, MX."""
+
+UPNP_TIMEOUT_S: Final = 3.0
+"""How long one request to a UPnP router may take. Source: ours."""
+
+UPNP_MAX_BYTES: Final = 262_144
+"""Most of an answer of a UPnP router that is read. Source: ours."""
+
+UPNP_PORT_TRIES: Final = 3
+"""External ports tried when others are taken. Source: ours."""

@@ -21,6 +21,7 @@ __all__ = [
     "Hangup",
     "Hello",
     "Incoming",
+    "MappingProtocol",
     "MediaStarted",
     "PathChanged",
     "PathName",
@@ -31,6 +32,7 @@ __all__ = [
     "PathTried",
     "Pinged",
     "Pings",
+    "PortMapped",
     "Ready",
     "Reflexive",
     "Registered",
@@ -44,6 +46,7 @@ __all__ = [
 
 PathName = Literal["direct", "relay"]
 Strategy = Literal["checks", "prediction", "mutual-prediction", "search", "relay"]
+MappingProtocol = Literal["pcp", "nat-pmp", "upnp"]
 CandidateType = Literal["host", "srflx", "prflx", "mapped", "relayed"]
 
 
@@ -71,6 +74,17 @@ class Reflexive(Event, tag="reflexive", frozen=True, kw_only=True):
     address: str
     via: str
     changed: bool = False
+
+
+class PortMapped(Event, tag="port.mapped", frozen=True, kw_only=True):
+    """The router sends `address` on to the one socket; None: it does not, or no longer.
+
+    `reason`: why there is none, or why it is of no use.
+    """
+
+    address: str | None
+    protocol: MappingProtocol | None
+    reason: str | None = None
 
 
 class Registered(Event, tag="registered", frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
 
+from wzp_cli.address import Address
 from wzp_cli.errors import WzpError
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Interface",
     "OpenCodec",
     "OpenSound",
+    "PortMapping",
     "RelayPins",
     "Sound",
 ]
@@ -93,6 +95,20 @@ class Interface(Protocol):
     @property
     def network(self) -> IPv4Network | IPv6Network:
         """The network that it is on."""
+        ...
+
+
+class PortMapping(Protocol):
+    """A port of the router's that leads to the one socket, while it can be had."""
+
+    @property
+    def external(self) -> Address | None:
+        """Where packets come in for us; None: there is none, or not yet."""
+        ...
+
+    @property
+    def watchers(self) -> set[Callable[[], None]]:
+        """Called when `external` has changed."""
         ...
 
 

@@ -40,6 +40,7 @@ def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         "HOME": str(tmp_path),
         "XDG_STATE_HOME": str(tmp_path / "state"),
         "XDG_CONFIG_HOME": str(tmp_path / "config"),
+        "WZP_PORTMAP": "false",  # this machine's router is nobody's test
     }
     for name, value in homes.items():
         monkeypatch.setenv(name, value)

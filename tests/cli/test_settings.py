@@ -19,6 +19,7 @@ def config(tmp_path: Path) -> Path:
 
 
 def test_nothing_said_leaves_the_defaults(environ: dict[str, str]) -> None:
+    del environ["WZP_PORTMAP"]
     assert resolve(Everywhere(), environ) == Settings()
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import ipaddress
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from tests.support.world import Person, World, scenario
 from wzp_cli.address import Address
@@ -128,3 +129,40 @@ async def test_another_port_of_the_confirmed_host_has_to_be_allowed_itself(
     other = Address(alice.public_host, 6000)
     view.note(CandidateInfo(type="srflx", address=str(other)))
     assert view.confirmed() == other
+
+
+@dataclass
+class Mapping:
+    """A router's port, as `ports.PortMapping`."""
+
+    external: Address | None = None
+    watchers: set[Callable[[], None]] = field(default_factory=set)
+
+
+def test_a_port_of_the_routers_is_offered_while_there_is_one() -> None:
+    mapping = Mapping()
+    plan = RoutePlan(True, lambda: [Interface("192.168.1.2")], None, mapping)
+    ours = Candidacy(plan, PEER, PORT, lambda event: None)
+    assert ours.offer() == [host("192.168.1.2:5000")]
+    mapping.external = Address("20.9.0.7", 6000)
+    assert ours.has_moved
+    mapped = CandidateInfo(type="mapped", address="20.9.0.7:6000")
+    assert ours.offer() == [mapped, host("192.168.1.2:5000")]
+    mapping.external = Address("192.168.1.2", PORT)  # our own: named already
+    assert ours.offer() == [host("192.168.1.2:5000")]
+
+
+@scenario
+async def test_a_mapped_port_is_believed_where_the_relay_sees_us(world: World) -> None:
+    _, bob = await world.people("alice", "bob")
+    assert bob.registration is not None
+    seen = bob.registration.reflexive
+    assert seen is not None
+    mapping = Mapping()
+    plan = RoutePlan(True, bob.interfaces, bob.registration, mapping)
+    assert not plan.is_mapped
+    mapping.external = Address(seen.host, 6000)
+    assert plan.is_mapped
+    mapping.external = Address("20.9.0.99", 6000)  # beyond it is another NAT
+    assert not plan.is_mapped
+    assert RoutePlan(True, bob.interfaces, None, mapping).is_mapped

@@ -249,7 +249,9 @@ def test_facts_survive_the_wire() -> None:
     for mapping in Mapping:
         for filtering in Filtering:
             for allocation in Allocation:
-                facts = NatFacts(mapping, filtering, allocation, pooled=True)
+                facts = NatFacts(
+                    mapping, filtering, allocation, pooled=True, port_mapped=True
+                )
                 assert facts_of(nat_of(facts)) == facts
     assert facts_of(peer.Nat(mapping="odd", filtering="", allocation="x")) == NatFacts()
 

@@ -99,6 +99,7 @@ class User:
             "LANG": "C.UTF-8",
             "PYTHONPATH": str(_ROOT),
             "WZP_STATE_DIR": str(state),
+            "WZP_PORTMAP": "false",  # this machine's router is nobody's test
             **variables,
         }
         state.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from msgspec import structs
 
 from wzp_cli import __version__
 from wzp_cli.adapters.interfaces import interface_addresses
+from wzp_cli.adapters.port_mapping.keeper import keep_port_mapping
 from wzp_cli.adapters.sound import check_words, open_sound, preload
 from wzp_cli.adapters.state import State, open_state
 from wzp_cli.address import Address, HostPort
@@ -29,7 +30,7 @@ from wzp_cli.errors import (
     UsageError,
 )
 from wzp_cli.events import Bound, Ended, Hello, Pings, Warned
-from wzp_cli.ports import OpenSound
+from wzp_cli.ports import OpenSound, PortMapping
 from wzp_cli.protocol.identity import Identity
 from wzp_cli.protocol.ticket import Ticket
 from wzp_cli.services.ping import PingOutcome
@@ -49,6 +50,7 @@ __all__ = [
     "keep_open",
     "own_state",
     "pinged",
+    "port_mapped",
     "registered",
     "required_path",
     "sound_opener",
@@ -91,6 +93,26 @@ def _port(session: Session, state: State) -> Iterator[Bind]:
             message = "another wzp has this state directory's port: using any other"
             session.report(Warned(code="second_process", message=message))
         yield Bind(state.port if first else 0)
+
+
+@asynccontextmanager
+async def port_mapped(
+    session: Session, endpoint: Endpoint, flag: bool | None
+) -> AsyncIterator[PortMapping | None]:
+    """Hold a port of the router's for the one socket, unless that is not wanted.
+
+    Args:
+        session: The command's.
+        endpoint: The one socket.
+        flag: --portmap as it was said.
+    """
+    said = session.settings.said
+    wanted = said.portmap if flag is None else flag
+    if wanted is False or said.privacy == "always-relay":
+        yield None
+        return
+    async with keep_port_mapping(endpoint.local.port, session.report) as mapping:
+        yield mapping
 
 
 @asynccontextmanager

@@ -24,6 +24,7 @@ __all__ = [
     "LogLevel",
     "OutOption",
     "PeerArgument",
+    "PortmapOption",
     "RelayOption",
     "RequireOption",
     "RingTimeoutOption",
@@ -136,6 +137,12 @@ PeerArgument = Annotated[
     str,
     typer.Argument(
         metavar="PEER", help="Contact, identity, wzp: ticket, or host:port."
+    ),
+]
+PortmapOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--portmap/--no-portmap", help="Ask the router for a port of its own."
     ),
 ]
 RequireOption = Annotated[

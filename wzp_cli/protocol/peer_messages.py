@@ -83,12 +83,17 @@ class CandidateInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Nat(msgspec.Struct, frozen=True, kw_only=True):
-    """What the sender knows of its own NAT; "unknown" where it was not measured."""
+    """What the sender knows of its own NAT; "unknown" where it was not measured.
+
+    `pooled`: each destination may see another address. `mapped`: the router sends a
+    port of its own on to the sender.
+    """
 
     mapping: Token = "unknown"
     filtering: Token = "unknown"
     allocation: Token = "unknown"
     pooled: bool = False
+    mapped: bool = False
 
 
 class Candidates(Message, frozen=True, kw_only=True, tag="candidates"):

@@ -26,7 +26,7 @@ from wzp_cli.errors import (
     WzpError,
 )
 from wzp_cli.events import Answered, Report, Ringing, Warned
-from wzp_cli.ports import FindInterfaces, OpenCodec, OpenSound
+from wzp_cli.ports import FindInterfaces, OpenCodec, OpenSound, PortMapping
 from wzp_cli.protocol import peer_messages as peer
 from wzp_cli.protocol.identity import Identity
 from wzp_cli.protocol.route import ChannelRoute, DirectRoute, Route
@@ -45,6 +45,7 @@ class CallSettings:
     Attributes:
         name: What we call ourselves.
         direct: Try direct routes; False keeps to the relay.
+        port_mapping: A port of our router's, to offer as well.
         ring_timeout_s: How long to ring.
         duration_s: Hang up after so long; None: when somebody does.
         on_outcome: Takes what the call was, also when it is cancelled.
@@ -52,6 +53,7 @@ class CallSettings:
 
     name: str = ""
     direct: bool = True
+    port_mapping: PortMapping | None = None
     ring_timeout_s: float = RING_TIMEOUT_S
     duration_s: float | None = None
     on_outcome: Callable[[CallOutcome], None] = lambda outcome: None
@@ -84,7 +86,9 @@ async def call_identity(
             ringing,
             routes,
             began,
-            RoutePlan(settings.direct, find_interfaces, registration),
+            RoutePlan(
+                settings.direct, find_interfaces, registration, settings.port_mapping
+            ),
             settings,
             open_sound,
             open_codec,
@@ -108,7 +112,8 @@ async def call_address(
     """Call whoever listens at a bare address; no relay is needed. Raises as above."""
     began = endpoint.now()
     routes = [DirectRoute(address) for address in addresses]
-    plan = RoutePlan(settings.direct, find_interfaces)
+    mapping = settings.port_mapping
+    plan = RoutePlan(settings.direct, find_interfaces, None, mapping)
     ringing = _Ringing(endpoint, target, settings.name, report)
     return await _call(
         ringing, routes, began, plan, settings, open_sound, open_codec, report

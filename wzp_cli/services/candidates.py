@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from wzp_cli.address import Address
 from wzp_cli.defaults import MAX_CANDIDATES, OPENER_TTLS_HOPS
 from wzp_cli.events import Candidate, Report
-from wzp_cli.ports import FindInterfaces
+from wzp_cli.ports import FindInterfaces, PortMapping
 from wzp_cli.protocol.paths import RouteKind
 from wzp_cli.protocol.peer_messages import CandidateInfo, CandidateType
 from wzp_cli.protocol.reach import Surroundings, is_public, may_check
@@ -23,16 +23,31 @@ class RoutePlan:
         direct: Offer and check direct routes at all; False is "always by relay".
         find_interfaces: Lists own addresses.
         home: Our relay; None in a call without one.
+        port_mapping: A port of our router's; None: none was asked for.
     """
 
     direct: bool
     find_interfaces: FindInterfaces
     home: Registration | None = None
+    port_mapping: PortMapping | None = None
 
     @property
     def reflexive(self) -> Address | None:
         """Our address as the relay sees it."""
         return None if self.home is None else self.home.reflexive
+
+    @property
+    def mapped(self) -> Address | None:
+        """Where our router takes packets in for us, if it does."""
+        return None if self.port_mapping is None else self.port_mapping.external
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether that is where the relay sees us: no other NAT is in between."""
+        mapped, reflexive = self.mapped, self.reflexive
+        return mapped is not None and (
+            reflexive is None or mapped.host == reflexive.host
+        )
 
     @property
     def opener_ttls(self) -> tuple[int, ...]:
@@ -107,9 +122,11 @@ class Candidacy:
     def _find_own(self) -> list[CandidateInfo]:
         hosts = [Address(each.host, self.port) for each in self.plan.find_interfaces()]
         found = [CandidateInfo(type="host", address=str(each)) for each in hosts]
-        reflexive = self.plan.reflexive
-        if reflexive is not None and reflexive not in hosts:
+        reflexive, mapped = self.plan.reflexive, self.plan.mapped
+        if reflexive is not None and reflexive not in (*hosts, mapped):
             found.insert(0, CandidateInfo(type="srflx", address=str(reflexive)))
+        if mapped is not None and mapped not in hosts:
+            found.insert(0, CandidateInfo(type="mapped", address=str(mapped)))
         return found[:MAX_CANDIDATES]
 
     # -- the peer's

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
@@ -24,7 +24,7 @@ from wzp_cli.errors import (
     WzpError,
 )
 from wzp_cli.events import Answered, Hangup, Incoming, Report, Warned
-from wzp_cli.ports import FindInterfaces, OpenCodec, OpenSound
+from wzp_cli.ports import FindInterfaces, OpenCodec, OpenSound, PortMapping
 from wzp_cli.protocol import peer_messages as peer
 from wzp_cli.protocol.identity import Identity
 from wzp_cli.protocol.route import ChannelRoute, Route
@@ -48,6 +48,7 @@ class ListenSettings:
     Attributes:
         name: What we call ourselves.
         direct: Offer direct routes; False keeps to the relay.
+        port_mapping: A port of our router's, to offer as well.
         strangers_dial: Whoever finds the port may dial it without a relay.
         auto_answer: Whose calls are taken without asking.
         is_contact: Whether an identity is a contact.
@@ -58,6 +59,7 @@ class ListenSettings:
 
     name: str = ""
     direct: bool = True
+    port_mapping: PortMapping | None = None
     strangers_dial: bool = True
     auto_answer: Literal["nobody", "contacts", "all"] = "nobody"
     is_contact: Callable[[Identity], bool] = lambda identity: False
@@ -198,9 +200,7 @@ class _Listener:
         """Be pinged. Addresses are for contacts, or where everybody is let in."""
         everybody = self.settings.auto_answer == "all"
         known = everybody or self.settings.is_contact(conversation.peer)
-        plan = RoutePlan(
-            self.settings.direct and known, self.find_interfaces, self.registration
-        )
+        plan = replace(self._plan(), direct=self.settings.direct and known)
         await take_probe(self.endpoint, conversation, plan, probe)
 
     async def _ring(self, conversation: Conversation, offer: peer.Offer) -> None:
@@ -246,7 +246,13 @@ class _Listener:
             self._finished.set()
 
     def _plan(self) -> RoutePlan:
-        return RoutePlan(self.settings.direct, self.find_interfaces, self.registration)
+        settings = self.settings
+        return RoutePlan(
+            settings.direct,
+            self.find_interfaces,
+            self.registration,
+            settings.port_mapping,
+        )
 
     async def _declined(
         self, conversation: Conversation, incoming: Incoming

@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from wzp_cli.address import Address
 from wzp_cli.concurrency import task_group
@@ -72,6 +72,8 @@ class RouteTaker:
         link.on_stray = self._strayed
         if self.plan.home is not None:
             self.plan.home.watchers.add(self._relay_told)
+        if self.plan.port_mapping is not None:
+            self.plan.port_mapping.watchers.add(self._moved)
         self._report_selected("the call began here")
 
     @property
@@ -134,6 +136,8 @@ class RouteTaker:
         self.conversation.link.on_stray = None
         if self.plan.home is not None:
             self.plan.home.watchers.discard(self._relay_told)
+        if self.plan.port_mapping is not None:
+            self.plan.port_mapping.watchers.discard(self._moved)
 
     @property
     def why_not_direct(self) -> str | None:
@@ -177,6 +181,8 @@ class RouteTaker:
             return
         own = self._candidacy.own_addresses
         ours = await measure_nat(self.endpoint, home.address, home.extra_ports, own)
+        if self.plan.is_mapped:
+            ours = replace(ours, facts=replace(ours.facts, port_mapped=True))
         self._nat = nat_of(ours.facts)
         self.offer()
         await self._searcher.run(ours)

@@ -19,7 +19,7 @@ from wzp_cli.errors import (
     WzpError,
 )
 from wzp_cli.events import PathName, PathSpan, Pinged, Report
-from wzp_cli.ports import FindInterfaces
+from wzp_cli.ports import FindInterfaces, PortMapping
 from wzp_cli.protocol.identity import Identity
 from wzp_cli.protocol.peer_messages import (
     Candidates,
@@ -44,12 +44,14 @@ class PingSettings:
     Attributes:
         name: What we call ourselves.
         direct: Try direct routes; False keeps to the relay.
+        port_mapping: A port of our router's, to offer as well.
         count: How many pings, one each second.
         until_direct: Stop as soon as the path is direct.
     """
 
     name: str = ""
     direct: bool = True
+    port_mapping: PortMapping | None = None
     count: int = 10
     until_direct: bool = False
 
@@ -86,7 +88,8 @@ async def ping_identity(
     """
     began = endpoint.now()
     routes = await registration.connect(target)
-    plan = RoutePlan(settings.direct, find_interfaces, registration)
+    mapping = settings.port_mapping
+    plan = RoutePlan(settings.direct, find_interfaces, registration, mapping)
     try:
         return await _ping(endpoint, routes, target, plan, settings, began, report)
     finally:
@@ -104,7 +107,8 @@ async def ping_address(
 ) -> PingOutcome:
     """Ping whoever listens at a bare address. Raises as above."""
     routes = [DirectRoute(address) for address in addresses]
-    plan = RoutePlan(settings.direct, find_interfaces)
+    mapping = settings.port_mapping
+    plan = RoutePlan(settings.direct, find_interfaces, None, mapping)
     began = endpoint.now()
     return await _ping(endpoint, routes, target, plan, settings, began, report)
 

@@ -61,6 +61,7 @@ def nat_of(facts: NatFacts) -> Nat:
         filtering=facts.filtering.value,
         allocation=facts.allocation.value,
         pooled=facts.pooled,
+        mapped=bool(facts.port_mapped),
     )
 
 
@@ -74,6 +75,7 @@ def facts_of(nat: Nat) -> NatFacts:
         filtering=filterings.get(nat.filtering, Filtering.UNKNOWN),
         allocation=allocations.get(nat.allocation, Allocation.UNKNOWN),
         pooled=nat.pooled,
+        port_mapped=nat.mapped or None,
     )
 
 

@@ -62,6 +62,18 @@ SAID = [
         "Searching for a direct path, by predicting ports.",
     ),
     (
+        events.PortMapped(address="203.0.113.7:5000", protocol="nat-pmp"),
+        "The router sends 203.0.113.7:5000 on to us (NAT-PMP).",
+    ),
+    (
+        events.PortMapped(address="10.0.0.7:5", protocol="upnp", reason="a NAT"),
+        "The router sends 10.0.0.7:5 on to us (UPnP), of no use: a NAT.",
+    ),
+    (
+        events.PortMapped(address=None, protocol=None, reason="it has none"),
+        "No port of the router's for us: it has none.",
+    ),
+    (
         events.PathSearched(
             strategy="search",
             side="probes",

@@ -1,5 +1,6 @@
 """`wzp call`: call somebody."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +11,7 @@ from wzp_cli.cli.options import (
     InOption,
     OutOption,
     PeerArgument,
+    PortmapOption,
     RelayOption,
     RequireOption,
     RingTimeoutOption,
@@ -38,6 +40,7 @@ async def call(
     duration: DurationOption = None,
     ring_timeout: RingTimeoutOption = None,
     require: RequireOption = None,
+    portmap: PortmapOption = None,
     probe_only: Annotated[
         bool, typer.Option("--probe-only", help="Find a path, ring nobody, no sound.")
     ] = False,
@@ -47,9 +50,11 @@ async def call(
     from wzp_cli.cli.commands.ping import probe
     from wzp_cli.cli.settings import ring_timeout_s
     from wzp_cli.services.call import CallSettings
+    from wzp_cli.services.ping import PingSettings
 
     if probe_only:
-        await probe(session, peer, relay, require, PROBE_ONLY_PINGS, until_direct=True)
+        how = PingSettings(count=PROBE_ONLY_PINGS, until_direct=True)
+        await probe(session, peer, relay, require, portmap, how)
         return None
     settings = session.settings
     state = compose.own_state(session)
@@ -65,8 +70,10 @@ async def call(
     async with (
         compose.keep_open(words) as sound,
         compose.endpoint_of(session, state) as endpoint,
+        compose.port_mapped(session, endpoint, portmap) as mapping,
         compose.way_to(session, state, endpoint, target, relay) as way,
     ):
+        call_settings = replace(call_settings, port_mapping=mapping)
         outcome = await _call(session, endpoint, target, way, call_settings, sound)
     compose.connection_kept(outcome)
     compose.required_path(outcome, require)

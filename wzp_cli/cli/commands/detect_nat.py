@@ -1,5 +1,6 @@
 """`wzp detect-nat`: what the NAT in front of this machine does."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -13,6 +14,7 @@ from wzp_cli.errors import RelayUnreachable, RequirementNotMet, UsageError, WzpE
 from wzp_cli.protocol.nat import Mapping, forecast, summary, verdict
 
 if TYPE_CHECKING:
+    from wzp_cli.events import MappingProtocol
     from wzp_cli.services.detect_nat import NatReport, ServerAnswer
 
 __all__ = ["AskedServer", "DetectedNat", "PortMappings", "app", "detect_nat"]
@@ -74,9 +76,14 @@ async def detect_nat(
         str | None,
         typer.Option("--expect", metavar="MAPPING", help="Exit 3 if it is another."),
     ] = None,
+    portmap: Annotated[
+        bool, typer.Option("--portmap", help="Ask the router if it maps ports, too.")
+    ] = False,
 ) -> Outcome:
     """Say how the NAT treats the one socket, and what that means for calls."""
+    from wzp_cli.adapters.port_mapping.keeper import ask_router
     from wzp_cli.cli.compose import endpoint_of, find_interfaces, own_state
+    from wzp_cli.concurrency import task_group
     from wzp_cli.services.detect_nat import Server
     from wzp_cli.services.detect_nat import detect_nat as measure
 
@@ -87,7 +94,8 @@ async def detect_nat(
     if not servers:
         raise UsageError("nobody to ask; name a relay (--relay) or two (--stun)")
     state = own_state(session)
-    async with endpoint_of(session, state) as endpoint:
+    async with endpoint_of(session, state) as endpoint, task_group() as group:
+        asking = group.create_task(ask_router()) if portmap else None
         report = await measure(
             endpoint,
             servers,
@@ -96,7 +104,8 @@ async def detect_nat(
             session.report,
             timeout_s=settings.timeout_s or DETECT_TIMEOUT_S,
         )
-    detected = _detected(report)
+        answers = None if asking is None else await asking
+    detected = _detected(report, answers)
     return Outcome(detected, _text(detected), _failure(detected, report, expect))
 
 
@@ -106,8 +115,16 @@ def _check_expected(mapping: str | None) -> None:
         raise UsageError(f"--expect {mapping}: not one of {', '.join(known)}")
 
 
-def _detected(report: "NatReport") -> DetectedNat:
-    judged = verdict(report.facts)
+def _detected(
+    report: "NatReport", router: "dict[MappingProtocol, bool | None] | None"
+) -> DetectedNat:
+    facts, mappings = report.facts, PortMappings()
+    if router is not None:
+        mappings = PortMappings(
+            pcp=router["pcp"], nat_pmp=router["nat-pmp"], upnp=router["upnp"]
+        )
+        facts = replace(facts, port_mapped=any(router.values()))
+    judged = verdict(facts)
     return DetectedNat(
         verdict=judged.value,
         summary=summary(judged),
@@ -125,10 +142,10 @@ def _detected(report: "NatReport") -> DetectedNat:
         nat_layers=None,
         hops=None,
         accepts_unsolicited_input=None,
-        port_mapping=PortMappings(),
+        port_mapping=mappings,
         mapping_lifetime_s=None,
         confidence="measured" if report.reflexive or report.reflexive_v6 else "none",
-        forecast=forecast(report.facts),
+        forecast=forecast(facts),
         servers=[_asked(answer) for answer in report.answers],
     )
 
@@ -161,9 +178,23 @@ def _text(detected: DetectedNat) -> str:
         ("filtering", detected.filtering),
         ("port preservation", _yes_no(detected.port_preserving)),
     ]
+    if detected.port_mapping != PortMappings():
+        rows.append(("port mapping", _port_mapping(detected.port_mapping)))
     facts = [f"  {name + ':':<20}{value}" for name, value in rows]
     servers = [f"  {_server_line(each)}" for each in detected.servers]
     return "\n".join([detected.summary, *facts, "asked:", *servers])
+
+
+def _port_mapping(mappings: PortMappings) -> str:
+    answers = {
+        "PCP": mappings.pcp,
+        "NAT-PMP": mappings.nat_pmp,
+        "UPnP": mappings.upnp,
+    }
+    offered = ", ".join(name for name, answer in answers.items() if answer)
+    if mappings.upnp is None:
+        return f"{offered or 'none'} (for UPnP, install wzp[upnp])"
+    return offered or "none"
 
 
 def _server_line(asked: AskedServer) -> str:

@@ -1,6 +1,7 @@
 """`wzp listen`: be there for calls."""
 
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -10,6 +11,7 @@ from wzp_cli.cli.options import (
     DurationOption,
     InOption,
     OutOption,
+    PortmapOption,
     RelayOption,
     RequireOption,
     RingTimeoutOption,
@@ -55,6 +57,7 @@ async def listen(
     duration: DurationOption = None,
     ring_timeout: RingTimeoutOption = None,
     require: RequireOption = None,
+    portmap: PortmapOption = None,
 ) -> Outcome | None:
     """Take calls, from the relay and from whoever dials this port, until stopped."""
     from wzp_cli.adapters.sound import open_codec
@@ -95,11 +98,14 @@ async def listen(
                     session, state, endpoint, settings.relays, publishes=True
                 )
             )
+        mapping = await stack.enter_async_context(
+            compose.port_mapped(session, endpoint, portmap)
+        )
         _report_ready(session, state, endpoint, registration)
         outcome = await serve_calls(
             endpoint,
             registration,
-            listen_settings,
+            replace(listen_settings, port_mapping=mapping),
             _asker(session, state),
             compose.sound_opener(words),
             open_codec,

@@ -105,6 +105,14 @@ def _ready(event: events.Ready) -> str:
     return f"Ready for calls. To be called:\n  wzp call '{event.ticket}'"
 
 
+def _port_mapped(event: events.PortMapped) -> str:
+    if event.address is None:
+        return f"No port of the router's for us: {event.reason}."
+    useless = f", of no use: {event.reason}" if event.reason else ""
+    protocol = "" if event.protocol is None else f" ({_PROTOCOLS[event.protocol]})"
+    return f"The router sends {event.address} on to us{protocol}{useless}."
+
+
 def _incoming(event: events.Incoming) -> str:
     name = f' from "{event.name}" (not verified)' if event.name else ""
     way = "directly" if event.via == "direct" else "through the relay"
@@ -208,7 +216,8 @@ def _rtt(rtt_ms: float | None) -> str:
     return "" if rtt_ms is None else f", round trip {rtt_ms:.0f} ms"
 
 
-_DETAILS = (events.MediaStarted, events.PathTried)
+_PROTOCOLS = {"pcp": "PCP", "nat-pmp": "NAT-PMP", "upnp": "UPnP"}
+_DETAILS = (events.MediaStarted, events.PathTried, events.PortMapped)
 _SENTENCES: dict[type[events.Event], Callable[[Any], str | None]] = {
     events.Answered: _answered,
     events.Bound: _bound,
@@ -222,6 +231,7 @@ _SENTENCES: dict[type[events.Event], Callable[[Any], str | None]] = {
     events.PathSelected: _path_selected,
     events.PathTried: _path_tried,
     events.Pinged: _pinged,
+    events.PortMapped: _port_mapped,
     events.Ready: _ready,
     events.Reflexive: _reflexive,
     events.Registered: _registered,
