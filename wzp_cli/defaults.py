@@ -79,6 +79,7 @@ __all__ = [
     "NAT_ALLOCATION_MIN_SAMPLES",
     "NAT_SEQUENTIAL_MAX_GAP_PORTS",
     "OPENED_WAIT_S",
+    "OPENER_REFRESH_S",
     "OPENER_TTLS_HOPS",
     "OPUS_BITRATE_BPS",
     "OPUS_COMPLEXITY",
@@ -162,6 +163,7 @@ __all__ = [
     "SEARCH_SAMPLES",
     "SEARCH_SPAN_S",
     "SEARCH_SPARES",
+    "SEARCH_WAIT_S",
     "SOUND_BLOCK_SAMPLES",
     "SOUND_MIC_QUEUE_BLOCKS",
     "SOUND_SPEAKER_LOW_BLOCKS",
@@ -505,8 +507,11 @@ MAX_ANNOUNCED_CHANNELS: Final = 64
 OPENER_TTLS_HOPS: Final = (2, 3, 4)
 """TTLs of the first checks toward a NAT, ascending. Source: measured, docs/nat.md."""
 
-OPENED_WAIT_S: Final = 1.0
-"""How long to wait for the peer's `opened`. Source: ours; a slow relay's round trip."""
+OPENED_WAIT_S: Final = 20.0
+"""How long to wait for the peer's `opened`. Source: ours; a peer that stood still."""
+
+OPENER_REFRESH_S: Final = 5.0
+"""When openers go again while it is awaited. Source: docs/nat.md, lifetimes of 10 s."""
 
 CHECK_TIMES_S: Final = (0.0, 0.033, 0.1, 0.23, 0.5, 1.0, 2.0)
 """When a candidate is checked, from the start of a round. Source: docs/nat.md."""
@@ -657,6 +662,9 @@ SEARCH_PROBES_PER_S: Final = 100
 
 SEARCH_PAUSE_S: Final = 20.0
 """Pause between searches toward one host. Source: docs/nat.md, abuse limits."""
+
+SEARCH_WAIT_S: Final = 1.0
+"""How long a last answer, or the relay's word, is awaited. Source: ours."""
 
 SEARCH_ROUNDS: Final = 3
 """Searches, or rounds of prediction, of one call. Source: ours."""

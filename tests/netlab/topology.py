@@ -11,7 +11,7 @@ The public ranges are ones that `ipaddress` calls global (documentation ranges a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
@@ -46,6 +46,9 @@ class SiteSpec:
             it holds in both directions. See `Impairment` for them and more.
         uplink: The way out of the site, in place of those three.
         downlink: The way into the site, likewise.
+        behind: An earlier site of two layers whose outer NAT, the carrier's, serves
+            this one as well. The kind is then of the home router alone, and the link is
+            the other site's.
     """
 
     name: str
@@ -57,6 +60,7 @@ class SiteSpec:
     loss_pct: float = 0.0
     uplink: Impairment | None = None
     downlink: Impairment | None = None
+    behind: str | None = None
 
     @property
     def nat(self) -> NatKind:
@@ -130,7 +134,14 @@ class Topology:
         self._add(Machine(CORE, forwards=True, rules=_CORE_RULES))
         for number, name in enumerate(servers, start=1):
             self._add_server(name, number, addresses=2 if name == servers[-1] else 1)
-        self.sites = [self._add_site(s, n) for n, s in enumerate(sites, start=1)]
+        self._guests: dict[str, list[str]] = {}
+        for spec in sites:
+            if spec.behind is not None:
+                self._guests.setdefault(spec.behind, []).append(f"{spec.name}-nat1")
+        self.sites: list[SitePlan] = []
+        for number, spec in enumerate(sites, start=1):
+            add = self._add_site if spec.behind is None else self._add_guest
+            self.sites.append(add(spec, number))
 
     def _add(self, machine: Machine) -> None:
         if machine.name in self.machines:
@@ -150,9 +161,7 @@ class Topology:
     def _add_site(self, spec: SiteSpec, number: int) -> SitePlan:
         layers = spec.nat.layers
         segments = self._segments(spec, number)
-        hosts = [f"{spec.name}{n if n > 1 else ''}" for n in range(1, spec.hosts + 1)]
-        for host in hosts:
-            self._add(Machine(host))
+        hosts = self._add_hosts(spec)
         routers = self._add_routers(spec.name, layers, segments)
         self._wire_site(spec.name, hosts, routers, segments)
         for depth, router in enumerate([*routers, CORE]):
@@ -167,6 +176,31 @@ class Topology:
             network=str(uplink.v4),
             prefix_v6=f"2a00:11:{number}::/48",
         )
+
+    def _add_guest(self, spec: SiteSpec, number: int) -> SitePlan:
+        """Add a site whose home router was wired to its host's carrier already."""
+        host = next(plan for plan in self.sites if plan.spec.name == spec.behind)
+        (layer,) = spec.nat.layers
+        lan = self._segments(spec, number)[0]
+        hosts = self._add_hosts(spec)
+        router = self.machines[f"{spec.name}-nat1"]
+        router.forwards, router.rules = layer.is_kernel, ruleset(layer, lan.host(2))
+        router.userspace = _translator(layer)
+        self._wire(lan, router.name, "lan", [(name, "eth0") for name in hosts])
+        for name in hosts:
+            self._default_route(name, lan)
+        return replace(
+            host,
+            spec=spec,
+            hosts=tuple(hosts),
+            routers=(router.name, *host.routers[1:]),
+        )
+
+    def _add_hosts(self, spec: SiteSpec) -> list[str]:
+        hosts = [f"{spec.name}{n if n > 1 else ''}" for n in range(1, spec.hosts + 1)]
+        for host in hosts:
+            self._add(Machine(host))
+        return hosts
 
     def _impair(self, spec: SiteSpec, network: str) -> None:
         out, into = (format_words(link) for link in spec.links)
@@ -212,6 +246,9 @@ class Topology:
         segments: Sequence[_Segment],
     ) -> None:
         below = [[(host, "eth0") for host in hosts], *[[(r, "wan")] for r in routers]]
+        for guest in self._guests.get(site, []):
+            self._add(Machine(guest))
+            below[1].append((guest, "wan"))
         for inner, outer, segment in zip(
             below, [*routers, CORE], segments, strict=True
         ):

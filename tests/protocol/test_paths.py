@@ -15,6 +15,7 @@ from wzp_cli.defaults import (
     DIRECT_PROBE_S,
     MAX_CANDIDATES,
     OPENED_WAIT_S,
+    OPENER_REFRESH_S,
     OPENER_TTLS_HOPS,
     RELAY_PROBE_S,
     RETRY_FIRST_S,
@@ -157,7 +158,20 @@ def test_toward_a_nat_openers_go_first_and_checks_after_the_peers(
     assert play.checks(FAR)[len(OPENER_TTLS_HOPS) :] == [(0.5, None)]
 
 
-def test_a_peer_that_says_nothing_is_checked_after_a_second_all_the_same() -> None:
+def test_a_peer_that_stands_still_is_not_poisoned() -> None:
+    """Nothing reaches its router before it has opened; ours is kept open."""
+    play = Play(candidates=[(FAR, "srflx")]).run(12)
+    assert play.checks(FAR) == [
+        (at, ttl)
+        for at in (0.0, OPENER_REFRESH_S, 2 * OPENER_REFRESH_S)
+        for ttl in OPENER_TTLS_HOPS
+    ]
+    play.paths.peer_opened(play.now)
+    play.run(0.01)
+    assert play.checks(FAR)[-1] == (12, None)
+
+
+def test_a_peer_that_never_opens_is_checked_in_the_end() -> None:
     play = Play(candidates=[(FAR, "srflx")]).run(OPENED_WAIT_S + 0.01)
     assert play.checks(FAR)[-1] == (OPENED_WAIT_S, None)
 
@@ -201,10 +215,11 @@ def test_opened_is_told_once_and_not_before_the_openers_left() -> None:
 
 
 def test_a_silent_candidate_is_tried_again_after_5_s_and_then_each_60_s() -> None:
-    play = Play(candidates=[(FAR, "srflx")]).run(200)
+    play = Play(candidates=[(FAR, "srflx")]).run(1.0)
+    play.paths.peer_opened(play.now)
+    play.run(200)
     starts = [at for at, ttl in play.checks(FAR) if ttl == OPENER_TTLS_HOPS[0]]
-    first_end = OPENED_WAIT_S + CHECK_GIVE_UP_S
-    second = first_end + RETRY_FIRST_S
+    second = 1.0 + CHECK_GIVE_UP_S + RETRY_FIRST_S
     third = second + CHECK_GIVE_UP_S + RETRY_LATER_S
     fourth = third + CHECK_GIVE_UP_S + RETRY_LATER_S
     assert starts == pytest.approx([0.0, second, third, fourth])

@@ -21,6 +21,7 @@ from wzp_cli.defaults import (
     DIRECT_PROBE_S,
     MAX_CANDIDATES,
     OPENED_WAIT_S,
+    OPENER_REFRESH_S,
     OPENER_TTLS_HOPS,
     RELAY_PROBE_S,
     REOPENING_S,
@@ -251,6 +252,16 @@ class Paths:
         )
 
     @property
+    def has_way_around(self) -> bool:
+        """Whether some route tried is by IPv6, or within one network: past the NATs."""
+        return any(
+            isinstance(trial.route, DirectRoute)
+            and trial.state is not State.FAILED
+            and (trial.kind == "host" or trial.route.address.is_v6)
+            for trial in self.trials.values()
+        )
+
+    @property
     def spares(self) -> set[int]:
         """The spare sockets of ours that routes in use or under check go through."""
         living = [t.route for t in self.trials.values() if t.state is not State.FAILED]
@@ -281,11 +292,11 @@ class Paths:
                 return self._rest(trial, now)
 
     def _open(self, trial: Trial, now: float) -> list[Check]:
-        if trial.sent:  # nothing was heard of the peer's NAT: go on regardless
-            trial.move(Input.OPENED, now)
+        if now >= trial.since + OPENED_WAIT_S:
+            trial.move(Input.OPENED, now)  # it will never say so: go on regardless
             return []
         trial.sent += len(self.opener_ttls)
-        trial.due = now + OPENED_WAIT_S
+        trial.due = min(now + OPENER_REFRESH_S, trial.since + OPENED_WAIT_S)
         if self._peer_opened:
             trial.move(Input.OPENED, now)
         return [Check(trial.route, ttl, False) for ttl in self.opener_ttls]

@@ -167,6 +167,14 @@ class Candidacy:
         named = [each for each in there if self.why_not(each) is None]
         return seen if seen in named else next(iter(named), None)
 
+    @property
+    def shares_nat(self) -> bool:
+        """Whether the relay sees both sides behind one public address."""
+        ours, theirs = self.plan.reflexive, self.plan.seen_at(self.first)
+        if ours is None or theirs is None or ours.host != theirs.host:
+            return False
+        return ours not in self.own_addresses
+
     def why_not(self, address: Address) -> str | None:
         """Say why no check may go to this address; None where one may."""
         return may_check(address, self._surroundings, self._where_the_peer_is())

@@ -148,7 +148,11 @@ class RouteTaker:
             return "this side keeps to the relay"
         if not self._peer_direct:
             return "the peer keeps to the relay"
-        return "; ".join(filter(None, (self._searcher.reason, self._what_was_tried())))
+        shared = None
+        if self._candidacy.shares_nat:
+            shared = "both sides are behind one NAT that does not lead back inside"
+        tried = self._what_was_tried()
+        return "; ".join(filter(None, (shared, self._searcher.reason, tried)))
 
     def _what_was_tried(self) -> str:
         tried = [t for t in self._paths.trials.values() if not t.is_relay]

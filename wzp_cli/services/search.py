@@ -18,7 +18,6 @@ from wzp_cli.concurrency import task_group
 from wzp_cli.defaults import (
     MEETING_TIMES_S,
     MEETING_WAIT_S,
-    OPENED_WAIT_S,
     PREDICTION_PAUSE_S,
     ROUTE_GIVE_UP_S,
     SEARCH_BATCH,
@@ -31,6 +30,7 @@ from wzp_cli.defaults import (
     SEARCH_ROUNDS,
     SEARCH_SAMPLES,
     SEARCH_SPAN_S,
+    SEARCH_WAIT_S,
 )
 from wzp_cli.endpoint.checks import CheckSession
 from wzp_cli.endpoint.endpoint import Endpoint
@@ -137,6 +137,8 @@ class Searcher:
         await self._until(lambda: self._theirs is not None)
         assert self._theirs is not None
         self._plan, self._step = choose(ours.facts, self._theirs), ours.step
+        if self._plan.role is Role.REST and await self._has_way_around():
+            self._plan = Plan(Role.CHECK)
         self._report_plan(ours.facts, self._theirs)
         if self._plan.role is Role.REST:
             self.reason = self._plan.reason
@@ -157,13 +159,21 @@ class Searcher:
         if again:
             pause_s = PREDICTION_PAUSE_S if self._plan.predicts else SEARCH_PAUSE_S
             await asyncio.sleep(pause_s)
-        head_start_s = min(
-            max(3 * (self.rtt_s() or 0.0), SEARCH_HEAD_START_MIN_S),
-            SEARCH_HEAD_START_MAX_S,
-        )
+        head_start_s = self._head_start_s
         while await self._until(lambda: self.paths.has_direct, head_start_s):
             await self._until(lambda: not self.paths.has_direct)
             head_start_s = ROUTE_GIVE_UP_S
+
+    async def _has_way_around(self) -> bool:
+        """Whether there is a direct route that does not go through both NATs."""
+        head_start_s = self._head_start_s if self.paths.has_way_around else 0.0
+        return await self._until(lambda: self.paths.has_direct, head_start_s)
+
+    @property
+    def _head_start_s(self) -> float:
+        """How long openers and checks alone may need."""
+        some_s = max(3 * (self.rtt_s() or 0.0), SEARCH_HEAD_START_MIN_S)
+        return min(some_s, SEARCH_HEAD_START_MAX_S)
 
     async def _round(self) -> None:
         probes = self._plan.role is Role.PROBE
@@ -184,7 +194,7 @@ class Searcher:
 
     async def _target(self) -> Address:
         """Return the one address that may be searched."""
-        await self._until(lambda: self.confirmed() is not None, OPENED_WAIT_S)
+        await self._until(lambda: self.confirmed() is not None, SEARCH_WAIT_S)
         target = self.confirmed()
         if target is None:
             raise _NotNowError("the relay does not confirm the peer's address")
@@ -223,7 +233,7 @@ class Searcher:
             ports = guesses.search(message.samples, self._rng)
         with self._granted(target):
             await self._probe_ports(target.host, ports)
-            await self._found(OPENED_WAIT_S)
+            await self._found(SEARCH_WAIT_S)
 
     async def _probe_ports(self, host: str, ports: list[int]) -> None:
         began = self.endpoint.now()
@@ -273,7 +283,7 @@ class Searcher:
             passed_s = at_s
             for route in routes:
                 self._check(route)
-        await self._found(OPENED_WAIT_S)
+        await self._found(SEARCH_WAIT_S)
 
     # -- sending
 
