@@ -50,6 +50,7 @@ __all__ = [
     "LOWEST_PEER_PORT",
     "MAX_ANNOUNCED_CHANNELS",
     "MAX_CANDIDATES",
+    "MAX_CANDIDATES_OF_CALL",
     "MAX_HALF_OPEN_CHANNELS",
     "MAX_HALF_OPEN_STRANGERS",
     "MAX_MESSAGE_BEFORE_HELLO_BYTES",
@@ -249,6 +250,9 @@ MAX_MESSAGE_BEFORE_HELLO_BYTES: Final = 4 * 1024
 
 MAX_CANDIDATES: Final = 8
 """Candidates that one side may name. Source: ours (docs/nat.md, abuse limits)."""
+
+MAX_CANDIDATES_OF_CALL: Final = 64
+"""Addresses that a peer may name in one call, moves and all. Source: ours."""
 
 CONGESTION_WINDOW_BYTES: Final = 128 * 1024
 """QUIC's window, fixed. Source: measured: Reno adds seconds on long lossy paths."""

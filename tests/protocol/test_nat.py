@@ -198,6 +198,9 @@ def test_port_preservation_has_three_values() -> None:
         ((40_000, 40_001, 60_001, 60_002), Allocation.UNKNOWN, None),
         ((40_000, 40_001, 60_001), Allocation.UNKNOWN, None),
         ((65_535, 1024, 1025), Allocation.UNKNOWN, None),
+        ((65_535, 1024, 1025, 1026), Allocation.SEQUENTIAL, 1),
+        ((40_159, 40_160, 40_161, 40_078, 40_162), Allocation.SEQUENTIAL, 1),
+        ((40_159, 40_160, 12_345, 60_001, 40_162), Allocation.UNKNOWN, None),
     ],
 )
 def test_allocation(

@@ -518,6 +518,15 @@ def test_more_candidates_than_a_side_may_name_are_left_out() -> None:
     assert len(play.paths.trials) == 1 + MAX_CANDIDATES
 
 
+def test_a_peer_that_moves_often_finds_room() -> None:
+    """What failed and is no longer named makes room for what is."""
+    play = Play(candidates=candidates(MAX_CANDIDATES)).run(2 * OPENED_WAIT_S)
+    new = DirectRoute(Address("20.4.0.1", 5000))
+    play.paths.add([(new, "host")], play.now)
+    assert new in play.paths.trials
+    assert len(play.paths.trials) == 1 + MAX_CANDIDATES
+
+
 def test_strays_beyond_a_limit_are_left_out() -> None:
     play = Play(candidates=candidates(MAX_CANDIDATES))
     for port in range(2000, 3000):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tests.support.world import Person, World, scenario
 from wzp_cli.address import Address
-from wzp_cli.defaults import MAX_CANDIDATES
+from wzp_cli.defaults import MAX_CANDIDATES_OF_CALL
 from wzp_cli.events import Candidate, Event
 from wzp_cli.protocol.peer_messages import CandidateInfo
 from wzp_cli.protocol.route import ChannelRoute, DirectRoute
@@ -65,19 +65,28 @@ def test_always_by_relay_offers_nothing() -> None:
     assert events == []
 
 
+def test_a_peer_that_moves_is_where_it_says_last() -> None:
+    theirs, _ = candidacy("192.168.1.2")
+    for number in (1, 2):
+        theirs.take([host(f"20.3.0.{number}:5000"), host("no address")])
+        expected = DirectRoute(Address(f"20.3.0.{number}", 5000))
+        assert theirs.allowed() == [(expected, "srflx")]
+
+
 def test_a_peer_may_name_more_for_ever() -> None:
     theirs, events = candidacy("192.168.1.2")
     for number in range(200):
-        theirs.note(host(f"20.3.0.1:{2000 + number}"))
-        theirs.note(host("no address"))
-    assert len(theirs.allowed()) == len(events) == 2 * MAX_CANDIDATES
+        theirs.take([host(f"20.3.0.1:{2000 + number}")])
+        assert len(theirs.allowed()) == (number < MAX_CANDIDATES_OF_CALL)
+    assert len(events) == MAX_CANDIDATES_OF_CALL
+    theirs.take([host("20.3.0.1:2000")])
+    assert len(theirs.allowed()) == 1  # back where it was
 
 
 def test_what_is_refused_has_a_reason() -> None:
     theirs, _ = candidacy("192.168.1.2")
-    theirs.note(host("10.9.9.9:5000"))
-    theirs.note(host("192.168.1.7:5000"))
-    theirs.note(host("20.3.0.1:5000"))
+    named = ("10.9.9.9:5000", "192.168.1.7:5000", "20.3.0.1:5000")
+    theirs.take([host(address) for address in named])
     assert theirs.allowed() == [
         (DirectRoute(Address("192.168.1.7", 5000)), "host"),
         (DirectRoute(Address("20.3.0.1", 5000)), "srflx"),
@@ -107,7 +116,7 @@ async def test_confirmed_is_what_the_peer_and_the_relay_both_name(
 ) -> None:
     alice, _, back, view = await with_relay(world)
     seen = Address(alice.public_host, alice.endpoint.local.port)
-    view.note(CandidateInfo(type="srflx", address=str(seen)))
+    view.take([CandidateInfo(type="srflx", address=str(seen))])
     assert view.confirmed() is None, "the peer's word alone"
     assert alice.registration is not None
     alice.registration.reveal(back)
@@ -123,11 +132,11 @@ async def test_another_port_of_the_confirmed_host_has_to_be_allowed_itself(
     assert alice.registration is not None
     alice.registration.reveal(back)
     await asyncio.sleep(0.1)
-    view.note(CandidateInfo(type="srflx", address=f"{alice.public_host}:53"))
-    view.note(CandidateInfo(type="srflx", address="20.9.9.9:5000"))
+    low = CandidateInfo(type="srflx", address=f"{alice.public_host}:53")
+    view.take([low, CandidateInfo(type="srflx", address="20.9.9.9:5000")])
     assert view.confirmed() is None
     other = Address(alice.public_host, 6000)
-    view.note(CandidateInfo(type="srflx", address=str(other)))
+    view.take([low, CandidateInfo(type="srflx", address=str(other))])
     assert view.confirmed() == other
 
 

@@ -252,15 +252,32 @@ def classify_allocation(
     ports = list(dict.fromkeys(answer.reflexive.port for answer in answers))
     if len(ports) < NAT_ALLOCATION_MIN_SAMPLES or address_pooled(answers, v6=v6):
         return Allocation.UNKNOWN, None
-    # Sorted, since probes that left together may have been overtaken on the way.
-    gaps = [high - low for low, high in itertools.pairwise(sorted(ports))]
-    if max(gaps) <= NAT_SEQUENTIAL_MAX_GAP_PORTS:
-        step = math.gcd(*gaps)  # other hosts behind the NAT take ports in between
-        return Allocation.SEQUENTIAL, step if ports[-1] > ports[0] else -step
+    if step := _step(ports):
+        return Allocation.SEQUENTIAL, step
+    # One may be of a socket that had this number before, and whose mapping still lives.
+    if len(ports) > NAT_ALLOCATION_MIN_SAMPLES:
+        for without in itertools.combinations(ports, len(ports) - 1):
+            if step := _step(without):
+                return Allocation.SEQUENTIAL, step
+    gaps = _gaps(ports)
     # Most, not all: of eight random ports two are that close in one run of 18.
     if sorted(gaps)[(len(gaps) - 1) // 2] > NAT_SEQUENTIAL_MAX_GAP_PORTS:
         return Allocation.RANDOM, None
     return Allocation.UNKNOWN, None
+
+
+def _gaps(ports: Sequence[int]) -> list[int]:
+    """Sorted, since probes that left together may have been overtaken on the way."""
+    return [high - low for low, high in itertools.pairwise(sorted(ports))]
+
+
+def _step(ports: Sequence[int]) -> int:
+    """Return the step of ports that are given in sequence (down: negative), else 0."""
+    gaps = _gaps(ports)
+    if max(gaps) > NAT_SEQUENTIAL_MAX_GAP_PORTS:
+        return 0
+    step = math.gcd(*gaps)  # other hosts behind the NAT take ports in between
+    return step if ports[-1] > ports[0] else -step
 
 
 # --- What follows from it -------------------------------------------------------

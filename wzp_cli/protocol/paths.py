@@ -11,7 +11,7 @@ checks of full reach go out.
 """
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -153,9 +153,14 @@ class Paths:
     # -- what happens
 
     def add(self, candidates: Iterable[tuple[Route, RouteKind]], now: float) -> None:
-        """Take the peer's candidates, already judged reachable and allowed."""
-        for route, kind in candidates:
-            if route in self.trials or len(self.trials) > MAX_CANDIDATES:
+        """Take all that the peer names now, already judged reachable and allowed."""
+        named = dict(candidates)
+        for route, kind in named.items():
+            if route in self.trials:
+                continue
+            if len(self.trials) > MAX_CANDIDATES:
+                self._forget_one(named)
+            if len(self.trials) > MAX_CANDIDATES:
                 continue
             waits = kind in ("srflx", "mapped") and not self._peer_opened
             state = State.OPENING if waits else State.CHECKING
@@ -279,6 +284,15 @@ class Paths:
         return self.trials[self.selected].rtt_s
 
     # -- inside
+
+    def _forget_one(self, named: Container[Route]) -> None:
+        """Make room: forget a route that failed and that the peer no longer names."""
+        kept = (self.first, self.selected, self._nominated)
+        for route, trial in self.trials.items():
+            failed = trial.state is State.FAILED
+            if failed and route not in kept and route not in named:
+                del self.trials[route]
+                return
 
     def _advance(self, trial: Trial, now: float) -> list[Check]:
         match trial.state:

@@ -1,9 +1,14 @@
 """A call's candidates: where we offer to be found, and what the peer names."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from wzp_cli.address import Address
-from wzp_cli.defaults import MAX_CANDIDATES, OPENER_TTLS_HOPS
+from wzp_cli.defaults import (
+    MAX_CANDIDATES,
+    MAX_CANDIDATES_OF_CALL,
+    OPENER_TTLS_HOPS,
+)
 from wzp_cli.events import Candidate, Report
 from wzp_cli.ports import FindInterfaces, PortMapping
 from wzp_cli.protocol.paths import RouteKind
@@ -80,6 +85,7 @@ class Candidacy:
     refused: dict[Address, str] = field(default_factory=dict)
     _own: list[CandidateInfo] = field(default_factory=list)
     _named: dict[Address, CandidateType] = field(default_factory=dict)
+    _ever: set[Address] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._surroundings = self._find_surroundings()
@@ -131,17 +137,25 @@ class Candidacy:
 
     # -- the peer's
 
-    def note(self, candidate: CandidateInfo) -> None:
-        """Keep what the peer names, up to a limit: it may name more for ever."""
-        try:
-            address = Address.parse(candidate.address)
-        except ValueError:
-            return
-        if len(self._named) < 2 * MAX_CANDIDATES and address not in self._named:
+    def take(self, candidates: Sequence[CandidateInfo]) -> None:
+        """Take where the peer says it is now, in place of what it said before.
+
+        A peer that moves says so again and again; in all, it may name so many
+        addresses and no more, or it could show us the whole internet.
+        """
+        self._named.clear()
+        for candidate in candidates:
+            try:
+                address = Address.parse(candidate.address)
+            except ValueError:
+                continue
+            if address not in self._ever:
+                if len(self._ever) >= MAX_CANDIDATES_OF_CALL:
+                    continue
+                self._ever.add(address)
+                kind = candidate.type
+                self.report(Candidate(side="remote", type=kind, address=str(address)))
             self._named[address] = candidate.type
-            self.report(
-                Candidate(side="remote", type=candidate.type, address=str(address))
-            )
 
     def allowed(self) -> list[tuple[Route, RouteKind]]:
         """Return what the peer has named and we may check, as far as we know now."""

@@ -297,8 +297,7 @@ class RouteTaker:
         self._peer_direct = bool(message.list)
         if not self.plan.direct:
             return
-        for candidate in message.list:
-            self._candidacy.note(candidate)
+        self._candidacy.take(message.list)
         self._paths.add(self._candidacy.allowed(), self.endpoint.now())
         if message.nat is not None:
             self._searcher.take_facts(message.nat)
