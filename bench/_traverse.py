@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import _rivals
 from tests.netlab.lab import Lab, SiteSpec
 from tests.netlab.program import Program, Stage, Wzp
 
@@ -65,10 +66,18 @@ class Pair:
         self._stage = Stage(lab, folder)
         self._stage.relay()
 
+    def ends(self, number: int) -> tuple[str, str]:
+        """Who calls whom: from a to b or, every other time, from b to a."""
+        here, there = "a", "a2" if self._row.together else "b"
+        return (here, there) if number % 2 else (there, here)
+
+    def connect(self, rival: str, number: int) -> dict[str, object]:
+        """Let a rival connect the two ends once."""
+        return _rivals.connect(rival, self._lab, *self.ends(number))
+
     def call(self, number: int) -> dict[str, object]:
-        """Call once, from a to b or, every other time, from b to a."""
-        ends = ["a", "a2" if self._row.together else "b"]
-        here, there = ends if number % 2 else reversed(ends)
+        """Call once."""
+        here, there = self.ends(number)
         one = Wzp(self._lab.host(here), self._folder / f"{number}-caller")
         two = Wzp(self._lab.host(there), self._folder / f"{number}-callee")
         at = self._stage.at()
@@ -126,13 +135,16 @@ def _figures(caller: Program, end: dict[str, object]) -> dict[str, object]:
 
 
 @contextmanager
-def laboratory(row: Row, folder: Path) -> Iterator[Pair]:
-    """Build what a row needs."""
+def laboratory(row: Row, folder: Path, who: str) -> Iterator[Pair]:
+    """Build what a row needs, and what `who` needs in it."""
     kinds = [row.a] if row.together else [row.a, row.b]
     hosts = 2 if row.together else 1
     specs = [
         SiteSpec("ab"[n], kind, hosts=hosts, delay_ms=DELAY_MS)
         for n, kind in enumerate(kinds)
     ]
-    with Lab(*specs, hops=HOPS, ipv6=row.ipv6) as lab:
+    with (
+        Lab(*specs, hops=HOPS, ipv6=row.ipv6) as lab,
+        _rivals.prepared(who, lab),
+    ):
         yield Pair(row, lab, folder)

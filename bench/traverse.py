@@ -18,6 +18,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench import _rivals
 from bench._heat_map import draw
 from bench._stage import introduce, percentile, show
 from bench._traverse import ROWS, Row, laboratory
@@ -58,10 +59,20 @@ def main() -> None:
     """Run what is missing, and print the table."""
     options = _options()
     rows = _rows(options)
-    results = Results(options.results, options.label or _commit())
+    label = options.label or _commit()
+    results = Results(options.results, label)
+    who = {"wzp": results}
+    for rival in options.rivals:
+        who[rival] = Results(options.results, f"{label} {rival}")
     if not options.report:
         introduce("traverse", "wzp listen, wzp call between two NATs, 80 ms apart")
-        _run_all(rows, options, results)
+        for rival in options.rivals:
+            if (reason := _rivals.why_not(rival)) is not None:
+                sys.exit(f"{rival}: {reason}")
+        _run_all(rows, options, who)
+    if options.rivals:
+        _compare(rows, who, markdown=options.markdown)
+        return
     lines = [_line(row, results.of(row)) for row in rows]
     if options.every:
         draw(options.picture, EVERY, {row.name: results.of(row) for row in rows})
@@ -80,6 +91,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rows", nargs="+", metavar="PAIR", help="as 'R x X'")
     parser.add_argument("--every", action="store_true", help="every kind x every kind")
     parser.add_argument("--quick", action="store_true", help="six rows, two runs")
+    parser.add_argument(
+        "--rivals",
+        nargs="*",
+        default=[],
+        choices=_rivals.NAMES,
+        help="run these in the same laboratories, and compare",
+    )
     parser.add_argument("--report", action="store_true", help="run nothing")
     parser.add_argument("--markdown", action="store_true")
     parser.add_argument("--label", help="what is measured (default: the commit)")
@@ -104,19 +122,22 @@ def _commit() -> str:
     return done.stdout.strip() or "unknown"
 
 
-def _run_all(rows: Sequence[Row], options: argparse.Namespace, to: Results) -> None:
+def _run_all(
+    rows: Sequence[Row], options: argparse.Namespace, who: dict[str, Results]
+) -> None:
     """Work through the rows in several laboratories side by side."""
-    waiting: queue.SimpleQueue[Row] = queue.SimpleQueue()
+    waiting: queue.SimpleQueue[tuple[Row, str]] = queue.SimpleQueue()
     for row in rows:
-        waiting.put(row)
+        for name in who:
+            waiting.put((row, name))
 
     def work() -> None:
         while True:
             try:
-                row = waiting.get_nowait()
+                row, name = waiting.get_nowait()
             except queue.Empty:
                 return
-            _run_row(row, options.runs, to)
+            _run_row(row, name, options.runs, who[name])
 
     threads = [threading.Thread(target=work) for _ in range(options.labs)]
     for thread in threads:
@@ -125,17 +146,20 @@ def _run_all(rows: Sequence[Row], options: argparse.Namespace, to: Results) -> N
         thread.join()
 
 
-def _run_row(row: Row, runs: int, to: Results) -> None:
+def _run_row(row: Row, who: str, runs: int, to: Results) -> None:
     missing = [number for number in range(1, runs + 1) if not to.has(row, number)]
     if not missing:
         return
     with (
         tempfile.TemporaryDirectory(prefix="wzp-traverse-") as folder,
-        laboratory(row, Path(folder)) as pair,
+        laboratory(row, Path(folder), who) as pair,
     ):
         for number in missing:
             try:
-                to.add(row, number, pair.call(number))
+                if who == "wzp":
+                    to.add(row, number, pair.call(number))
+                else:
+                    to.add(row, number, pair.connect(who, number))
             except AssertionError as error:  # no call at all: that counts
                 reason = str(error).splitlines()[0]
                 to.add(row, number, {"exit": -1, "why_not_direct": reason})
@@ -170,9 +194,30 @@ def _line(row: Row, runs: list[dict]) -> list[str]:
     ]
 
 
-def _markdown(lines: Sequence[Sequence[str]]) -> str:
-    rule = ["---", "---", *["---:"] * (len(HEAD) - 2)]
-    table = [HEAD, rule, *lines]
+def _compare(rows: Sequence[Row], who: dict[str, Results], *, markdown: bool) -> None:
+    """Print shares of successes and medians, one column for each program."""
+    head = ["pair", *who]
+    lines = [
+        [row.pair, *(_summary(results.of(row)) for results in who.values())]
+        for row in rows
+    ]
+    if markdown:
+        sys.stdout.write(_markdown(lines, head, 1))
+    else:
+        show("direct, of tries: milliseconds in the median", head, lines)
+
+
+def _summary(runs: list[dict]) -> str:
+    direct = [r["time_to_direct_ms"] for r in runs if r.get("time_to_direct_ms")]
+    share = f"{len(direct)} of {len(runs)}"
+    return f"{share}: {statistics.median(direct):.0f}" if direct else share
+
+
+def _markdown(
+    lines: Sequence[Sequence[str]], head: Sequence[str] = HEAD, words: int = 2
+) -> str:
+    rule = [*["---"] * words, *["---:"] * (len(head) - words)]
+    table = [head, rule, *lines]
     return "".join("| " + " | ".join(cells) + " |\n" for cells in table)
 
 
