@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-CELL, LEFT, TOP = 46, 210, 170
+CELL, LEFT, TOP, RIGHT = 46, 210, 170, 90
 STEPS = (
-    (150, "#1a7f37", "within 150 ms"),
-    (400, "#57ab5a", "within 400 ms"),
+    (250, "#57ab5a", "within 250 ms"),
     (1000, "#b3d9a0", "within 1 s"),
     (float("inf"), "#e8c268", "later"),
 )
@@ -15,7 +14,7 @@ RELAY, NOTHING = "#b8bfc9", "#ffffff"
 
 def draw(path: Path, kinds: Sequence[str], runs: Mapping[str, Sequence[dict]]) -> None:
     """Write the picture; `runs` by "a+b", one or several runs each."""
-    size = (LEFT + CELL * len(kinds) + 20, TOP + CELL * len(kinds) + 60)
+    size = (LEFT + CELL * len(kinds) + RIGHT, TOP + CELL * len(kinds) + 60)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{size[0]}" '
         f'height="{size[1]}" font-family="sans-serif" font-size="12">',
@@ -48,11 +47,10 @@ def _cell(x: int, y: int, runs: Sequence[dict]) -> list[str]:
         median = direct[len(direct) // 2]
         fill = next(colour for limit, colour, _ in STEPS if median <= limit)
         words = f"{median:.0f}"
-    dark = fill in ("#1a7f37",)
     return [
         f'<rect x="{x}" y="{y}" width="{CELL - 2}" height="{CELL - 2}" fill="{fill}"/>',
         f'<text x="{x + CELL // 2 - 1}" y="{y + CELL // 2 + 3}" text-anchor="middle" '
-        f'fill="{"#ffffff" if dark else "#1f2328"}">{words}</text>',
+        f'fill="#1f2328">{words}</text>',
     ]
 
 
