@@ -2,6 +2,7 @@
 
 import socket
 import struct
+from typing import cast
 
 import pytest
 
@@ -58,3 +59,10 @@ def test_an_empty_queue_is_read_at_once(family: socket.AddressFamily) -> None:
         assert queue.open()
         assert queue.read() == []
         queue.close()
+
+
+def test_a_queue_that_is_not_open_is_left_alone() -> None:
+    """Elsewhere there is none: the socket has no such call, or means another thing."""
+    queue = ErrorQueue(cast(socket.socket, object()))
+    assert queue.read() == []
+    queue.close()

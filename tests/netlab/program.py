@@ -49,6 +49,11 @@ class Program:
         self._reader.start()
 
     @property
+    def pid(self) -> int:
+        """The program's own process."""
+        return self._process.pid
+
+    @property
     def events(self) -> list[Event]:
         """Every event so far."""
         with self._news:
@@ -148,9 +153,12 @@ class Answer:
 class Wzp:
     """One user of wzp in a host: a state directory, and the programs run from it."""
 
-    def __init__(self, host: Host, state: Path, *, name: str = "") -> None:
+    def __init__(
+        self, host: Host, state: Path, *, name: str = "", module: str = "wzp_cli"
+    ) -> None:
         self.host = host
         self.state = state
+        self._module = module
         self._environment = _environment(state, name)
         self._started = 0
         state.mkdir(parents=True, exist_ok=True)
@@ -186,7 +194,7 @@ class Wzp:
             ) from None
 
     def _argv(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "wzp_cli", *words, "--json", "--no-input"]
+        return [sys.executable, "-m", self._module, *words, "--json", "--no-input"]
 
 
 class Stage:
@@ -201,11 +209,17 @@ class Stage:
         self._folder = folder
         self._users: dict[str, Wzp] = {}
 
-    def user(self, host: str, *, name: str = "") -> Wzp:
-        """Return who uses wzp on this host; `name` counts the first time."""
+    def user(self, host: str, *, name: str = "", module: str = "wzp_cli") -> Wzp:
+        """Return who uses wzp on this host; the rest counts the first time.
+
+        Args:
+            host: Name of the host.
+            name: What the user calls themselves.
+            module: What is run in place of wzp.
+        """
         if host not in self._users:
-            state = self._folder / host
-            self._users[host] = Wzp(self.lab.host(host), state, name=name)
+            state, at = self._folder / host, self.lab.host(host)
+            self._users[host] = Wzp(at, state, name=name, module=module)
         return self._users[host]
 
     def file(self, name: str) -> Path:

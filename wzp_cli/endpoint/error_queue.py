@@ -36,19 +36,29 @@ class ErrorQueue:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
+        self._is_open = False
 
     def open(self) -> bool:
         """Have errors kept; whether this system does."""
-        return self._switch(1)
+        self._is_open = self._switch(1)
+        return self._is_open
 
     def close(self) -> None:
         """Keep no more errors."""
         self.read()
-        self._switch(0)
+        if self._is_open:
+            self._switch(0)
+        self._is_open = False
 
     def read(self) -> list[str]:
-        """Return the routers that datagrams have died at since the last time."""
-        routers = []
+        """Return the routers that datagrams have died at since the last time.
+
+        Never asks a queue that is not open: elsewhere the flag means something else,
+        or there is no such call.
+        """
+        routers: list[str] = []
+        if not self._is_open:
+            return routers
         for _ in range(_MAX_AT_ONCE):
             try:
                 _, ancillary, _, _ = self._sock.recvmsg(

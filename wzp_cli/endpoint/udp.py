@@ -129,13 +129,17 @@ class UdpWire:
         if ttl is None:
             self._put(datagram, target, source)
             return
-        level, option = self._ttl_option(to)
-        normal = self._sock.getsockopt(level, option)
-        self._sock.setsockopt(level, option, ttl)
-        try:
-            self._put(datagram, target, source)
-        finally:
-            self._sock.setsockopt(level, option, normal)
+        for level, option in self._ttl_options(to):
+            try:
+                normal = self._sock.getsockopt(level, option)
+                self._sock.setsockopt(level, option, ttl)
+            except OSError:
+                continue
+            try:
+                self._put(datagram, target, source)
+            finally:
+                self._sock.setsockopt(level, option, normal)
+            return
 
     def _put(self, datagram: bytes, target: Any, source: str) -> None:
         ancillary = self._packet_info(source) if source and self._multihomed else []
@@ -164,10 +168,17 @@ class UdpWire:
             return (host, to.port, 0, socket.if_nametoindex(scope))
         return None
 
-    def _ttl_option(self, to: Address) -> tuple[int, int]:
+    def _ttl_options(self, to: Address) -> list[tuple[int, int]]:
+        """Return what may rule the TTL toward `to`, by system; none: nothing is sent.
+
+        On a dual-stack socket Linux and Windows take the option of IPv4 for IPv4
+        hosts; BSDs and macOS refuse it, and take that of IPv6 for both.
+        """
+        hops = (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS)
         if to.is_v6:
-            return socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS
-        return socket.IPPROTO_IP, socket.IP_TTL
+            return [hops]
+        ttl = (socket.IPPROTO_IP, socket.IP_TTL)
+        return [ttl, hops] if self._v6 else [ttl]
 
     def _packet_info(self, source: str) -> list[tuple[int, int, bytes]]:
         if self._v6:
