@@ -40,7 +40,8 @@ KINDS = (
 MAPS_PORTS = "e"  # the site of fully-random
 SOUND = ("--in", "tone", "--out", "null")
 TALK_S = 6
-QUIET_S = 10.0
+QUIET_S = 45.0
+"""How long leftovers may stay: a last word that is lost is missed at 30 s."""
 LOSSES_PCT = (0.0, 0.0, 2.0, 10.0)
 WARM_CALLS = 10
 GROWTH_MIB = 4.0

@@ -36,6 +36,7 @@ def test_the_printed_address_accepts_a_direct_dial(
     sound = ("--in", "tone", "--out", "null")
     listener = callee.start("listen", "--auto-answer", "all", "--once", *sound)
     listener.wait_for("ready")
+    listener.wait_for("port.mapped")  # the router has been asked: it maps none
     assert udp_ports(callee.host) == [printed.port]  # the one socket
     caller = stage.user("b").start("call", str(printed), *sound, "--duration", "1s")
     ended, heard = caller.wait_end(), listener.wait_end()

@@ -126,16 +126,18 @@ class _Listener:
         return self.last
 
     async def _accept(self, group: asyncio.TaskGroup) -> None:
-        while True:
-            link = await self.endpoint.accept()
-            # Who dials the bare port can't take the places of announced calls.
-            kind = type(link.routes[0])
-            if self._serving[kind] >= MAX_SERVED_LINKS:
-                link.refuse("too many callers at once")
-            else:
-                self._serving[kind] += 1
-                serving = group.create_task(self._serve(link))
-                serving.add_done_callback(partial(self._served, kind))
+        while True:  # and hold no call that is over
+            self._take(await self.endpoint.accept(), group)
+
+    def _take(self, link: Link, group: asyncio.TaskGroup) -> None:
+        # Who dials the bare port can't take the places of announced calls.
+        kind = type(link.routes[0])
+        if self._serving[kind] >= MAX_SERVED_LINKS:
+            link.refuse("too many callers at once")
+        else:
+            self._serving[kind] += 1
+            serving = group.create_task(self._serve(link))
+            serving.add_done_callback(partial(self._served, kind))
 
     def _served(self, kind: type[Route], _task: "asyncio.Task[None]") -> None:
         self._serving[kind] -= 1
