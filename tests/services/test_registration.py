@@ -1,130 +1,35 @@
 """A client's standing with its relay, over real QUIC; relays good, gone and hostile."""
 
 import asyncio
-import secrets
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 
 import pytest
 
 from tests.support.fakenet import Packet
-from tests.support.world import RELAY, RELAY_HOST, Person, World, scenario
+from tests.support.rogue_relay import incoming, rogue_relay, welcomed
+from tests.support.world import RELAY, Person, World, scenario
 from wzp_cli.address import Address, HostPort
 from wzp_cli.defaults import (
     HANDSHAKE_TIMEOUT_S,
     KEEPALIVE_ANSWER_S,
     KEEPALIVE_MAX_S,
     LINK_IDLE_TIMEOUT_S,
-    MAX_ANNOUNCED_CHANNELS,
     RELAY_ANSWER_TIMEOUT_S,
     RELAY_BACKOFF_MAX_S,
 )
-from wzp_cli.endpoint.endpoint import Endpoint
-from wzp_cli.endpoint.link import Link
-from wzp_cli.endpoint.message_stream import MessageStream
 from wzp_cli.errors import (
     AccessRefused,
-    KeyChanged,
-    NameNotFound,
     PeerOffline,
     RelayUnreachable,
     RemoteProtocolError,
-    WzpError,
 )
 from wzp_cli.events import Reflexive, Registered, Warned
 from wzp_cli.protocol import relay_messages as relay
 from wzp_cli.protocol.identity import Keypair
-from wzp_cli.protocol.route import ChannelRoute
 from wzp_cli.services.registration import Registration, register
 
 
 def now() -> float:
     return asyncio.get_running_loop().time()
-
-
-# --- The first time, and later --------------------------------------------------
-
-
-@scenario
-async def test_the_relays_key_is_pinned_when_it_is_met_first(world: World) -> None:
-    server = await world.relay()
-    alice = await world.person("alice")
-    assert alice.pins.keys == {str(RELAY): server.identity.key}
-    (registered,) = alice.all(Registered)
-    assert registered.relay_id == str(server.identity)
-    assert registered.published
-    assert alice.registration is not None
-    assert alice.registration.relay_identity == server.identity
-    assert alice.registration.extra_ports == (RELAY.port + 1,)
-    assert alice.registration.is_up
-
-
-@scenario
-async def test_a_pinned_relay_is_met_again(world: World) -> None:
-    server = await world.relay()
-    alice = await world.person("alice", registers=False)
-    alice.pins.pin(str(RELAY), server.identity.key)
-    await alice.register(publishes=False)
-    assert not alice.all(Registered)[0].published
-
-
-@scenario
-async def test_a_relay_with_another_key_is_refused_and_learns_nothing(
-    world: World,
-) -> None:
-    server = await world.relay()
-    alice = await world.person("alice", registers=False)
-    old = Keypair.generate().identity.key
-    alice.pins.pin(str(RELAY), old)
-    with pytest.raises(KeyChanged):
-        await alice.register()
-    assert alice.pins.keys == {str(RELAY): old}
-    assert alice.events == []
-    await asyncio.sleep(1)
-    assert not any(server.left.values()), "our own certificate never left"
-
-
-@scenario
-async def test_no_key_is_pinned_for_a_relay_that_does_not_welcome(
-    world: World,
-) -> None:
-    async with rogue(world) as hostile:
-        alice = await world.person("alice", registers=False)
-        with pytest.raises(RelayUnreachable):
-            await alice.register()
-    assert hostile.links
-    assert alice.pins.keys == {}
-
-
-# --- Where the relay is ---------------------------------------------------------
-
-
-@scenario
-async def test_nobody_is_there(world: World) -> None:
-    world.name(RELAY.host, RELAY_HOST)
-    alice = await world.person("alice", registers=False)
-    with pytest.raises(RelayUnreachable, match=r"relay\.example.*20\.0\.0\.1"):
-        await alice.register()
-    assert now() == pytest.approx(HANDSHAKE_TIMEOUT_S, abs=0.1)
-
-
-@scenario
-async def test_a_name_without_address(world: World) -> None:
-    world.name(RELAY.host)
-    alice = await world.person("alice", registers=False)
-    with pytest.raises(NameNotFound):
-        await alice.register()
-
-
-@scenario
-async def test_the_second_address_is_tried_when_the_first_is_dead(
-    world: World,
-) -> None:
-    await world.relay()
-    world.name(RELAY.host, "20.0.0.99", RELAY_HOST)
-    alice = await world.person("alice")
-    assert alice.registration is not None
-    assert alice.registration.address == Address(RELAY_HOST, RELAY.port)
 
 
 @scenario
@@ -238,7 +143,7 @@ async def test_a_relay_that_is_away_is_called_ever_more_rarely(world: World) -> 
 async def test_a_relay_that_takes_us_and_throws_us_out_is_not_hammered(
     world: World,
 ) -> None:
-    async with rogue(world) as hostile:
+    async with rogue_relay(world) as hostile:
         hostile.then = lambda link: link.refuse("go away")
         alice = await welcomed(world, hostile)
         await asyncio.sleep(600)
@@ -289,131 +194,11 @@ async def test_a_target_that_is_not_there(world: World) -> None:
         await alice.registration.connect(Keypair.generate().identity)
 
 
-@scenario
-async def test_a_channel_for_each_device_both_ways(world: World) -> None:
-    (alice,) = await world.people("alice")
-    key = Keypair.generate()
-    devices = [await world.person(f"bob {n}", keypair=key) for n in range(3)]
-    assert alice.registration is not None
-    routes = await alice.registration.connect(key.identity)
-    assert len(set(routes)) == 3
-    assert {route.relay for route in routes} == {Address(RELAY_HOST, RELAY.port)}
-    await asyncio.sleep(0.1)
-    for route in routes[1:]:
-        alice.registration.close_channel(route)
-    await asyncio.sleep(0.1)
-    claimed = [
-        device.registration.claim(_mirror(route))
-        for device in devices
-        for route in routes
-        if device.registration is not None
-    ]
-    assert claimed.count(alice.identity) == 1, "of the one that is still open"
-    assert claimed.count(None) == 8
-
-
-@scenario
-async def test_each_side_decides_whether_the_other_learns_where_it_is(
-    world: World,
-) -> None:
-    alice, bob = await world.people("alice", "bob")
-    assert alice.registration is not None
-    assert bob.registration is not None
-    (route,) = await alice.registration.connect(bob.identity)
-    await asyncio.sleep(0.1)
-    back = _mirror(route)
-    bob.registration.claim(back)
-    looked: list[Address | None] = []
-    home = bob.registration
-    home.watchers.add(lambda: looked.append(home.seen_at(back)))
-    alice.registration.reveal(route)
-    await asyncio.sleep(0.1)
-    port = alice.endpoint.local.port
-    seen = Address(alice.public_host, port)
-    assert looked == [seen]
-    assert alice.registration.seen_at(route) is None, "bob has said nothing"
-
-    assert alice.nat is not None
-    alice.nat.rebind("20.1.0.77")
-    alice.registration.nudge()
-    await asyncio.sleep(1)
-    assert looked == [seen, Address("20.1.0.77", port)]
-    assert alice.registration.reflexive == Address("20.1.0.77", port)
-    bob.registration.close_channel(back)
-    assert bob.registration.seen_at(back) is None
-
-
-def _mirror(route: ChannelRoute) -> ChannelRoute:
-    return ChannelRoute(route.relay, route.receive_id, route.send_id)
-
-
 # --- Hostile relays -------------------------------------------------------------
-
-
-class Rogue:
-    """A relay that says what the test wants."""
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        self.links: list[Link] = []
-        self.streams: list[MessageStream[relay.RelayMessage]] = []
-        self.heard: list[relay.RelayMessage] = []
-        self.welcomes = False
-        self.then: Callable[[Link], None] = lambda link: None
-        self._endpoint = endpoint
-
-    async def run(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            while True:
-                link = await self._endpoint.accept()
-                self.links.append(link)
-                group.create_task(self._serve(link))
-
-    async def _serve(self, link: Link) -> None:
-        stream: MessageStream[relay.RelayMessage] = MessageStream(
-            link, relay.RelayMessage
-        )
-        self.streams.append(stream)
-        try:
-            async for message in stream.messages():
-                self.heard.append(message)
-                if isinstance(message, relay.Enter) and self.welcomes:
-                    stream.send(relay.Welcome(version="1", address="20.1.0.1:5000"))
-                    stream.send(relay.Published())
-                    self.then(link)
-        except WzpError:
-            return
-
-    def say(self, *messages: object) -> None:
-        """Say messages, or raw bytes, on the newest link."""
-        for message in messages:
-            if isinstance(message, bytes):
-                self.links[-1].send(message)
-            else:
-                self.streams[-1].send(message)  # type: ignore[arg-type]
-
-
-@asynccontextmanager
-async def rogue(world: World) -> AsyncIterator[Rogue]:
-    endpoint = await world.open_endpoint(world.net.host(RELAY_HOST), RELAY.port)
-    endpoint.accept_relay_clients()
-    world.name(RELAY.host, RELAY_HOST)
-    hostile = Rogue(endpoint)
-    world.start(hostile.run())
-    yield hostile
-
-
-async def welcomed(world: World, hostile: Rogue) -> Person:
-    hostile.welcomes = True
-    return await world.person("alice")
 
 
 def framed(body: bytes) -> bytes:
     return len(body).to_bytes(4, "big") + body
-
-
-def incoming(caller: str) -> relay.Incoming:
-    ids = relay.ChannelIds(send=secrets.token_hex(8), receive=secrets.token_hex(8))
-    return relay.Incoming(channel=ids, caller=caller)
 
 
 @pytest.mark.parametrize(
@@ -443,7 +228,7 @@ def incoming(caller: str) -> relay.Incoming:
 async def test_strange_messages_are_passed_over(
     world: World, message: relay.RelayMessage | bytes
 ) -> None:
-    async with rogue(world) as hostile:
+    async with rogue_relay(world) as hostile:
         alice = await welcomed(world, hostile)
         before = len(alice.events)
         hostile.say(message)
@@ -476,7 +261,7 @@ async def test_strange_messages_are_passed_over(
 async def test_broken_messages_cost_the_relay_its_link_and_us_nothing(
     world: World, raw: bytes
 ) -> None:
-    async with rogue(world) as hostile:
+    async with rogue_relay(world) as hostile:
         alice = await welcomed(world, hostile)
         hostile.say(raw)
         await lost(alice)
@@ -489,7 +274,7 @@ async def test_broken_messages_cost_the_relay_its_link_and_us_nothing(
 )
 @scenario
 async def test_a_broken_welcome_is_one_of_our_errors(world: World, raw: bytes) -> None:
-    async with rogue(world) as hostile:
+    async with rogue_relay(world) as hostile:
         alice = await world.person("alice", registers=False)
         registering = world.start(alice.register())
         await asyncio.sleep(0.2)
@@ -499,62 +284,8 @@ async def test_a_broken_welcome_is_one_of_our_errors(world: World, raw: bytes) -
 
 
 @scenario
-async def test_announcements_without_end_are_forgotten_in_turn(world: World) -> None:
-    async with rogue(world) as hostile:
-        alice = await welcomed(world, hostile)
-        caller = str(Keypair.generate().identity)
-        announced = []
-        for _ in range(40):
-            batch = [incoming(caller) for _ in range(20)]
-            hostile.say(*batch)
-            announced += batch
-            await asyncio.sleep(0.05)
-        assert alice.registration is not None
-        assert alice.registration.is_up
-        known = [
-            each
-            for each in announced
-            if alice.registration.claim(_announced_route(each)) is not None
-        ]
-        assert len(alice.endpoint._channels) == MAX_ANNOUNCED_CHANNELS
-        assert known == announced[-MAX_ANNOUNCED_CHANNELS:]
-
-
-@scenario
-async def test_announcements_without_end_take_no_channel_from_a_call(
-    world: World,
-) -> None:
-    async with rogue(world) as hostile:
-        alice = await welcomed(world, hostile)
-        caller = Keypair.generate().identity
-        first = incoming(str(caller))
-        hostile.say(first)
-        await asyncio.sleep(0.1)
-        assert alice.registration is not None
-        route = _announced_route(first)
-        assert alice.registration.claim(route) == caller
-        for _ in range(10):
-            hostile.say(*[incoming(str(caller)) for _ in range(20)])
-            await asyncio.sleep(0.05)
-        hostile.say(relay.Closed(channel=first.channel.receive))
-        await asyncio.sleep(0.1)
-        assert route.receive_id in alice.endpoint._channels
-        assert alice.registration.claim(route) is None
-        alice.registration.close_channel(route)
-        assert route.receive_id not in alice.endpoint._channels
-
-
-def _announced_route(message: relay.Incoming) -> ChannelRoute:
-    return ChannelRoute(
-        Address(RELAY_HOST, RELAY.port),
-        bytes.fromhex(message.channel.send),
-        bytes.fromhex(message.channel.receive),
-    )
-
-
-@scenario
 async def test_a_flood_ends_the_link_and_not_the_client(world: World) -> None:
-    async with rogue(world) as hostile:
+    async with rogue_relay(world) as hostile:
         alice = await welcomed(world, hostile)
         hostile.links[-1].send(bytes(1_000_000))
         await found_again(alice)
@@ -562,7 +293,7 @@ async def test_a_flood_ends_the_link_and_not_the_client(world: World) -> None:
 
 @scenario
 async def test_a_relay_that_never_answers_a_connect(world: World) -> None:
-    async with rogue(world) as hostile:
+    async with rogue_relay(world) as hostile:
         alice = await welcomed(world, hostile)
         assert alice.registration is not None
         began = now()
@@ -573,7 +304,7 @@ async def test_a_relay_that_never_answers_a_connect(world: World) -> None:
 
 @scenario
 async def test_a_relay_that_is_lost_while_it_is_asked(world: World) -> None:
-    async with rogue(world) as hostile:
+    async with rogue_relay(world) as hostile:
         alice = await welcomed(world, hostile)
         assert alice.registration is not None
         asking = world.start(alice.registration.connect(Keypair.generate().identity))
@@ -585,27 +316,10 @@ async def test_a_relay_that_is_lost_while_it_is_asked(world: World) -> None:
 
 
 @scenario
-async def test_the_same_channel_again_and_again_is_one_channel(world: World) -> None:
-    async with rogue(world) as hostile:
-        alice = await welcomed(world, hostile)
-        assert alice.registration is not None
-        asking = world.start(alice.registration.connect(Keypair.generate().identity))
-        await asyncio.sleep(0.1)
-        asked = hostile.heard[-1]
-        assert isinstance(asked, relay.Connect)
-        ids = relay.ChannelIds(send="aa" * 8, receive="bb" * 8)
-        devices = [relay.Device(device=str(n), channel=ids) for n in range(16)]
-        hostile.say(relay.Connected(request=asked.request, devices=devices))
-        for route in await asking.result():
-            alice.registration.close_channel(route)
-        assert alice.endpoint._channels == {}
-
-
-@scenario
 async def test_a_relay_that_only_keeps_the_link_up_is_unreachable(
     world: World,
 ) -> None:
-    async with rogue(world) as hostile:
+    async with rogue_relay(world) as hostile:
         alice = await world.person("alice", registers=False)
         with pytest.raises(RelayUnreachable):
             await alice.register()

@@ -3,20 +3,15 @@
 import asyncio
 import random
 import secrets
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 
-from wzp_cli import __version__
 from wzp_cli.address import Address, HostPort
 from wzp_cli.concurrency import task_group
 from wzp_cli.defaults import (
-    ADDRESS_STAGGER_S,
     KEEPALIVE_ANSWER_S,
     KEEPALIVE_MAX_S,
     KEEPALIVE_MIN_S,
-    MAX_ANNOUNCED_CHANNELS,
     OPENER_TTLS_HOPS,
     RELAY_ANSWER_TIMEOUT_S,
     RELAY_BACKOFF_FIRST_S,
@@ -24,12 +19,10 @@ from wzp_cli.defaults import (
 )
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.link import Link
-from wzp_cli.endpoint.message_stream import MessageStream
 from wzp_cli.errors import (
     AccessRefused,
     ConnectionLost,
     IdentityError,
-    KeyChanged,
     NetworkError,
     PeerOffline,
     RelayBusy,
@@ -45,20 +38,12 @@ from wzp_cli.protocol.identity import Identity
 from wzp_cli.protocol.reach import first_public_hop
 from wzp_cli.protocol.route import ChannelRoute
 from wzp_cli.protocol.signal import Message
-from wzp_cli.protocol.text import clean
+from wzp_cli.services.relay_channels import RelayChannels
+from wzp_cli.services.relay_session import RelaySession, RelayVisit
 
 __all__ = ["Registration", "register"]
 
 _LOST = (ConnectionLost, IdentityError, VersionMismatch, RemoteProtocolError)
-
-
-@dataclass(frozen=True, slots=True)
-class _Session:
-    """One link to the relay, from its welcome to its end."""
-
-    link: Link
-    stream: MessageStream[relay.RelayMessage]
-    address: Address
 
 
 class Registration:
@@ -86,17 +71,12 @@ class Registration:
         self.extra_ports: tuple[int, ...] = ()
         self.opener_ttls: tuple[int, ...] = OPENER_TTLS_HOPS
         self.watchers: set[Callable[[], None]] = set()
-        self._in_use: dict[bytes, ChannelRoute] = {}
-        self._seen_at: dict[ChannelRoute, Address] = {}
         self._endpoint = endpoint
-        self._pins = pins
+        self._visit = RelayVisit(endpoint, server, pins, publishes)
         self._report = report
-        self._publishes = publishes
-        self._session: _Session | None = None
+        self._session: RelaySession | None = None
         self._requests: dict[str, asyncio.Future[list[relay.Device]]] = {}
-        self._announced: OrderedDict[bytes, tuple[ChannelRoute, Identity]] = (
-            OrderedDict()
-        )
+        self._channels = RelayChannels(endpoint)
 
     @property
     def is_up(self) -> bool:
@@ -127,11 +107,7 @@ class Registration:
         From now on the channel stays until `close_channel`: neither newer announcements
         nor the relay's word take it from a call.
         """
-        announced = self._announced.pop(route.receive_id, None)
-        if announced is None:
-            return None
-        self._in_use[route.receive_id] = route
-        return announced[1]
+        return self._channels.claim(route)
 
     async def connect(self, target: Identity) -> list[ChannelRoute]:
         """Return a channel to each device of `target`.
@@ -156,11 +132,7 @@ class Registration:
             raise RelayUnreachable(f"{self.relay} did not answer") from error
         finally:
             del self._requests[request]
-        routes = [_route(session.address, device.channel) for device in devices]
-        for route in routes:
-            self._endpoint.open_channel(route, admits=False)
-        self._in_use.update((route.receive_id, route) for route in routes)
-        return routes
+        return self._channels.take(devices, session.address)
 
     def nudge(self) -> None:
         """Let the relay see where we are now: channels follow once it has checked."""
@@ -169,10 +141,7 @@ class Registration:
 
     def close_channel(self, route: ChannelRoute) -> None:
         """Give a channel back."""
-        self._in_use.pop(route.receive_id, None)
-        self._seen_at.pop(route, None)
-        self._endpoint.close_channel(route)
-        self._announced.pop(route.receive_id, None)
+        self._channels.close(route)
         self._try_to_say(relay.Closed(channel=route.send_id.hex()))
 
     def reveal(self, route: ChannelRoute) -> None:
@@ -184,7 +153,7 @@ class Registration:
 
         None: the peer has not let it tell us.
         """
-        return self._seen_at.get(route)
+        return self._channels.seen_at(route)
 
     def _try_to_say(self, message: Message) -> None:
         if self.is_up and self._session is not None:
@@ -199,32 +168,19 @@ class Registration:
         Raises:
             NameNotFound, RelayUnreachable, KeyChanged, AccessRefused, VersionMismatch.
         """
-        addresses = await self._endpoint.resolve(self.relay)
-        self._session = await self._open_first(addresses)
-        if self._session is None:
-            tried = ", ".join(map(str, addresses))
-            raise RelayUnreachable(f"{self.relay} ({tried})")
+        self._begin(await self._visit.open())
 
-    async def _open_first(self, addresses: list[Address]) -> _Session | None:
-        """Try the addresses a little after each other; the first to welcome us wins."""
-        opened: list[_Session] = []
-        tries: list[asyncio.Task[None]] = []
-
-        async def attempt(address: Address, head_start_s: float) -> None:
-            await asyncio.sleep(head_start_s)
-            with suppress(ConnectionLost):
-                opened.append(await self._open_at(address))
-                for other in tries:
-                    if other is not asyncio.current_task():
-                        other.cancel()
-
-        async with task_group() as group:
-            for number, address in enumerate(addresses):
-                stagger_s = number * ADDRESS_STAGGER_S
-                tries.append(group.create_task(attempt(address, stagger_s)))
-        for spare in opened[1:]:
-            spare.link.abort("not wanted any more")
-        return opened[0] if opened else None
+    def _begin(self, session: RelaySession) -> None:
+        self._session = session
+        self.extra_ports = session.extra_ports
+        self._observe(session.seen)
+        self._report(
+            Registered(
+                relay=str(self.relay),
+                relay_id=str(session.link.identity),
+                published=self._visit.publishes,
+            )
+        )
 
     async def keep(self) -> None:
         """Stay registered, for ever: read, keep alive, and come back when lost."""
@@ -249,62 +205,6 @@ class Registration:
         if self._session is not None:
             await self._session.stream.close(reason="bye")
 
-    async def _open_at(self, address: Address) -> _Session:
-        pinned = self._pins.pinned(str(self.relay))
-        expect = Identity(pinned) if pinned is not None else None
-        try:
-            link = await self._endpoint.dial_relay(address, expect)
-        except IdentityError as error:
-            if expect is not None:
-                raise KeyChanged(
-                    f"{self.relay} shows another key than the pinned {expect.short}"
-                ) from error
-            raise
-        try:
-            async with asyncio.timeout(RELAY_ANSWER_TIMEOUT_S):
-                session = await self._welcomed(link, address)
-        except TimeoutError:
-            link.abort("no welcome")
-            raise ConnectionLost("no welcome") from None
-        except BaseException:
-            link.abort("not wanted any more")
-            raise
-        if pinned is None:
-            self._pins.pin(str(self.relay), link.identity.key)
-        return session
-
-    async def _welcomed(self, link: Link, address: Address) -> _Session:
-        stream: MessageStream[relay.RelayMessage] = MessageStream(
-            link, relay.RelayMessage
-        )
-        # QUIC lets the dialler alone open the stream: speak first.
-        stream.send(relay.Enter(version=__version__))
-        published = not self._publishes
-        if self._publishes:
-            stream.send(relay.Publish())
-        stream.trust()
-        welcomed = False
-        while not (welcomed and published):
-            match await stream.receive():
-                case relay.Welcome(address=seen, ports=ports):
-                    welcomed = True
-                    self.extra_ports = ports
-                    self._observe(seen)
-                    if self.reflexive is None:
-                        raise RemoteProtocolError("the relay names no address")
-                case relay.Published():
-                    published = True
-                case relay.Refused(reason=reason):
-                    raise AccessRefused(f"{self.relay}: {clean(reason)}")
-        self._report(
-            Registered(
-                relay=str(self.relay),
-                relay_id=str(link.identity),
-                published=self._publishes,
-            )
-        )
-        return _Session(link, stream, address)
-
     async def _reopen(self, delay_s: float) -> float:
         """Come back, after `delay_s` at most; return the longest pause next time."""
         while True:
@@ -321,7 +221,7 @@ class Registration:
             else:
                 return delay_s
 
-    async def _serve(self, session: _Session) -> None:
+    async def _serve(self, session: RelaySession) -> None:
         """Read and keep alive until the link is over."""
         async with task_group() as group:
             beside = [
@@ -344,7 +244,7 @@ class Registration:
             await asyncio.sleep(random.uniform(KEEPALIVE_MIN_S, KEEPALIVE_MAX_S))
             while not await link.ping(KEEPALIVE_ANSWER_S) and not link.ended:
                 # A new link would not have the channels that calls go through.
-                if not self._in_use:
+                if not self._channels.in_use:
                     link.abort("the relay is silent")
 
     async def _walk(self, relay_address: Address) -> None:
@@ -358,56 +258,37 @@ class Registration:
     def _take(self, message: relay.RelayMessage, address: Address) -> None:
         match message:
             case relay.Observed(address=seen):
-                self._observe(seen)
+                with suppress(ValueError):
+                    self._observe(Address.parse(seen))
             case relay.Incoming():
-                self._announce(message, address)
+                self._channels.announce(message, address)
             case relay.Connected(request=request, devices=devices):
                 self._answer(request, devices)
             case relay.Refused(request=request, reason=reason):
                 self._refuse(request, reason)
             case relay.Revealed(channel=channel, address=seen):
-                self._note_peer(bytes.fromhex(channel), seen)
+                with suppress(ValueError):
+                    self._note_peer(bytes.fromhex(channel), Address.parse(seen))
             case relay.Closed(channel=channel):
-                self._forget(bytes.fromhex(channel))
+                self._channels.withdrawn(bytes.fromhex(channel))
 
-    def _observe(self, seen: str) -> None:
-        try:
-            address = Address.parse(seen)
-        except ValueError:
+    def _observe(self, address: Address) -> None:
+        if address == self.reflexive:
             return
-        changed = self.reflexive is not None and address != self.reflexive
-        if address != self.reflexive:
-            self.reflexive = address
-            self._report(
-                Reflexive(address=str(address), via=str(self.relay), changed=changed)
-            )
+        changed = self.reflexive is not None
+        self.reflexive = address
+        self._report(
+            Reflexive(address=str(address), via=str(self.relay), changed=changed)
+        )
+        self._tell_watchers()
+
+    def _note_peer(self, receive_id: bytes, seen: Address) -> None:
+        if self._channels.note_peer(receive_id, seen):
             self._tell_watchers()
-
-    def _note_peer(self, receive_id: bytes, seen: str) -> None:
-        route = self._in_use.get(receive_id)
-        if route is None:
-            return
-        with suppress(ValueError):
-            address = Address.parse(seen)
-            if address != self._seen_at.get(route):
-                self._seen_at[route] = address
-                self._tell_watchers()
 
     def _tell_watchers(self) -> None:
         for watcher in tuple(self.watchers):
             watcher()
-
-    def _announce(self, message: relay.Incoming, address: Address) -> None:
-        try:
-            caller = Identity.parse(message.caller)
-        except WzpError:
-            return
-        route = _route(address, message.channel)
-        self._announced[route.receive_id] = (route, caller)
-        self._endpoint.open_channel(route, admits=True)
-        if len(self._announced) > MAX_ANNOUNCED_CHANNELS:
-            _, (oldest, _caller) = self._announced.popitem(last=False)
-            self._endpoint.close_channel(oldest)
 
     def _answer(self, request: str, devices: list[relay.Device]) -> None:
         answer = self._requests.get(request)
@@ -427,17 +308,6 @@ class Registration:
                 answer.set_exception(
                     PeerOffline(f"the peer is not registered at {self.relay}")
                 )
-
-    def _forget(self, receive_id: bytes) -> None:
-        announced = self._announced.pop(receive_id, None)
-        if announced is not None:
-            self._endpoint.close_channel(announced[0])
-
-
-def _route(relay_address: Address, channel: relay.ChannelIds) -> ChannelRoute:
-    return ChannelRoute(
-        relay_address, bytes.fromhex(channel.send), bytes.fromhex(channel.receive)
-    )
 
 
 @asynccontextmanager

@@ -1,0 +1,100 @@
+"""The channels through a relay that one client knows of."""
+
+from collections import OrderedDict
+from collections.abc import Collection
+
+from wzp_cli.address import Address
+from wzp_cli.defaults import MAX_ANNOUNCED_CHANNELS
+from wzp_cli.endpoint.endpoint import Endpoint
+from wzp_cli.errors import WzpError
+from wzp_cli.protocol import relay_messages as relay
+from wzp_cli.protocol.identity import Identity
+from wzp_cli.protocol.route import ChannelRoute
+
+__all__ = ["RelayChannels"]
+
+
+class RelayChannels:
+    """Channels announced to us, in use by calls of ours, and lost meanwhile."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._announced: OrderedDict[bytes, tuple[ChannelRoute, Identity]] = (
+            OrderedDict()
+        )
+        self._in_use: dict[bytes, ChannelRoute] = {}
+        self._seen_at: dict[ChannelRoute, Address] = {}
+
+    @property
+    def in_use(self) -> Collection[ChannelRoute]:
+        """The channels that calls of ours go through."""
+        return self._in_use.values()
+
+    def take(
+        self, channels: list[relay.Device], relay_address: Address
+    ) -> list[ChannelRoute]:
+        """Take what the relay gave us on our own wish."""
+        routes = [_route(relay_address, device.channel) for device in channels]
+        for route in routes:
+            self._endpoint.open_channel(route, admits=False)
+            self._in_use[route.receive_id] = route
+        return routes
+
+    def announce(self, message: relay.Incoming, relay_address: Address) -> None:
+        """Take the relay's word that somebody will dial us through a channel."""
+        try:
+            caller = Identity.parse(message.caller)
+        except WzpError:
+            return
+        route = _route(relay_address, message.channel)
+        self._announced[route.receive_id] = (route, caller)
+        self._endpoint.open_channel(route, admits=True)
+        if len(self._announced) > MAX_ANNOUNCED_CHANNELS:
+            _, (oldest, _caller) = self._announced.popitem(last=False)
+            self._endpoint.close_channel(oldest)
+
+    def claim(self, route: ChannelRoute) -> Identity | None:
+        """Return who the relay said would dial us through a channel; None: nobody.
+
+        From now on it stays until `close`: neither newer announcements nor the relay's
+        word take it from a call.
+        """
+        announced = self._announced.pop(route.receive_id, None)
+        if announced is None:
+            return None
+        self._in_use[route.receive_id] = route
+        return announced[1]
+
+    def close(self, route: ChannelRoute) -> None:
+        """Forget a channel, whatever it was to us."""
+        self._in_use.pop(route.receive_id, None)
+        self._seen_at.pop(route, None)
+        self._announced.pop(route.receive_id, None)
+        self._endpoint.close_channel(route)
+
+    def withdrawn(self, receive_id: bytes) -> None:
+        """The relay has closed a channel: nobody dials us through it any more."""
+        announced = self._announced.pop(receive_id, None)
+        if announced is not None:
+            self._endpoint.close_channel(announced[0])
+
+    def note_peer(self, receive_id: bytes, seen: Address) -> bool:
+        """Note where the relay sees the peer of a call; return whether that is new."""
+        route = self._in_use.get(receive_id)
+        if route is None or seen == self._seen_at.get(route):
+            return False
+        self._seen_at[route] = seen
+        return True
+
+    def seen_at(self, route: ChannelRoute) -> Address | None:
+        """Return where the relay sees the peer at the other end of a channel in use.
+
+        None: the peer has not let it tell us.
+        """
+        return self._seen_at.get(route)
+
+
+def _route(relay_address: Address, channel: relay.ChannelIds) -> ChannelRoute:
+    return ChannelRoute(
+        relay_address, bytes.fromhex(channel.send), bytes.fromhex(channel.receive)
+    )

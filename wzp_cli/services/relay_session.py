@@ -1,0 +1,149 @@
+"""One visit to a relay: dialled, its key judged, welcomed."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+
+from wzp_cli import __version__
+from wzp_cli.address import Address, HostPort
+from wzp_cli.concurrency import task_group
+from wzp_cli.defaults import ADDRESS_STAGGER_S, RELAY_ANSWER_TIMEOUT_S
+from wzp_cli.endpoint.endpoint import Endpoint
+from wzp_cli.endpoint.link import Link
+from wzp_cli.endpoint.message_stream import MessageStream
+from wzp_cli.errors import (
+    AccessRefused,
+    ConnectionLost,
+    IdentityError,
+    KeyChanged,
+    RelayUnreachable,
+    RemoteProtocolError,
+)
+from wzp_cli.ports import RelayPins
+from wzp_cli.protocol import relay_messages as relay
+from wzp_cli.protocol.identity import Identity
+from wzp_cli.protocol.text import clean
+
+__all__ = ["RelaySession", "RelayVisit"]
+
+
+@dataclass(frozen=True, slots=True)
+class RelaySession:
+    """One link to the relay, welcomed.
+
+    Attributes:
+        address: The relay's.
+        seen: Where the relay saw us then.
+        extra_ports: The relay's other ports that answer STUN.
+    """
+
+    link: Link
+    stream: MessageStream[relay.RelayMessage]
+    address: Address
+    seen: Address
+    extra_ports: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RelayVisit:
+    """How to open a session.
+
+    Attributes:
+        relay: What the user wrote.
+        pins: Keys of relays met before; a new one is pinned, a changed one refused.
+        publishes: Let others call us through this relay.
+    """
+
+    endpoint: Endpoint
+    relay: HostPort
+    pins: RelayPins
+    publishes: bool
+
+    async def open(self) -> RelaySession:
+        """Try the relay's addresses a little after each other; the first wins.
+
+        Raises:
+            NameNotFound, RelayUnreachable, KeyChanged, AccessRefused, VersionMismatch.
+        """
+        addresses = await self.endpoint.resolve(self.relay)
+        opened: list[RelaySession] = []
+        tries: list[asyncio.Task[None]] = []
+
+        async def attempt(address: Address, head_start_s: float) -> None:
+            await asyncio.sleep(head_start_s)
+            with suppress(ConnectionLost):
+                opened.append(await self._open_at(address))
+                for other in tries:
+                    if other is not asyncio.current_task():
+                        other.cancel()
+
+        try:
+            async with task_group() as group:
+                for number, address in enumerate(addresses):
+                    stagger_s = number * ADDRESS_STAGGER_S
+                    tries.append(group.create_task(attempt(address, stagger_s)))
+        except BaseException:
+            _leave(opened)
+            raise
+        _leave(opened[1:])
+        if not opened:
+            tried = ", ".join(map(str, addresses))
+            raise RelayUnreachable(f"{self.relay} ({tried})")
+        return opened[0]
+
+    async def _open_at(self, address: Address) -> RelaySession:
+        pinned = self.pins.pinned(str(self.relay))
+        expect = Identity(pinned) if pinned is not None else None
+        try:
+            link = await self.endpoint.dial_relay(address, expect)
+        except IdentityError as error:
+            if expect is not None:
+                raise KeyChanged(
+                    f"{self.relay} shows another key than the pinned {expect.short}"
+                ) from error
+            raise
+        try:
+            async with asyncio.timeout(RELAY_ANSWER_TIMEOUT_S):
+                session = await self._welcomed(link, address)
+        except TimeoutError:
+            link.abort("no welcome")
+            raise ConnectionLost("no welcome") from None
+        except BaseException:
+            link.abort("not wanted any more")
+            raise
+        if pinned is None:
+            self.pins.pin(str(self.relay), link.identity.key)
+        return session
+
+    async def _welcomed(self, link: Link, address: Address) -> RelaySession:
+        stream: MessageStream[relay.RelayMessage] = MessageStream(
+            link, relay.RelayMessage
+        )
+        # QUIC lets the dialler alone open the stream: speak first.
+        stream.send(relay.Enter(version=__version__))
+        if self.publishes:
+            stream.send(relay.Publish())
+        stream.trust()
+        welcome: relay.Welcome | None = None
+        published = not self.publishes
+        while welcome is None or not published:
+            match await stream.receive():
+                case relay.Welcome() as welcome:
+                    pass
+                case relay.Published():
+                    published = True
+                case relay.Refused(reason=reason):
+                    raise AccessRefused(f"{self.relay}: {clean(reason)}")
+        return RelaySession(link, stream, address, _seen(welcome), welcome.ports)
+
+
+def _seen(welcome: relay.Welcome) -> Address:
+    try:
+        return Address.parse(welcome.address)
+    except ValueError:
+        raise RemoteProtocolError("the relay names no address") from None
+
+
+def _leave(sessions: list[RelaySession]) -> None:
+    for session in sessions:
+        session.link.abort("not wanted any more")
