@@ -47,10 +47,17 @@ class FrameSink(Protocol):
 
 
 class Codec(Protocol):
-    """One encoder and one decoder for one call; used from one thread."""
+    """One encoder and one decoder for one call; used from one thread.
+
+    Attributes:
+        bitrates_bps: The constant bitrates that speech may be sent at, best first.
+        bitrate_bps: The one of now; another one counts from the next frame on.
+    """
 
     name: str
     payload_type: int
+    bitrates_bps: tuple[int, ...]
+    bitrate_bps: int
 
     def encode(self, pcm: bytes) -> bytes:
         """Return the packet for one frame of 20 ms."""

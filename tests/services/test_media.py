@@ -23,6 +23,7 @@ from wzp_cli.events import Frames
 from wzp_cli.ports import Codec
 from wzp_cli.protocol.media.jitter import Playout
 from wzp_cli.protocol.media.rtp import MediaPacket, encode
+from wzp_cli.protocol.media.sending import PLAIN, Sending
 from wzp_cli.services.media import MediaStream
 
 FRAME_S = 0.020
@@ -64,6 +65,8 @@ class PlainCodec:
 
     name = "plain"
     payload_type = 111
+    bitrates_bps: tuple[int, ...] = (24_000, 16_000)
+    bitrate_bps = 24_000
 
     def encode(self, pcm: bytes) -> bytes:
         return pcm
@@ -174,12 +177,14 @@ async def talk(
     trip: Callable[[], float | None] = lambda: 0.030,
     codec: Callable[[], Codec] = PlainCodec,
     make: Callable[[int], bytes] = sound,
+    sending: Sending = PLAIN,
 ) -> Talk:
     """Say so many frames one way over a link, until the source has ended."""
     one, two = wires(trip)
     mouth, ear = Mouth(frames, make), Ear()
     speaker = MediaStream(one, mouth, Ear(), codec())
     listener = MediaStream(two, Mouth(frames + 100, make), ear, codec())
+    speaker.send_as(sending)
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         said = group.create_task(speaker.run(stop))
@@ -221,6 +226,44 @@ def test_loss_is_concealed_and_counted() -> None:
         assert summary.loss_pct == pytest.approx(100 * lost / 500, abs=0.5)
         assert summary.mos_est is not None
         assert 1 < summary.mos_est < 3
+
+    in_virtual_time(scenario())
+
+
+def test_one_copy_makes_up_for_what_was_lost() -> None:
+    async def scenario() -> None:
+        dice = random.Random(1)
+        trip = lambda: None if dice.random() < 0.1 else 0.030  # noqa: E731
+        done = await talk(1000, trip, sending=Sending(copies=1))
+        numbers = done.ear.numbers()
+        assert numbers == sorted(set(numbers))
+        assert done.heard.recovered == pytest.approx(90, abs=20)
+        assert done.heard.concealed == pytest.approx(10, abs=10)
+        assert done.listener.summary(60).loss_pct == pytest.approx(10, abs=2)
+
+    in_virtual_time(scenario())
+
+
+def test_copies_three_apart_make_up_for_bursts_of_three() -> None:
+    async def scenario() -> None:
+        sent = itertools.count()
+        trip = lambda: None if next(sent) % 30 in (20, 21, 22) else 0.030  # noqa: E731
+        done = await talk(1000, trip, sending=Sending(copies=1, spacing=3))
+        assert done.heard.recovered == pytest.approx(100, abs=9)
+        assert done.heard.concealed <= 9, "only while the buffer learns to wait"
+
+    in_virtual_time(scenario())
+
+
+def test_three_frames_in_a_packet_are_one_stream_without_loss() -> None:
+    async def scenario() -> None:
+        done = await talk(300, sending=Sending(frames=3))
+        numbers = done.ear.numbers()
+        assert numbers == sorted(set(numbers))
+        assert len(numbers) >= 299, "at most one was left out to catch up"
+        assert (done.heard.concealed, done.heard.recovered) == (0, 0)
+        assert done.listener.summary(60).loss_pct == 0
+        assert max(done.delays_ms()) <= 30 + 60 + 40
 
     in_virtual_time(scenario())
 

@@ -48,6 +48,8 @@ class Sink:
 class Codec:
     name = "one"
     payload_type = 7
+    bitrates_bps: tuple[int, ...] = (24_000,)
+    bitrate_bps = 24_000
 
     def encode(self, pcm: bytes) -> bytes:
         return pcm[:1]
@@ -109,6 +111,8 @@ def test_an_ear_passes_on_what_it_keeps() -> None:
 def test_a_codec_keeps_what_it_encodes_and_is_itself_otherwise() -> None:
     keeping = KeepingCodec(Codec())
     assert (keeping.name, keeping.payload_type) == ("one", 7)
+    keeping.bitrate_bps = 16_000
+    assert keeping.bitrate_bps == 16_000
     assert keeping.encode(frame(5)) == b"\5"
     assert keeping.decode(b"\6") == frame(6)
     assert keeping.conceal() == SILENCE

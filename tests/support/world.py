@@ -91,6 +91,8 @@ class CountingCodec:
     """Packets as small as Opus's that carry the frame's number."""
 
     payload_type = 111
+    bitrates_bps: tuple[int, ...] = (24_000,)
+    bitrate_bps = 24_000
 
     def __init__(self, name: str = "counting") -> None:
         self.name = name

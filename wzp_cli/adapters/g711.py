@@ -12,6 +12,7 @@ from wzp_cli.defaults import (
     MEDIA_CLOCK_HZ,
     MEDIA_FRAME_BYTES,
     MEDIA_FRAME_MS,
+    PCMU_BITRATE_BPS,
     PCMU_CLOCK_HZ,
     PCMU_CONCEAL_FRAMES,
     PCMU_PAYLOAD_TYPE,
@@ -44,6 +45,8 @@ class G711Codec:
 
     name = "pcmu"
     payload_type = PCMU_PAYLOAD_TYPE
+    bitrates_bps: tuple[int, ...] = (PCMU_BITRATE_BPS,)
+    bitrate_bps = PCMU_BITRATE_BPS
 
     def __init__(self) -> None:
         import numpy as np  # as late as possible: it costs 100 ms

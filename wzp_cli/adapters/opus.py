@@ -27,6 +27,7 @@ from wzp_cli.defaults import (
     MEDIA_FRAME_BYTES,
     MEDIA_FRAME_SAMPLES,
     OPUS_BITRATE_BPS,
+    OPUS_BITRATES_BPS,
     OPUS_COMPLEXITY,
     OPUS_CONCEAL_FRAMES,
     OPUS_FADE_FRAMES,
@@ -83,6 +84,7 @@ class OpusCodec:
 
     name = "opus"
     payload_type = OPUS_PAYLOAD_TYPE
+    bitrates_bps: tuple[int, ...] = OPUS_BITRATES_BPS
 
     def __init__(self, opuslib: ModuleType, bitrate_bps: int, complexity: int) -> None:
         self._lib = opuslib

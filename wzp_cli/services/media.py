@@ -25,8 +25,11 @@ from wzp_cli.errors import RemoteProtocolError
 from wzp_cli.events import Frames
 from wzp_cli.ports import Codec, FrameSink, FrameSource
 from wzp_cli.protocol.media.jitter import Conceal, Frame, JitterBuffer, Playout, Wait
+from wzp_cli.protocol.media.packetizer import Packetizer
 from wzp_cli.protocol.media.quality import InterarrivalJitter, estimate_mos, loss_pct
-from wzp_cli.protocol.media.rtp import MediaPacket, clock_hz, decode, encode
+from wzp_cli.protocol.media.redundancy import Unpacked, unpack
+from wzp_cli.protocol.media.rtp import clock_hz, decode, encode
+from wzp_cli.protocol.media.sending import Sending
 
 __all__ = ["MediaLink", "MediaSnapshot", "MediaStream"]
 
@@ -121,9 +124,13 @@ class MediaStream:
         self._tx_bytes = 0
         self._rx_bytes = 0
         # RFC 3550 section 5.1: all three begin at random.
-        self._sequence = secrets.randbits(16)
-        self._timestamp = secrets.randbits(32)
-        self._ssrc = secrets.randbits(32)
+        self._packetizer = Packetizer(
+            codec.payload_type,
+            sequence=secrets.randbits(16),
+            timestamp=secrets.randbits(32),
+            ssrc=secrets.randbits(32),
+        )
+        self._reach = 0
         self._began = self._marked = _Mark(asyncio.get_running_loop().time())
 
     async def run(self, stop: asyncio.Event) -> Frames:
@@ -170,6 +177,12 @@ class MediaStream:
             late=self._jitter.late,
         )
 
+    def send_as(self, sending: Sending) -> None:
+        """Send so from the next frame on. The peer must know payload type 112."""
+        if sending.bitrate_bps != self._packetizer.sending.bitrate_bps:
+            self._codec.bitrate_bps = sending.bitrate_bps
+        self._packetizer.sending = sending
+
     def snapshot(self, rtt_ms: float | None) -> MediaSnapshot:
         """Return how it went since the last snapshot, and begin the next interval."""
         since, self._marked = self._marked, self._mark()
@@ -185,23 +198,13 @@ class MediaStream:
         self.source_ended.set()
 
     def _send(self, pcm: bytes) -> None:
-        """Encode and send 20 ms."""
-        payload_type = self._codec.payload_type
-        packet = MediaPacket(
-            sequence=self._sequence,
-            timestamp=self._timestamp,
-            payload_type=payload_type,
-            payload=self._codec.encode(pcm),
-            ssrc=self._ssrc,
-            marker=self._sent == 0,
-        )
-        datagram = encode(packet)
-        self._link.send_datagram(datagram)
-        step = clock_hz(payload_type) * MEDIA_FRAME_MS // 1000
-        self._sequence = (self._sequence + 1) % (1 << 16)
-        self._timestamp = (self._timestamp + step) % (1 << 32)
+        """Encode 20 ms, and send them when the packet is full."""
+        packet = self._packetizer.pack(self._codec.encode(pcm))
         self._sent += 1
-        self._tx_bytes += len(datagram)
+        if packet is not None:
+            datagram = encode(packet)
+            self._link.send_datagram(datagram)
+            self._tx_bytes += len(datagram)
 
     def _arrived(self, datagram: bytes) -> None:
         """Store what the link brings; what is not ours is counted, never raised."""
@@ -209,17 +212,28 @@ class MediaStream:
             return
         self._rx_bytes += len(datagram)
         try:
-            packet = decode(datagram)
+            unpacked = unpack(decode(datagram), self._codec.payload_type)
         except RemoteProtocolError:
             self.unreadable += 1
             return
-        if packet.payload_type != self._codec.payload_type:
+        if unpacked.fresh[-1].payload_type != self._codec.payload_type:
             self.foreign += 1
             return
-        now = asyncio.get_running_loop().time()
-        hz = clock_hz(packet.payload_type)
-        self._arrival.arrived(packet.ssrc, packet.timestamp, hz, now)
-        self._jitter.push(packet, now)
+        self._store(unpacked, asyncio.get_running_loop().time())
+
+    def _store(self, unpacked: Unpacked, now: float) -> None:
+        """Put one packet's frames into the jitter buffer."""
+        present = unpacked.fresh[-1]
+        hz = clock_hz(present.payload_type)
+        self._arrival.arrived(present.ssrc, present.timestamp, hz, now)
+        if unpacked.reach != self._reach:
+            self._reach = unpacked.reach
+            # A copy is of use only if its frame's turn has not come yet.
+            self._jitter.keep_at_least(MEDIA_FRAME_MS * (1 + self._reach))
+        for packet in unpacked.fresh:
+            self._jitter.push(packet, now)
+        for copy in unpacked.copies:
+            self._jitter.push_copy(copy)
 
     async def _play(self, stop: asyncio.Event) -> None:
         """Fill the sink at its beat; after the stop, until nothing is stored."""

@@ -133,13 +133,23 @@ class KeepingCodec:
     def __init__(self, codec: Codec) -> None:
         self.name = codec.name
         self.payload_type = codec.payload_type
+        self.bitrates_bps = codec.bitrates_bps
         self.packets: list[bytes] = []
         self.decode = codec.decode
         self.conceal = codec.conceal
-        self._encode = codec.encode
+        self._codec = codec
+
+    @property
+    def bitrate_bps(self) -> int:
+        """The codec's own."""
+        return self._codec.bitrate_bps
+
+    @bitrate_bps.setter
+    def bitrate_bps(self, bitrate_bps: int) -> None:
+        self._codec.bitrate_bps = bitrate_bps
 
     def encode(self, pcm: bytes) -> bytes:
         """Return the packet for one frame of 20 ms."""
-        packet = self._encode(pcm)
+        packet = self._codec.encode(pcm)
         self.packets.append(packet)
         return packet
