@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from wzp_cli.address import Address, HostPort
@@ -12,8 +12,10 @@ from wzp_cli.errors import IdentityError, NameNotFound, WzpError
 from wzp_cli.events import Report, Warned
 from wzp_cli.ports import FindInterfaces, RelayPins
 from wzp_cli.protocol.nat import (
+    Ipv6Facts,
     NatFacts,
     Reflection,
+    RouterOffers,
     address_pooled,
     classify_allocation,
     classify_mapping,
@@ -34,12 +36,17 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class ServerAnswer:
-    """What became of one question. `error` says why there is no reflection."""
+    """What became of one question. `error` says why there is no reflection.
+
+    Attributes:
+        public: One of the public servers that are asked where too few others answer.
+    """
 
     server: str
     kind: Literal["relay", "stun"]
     reflection: Reflection | None
     error: str | None = None
+    public: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,16 @@ class NatReport:
         local: The socket's own addresses.
         facts: What is known of the IPv4 NAT.
         reflexive_v6: The socket's IPv6 address from outside.
+        hairpinning: Whether hosts behind the NAT reach each other's external addresses.
+        hops: The routers up to the first public one, nearest first; None in it: silent.
+        nat_layers: How many NATs are in a row; 0: none.
+        carrier_nat: Whether one of them is the provider's.
+        accepts_unsolicited_input: Whether an unsolicited packet spoils the mapping for
+            its sender ("poisonable", docs/nat.md).
+        captive_portal: Whether somebody else answers in place of the web.
+        path_mtu_bytes: The largest IPv4 packet that was seen to pass, of those tried.
+        mapping_lifetime_s: The longest silence after which a mapping still stood.
+        preferred_relay: Of those asked, as the user named it.
     """
 
     local: tuple[Address, ...]
@@ -59,6 +76,17 @@ class NatReport:
     port_delta: int | None
     reflexive: Address | None
     reflexive_v6: Address | None
+    hairpinning: bool | None = None
+    hops: tuple[str | None, ...] | None = None
+    nat_layers: int | None = None
+    carrier_nat: bool | None = None
+    accepts_unsolicited_input: bool | None = None
+    captive_portal: bool | None = None
+    ipv6: Ipv6Facts = field(default_factory=Ipv6Facts)
+    path_mtu_bytes: int | None = None
+    router: RouterOffers = field(default_factory=RouterOffers)
+    mapping_lifetime_s: float | None = None
+    preferred_relay: str | None = None
 
 
 async def detect_nat(

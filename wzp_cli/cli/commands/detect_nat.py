@@ -36,6 +36,7 @@ class AskedServer(msgspec.Struct, frozen=True, kw_only=True):
     reflexive: str | None
     rtt_ms: float | None
     error: str | None
+    public: bool = False
 
 
 class DetectedNat(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,13 +56,18 @@ class DetectedNat(msgspec.Struct, frozen=True, kw_only=True):
     udp_blocked: bool | None
     carrier_nat: bool | None
     nat_layers: int | None
-    hops: list[str] | None
+    hops: list[str | None] | None
     accepts_unsolicited_input: bool | None
     port_mapping: PortMappings
     mapping_lifetime_s: float | None
     confidence: str
     forecast: dict[str, str | None]
     servers: list[AskedServer]
+    captive_portal: bool | None = None
+    ipv6: bool | None = None
+    filtering_v6: str = "unknown"
+    path_mtu_bytes: int | None = None
+    preferred_relay: str | None = None
 
 
 app = command_app()
@@ -136,17 +142,22 @@ def _detected(
         port_preserving=report.port_preserving,
         allocation=report.facts.allocation.value,
         port_delta=report.port_delta,
-        hairpinning=None,
+        hairpinning=report.hairpinning,
         udp_blocked=report.facts.udp_blocked,
-        carrier_nat=None,
-        nat_layers=None,
-        hops=None,
-        accepts_unsolicited_input=None,
+        carrier_nat=report.carrier_nat,
+        nat_layers=report.nat_layers,
+        hops=None if report.hops is None else list(report.hops),
+        accepts_unsolicited_input=report.accepts_unsolicited_input,
         port_mapping=mappings,
-        mapping_lifetime_s=None,
+        mapping_lifetime_s=report.mapping_lifetime_s,
         confidence="measured" if report.reflexive or report.reflexive_v6 else "none",
         forecast=forecast(facts),
         servers=[_asked(answer) for answer in report.answers],
+        captive_portal=report.captive_portal,
+        ipv6=report.ipv6.reachable,
+        filtering_v6=report.ipv6.filtering.value,
+        path_mtu_bytes=report.path_mtu_bytes,
+        preferred_relay=report.preferred_relay,
     )
 
 
@@ -158,6 +169,7 @@ def _asked(answer: "ServerAnswer") -> AskedServer:
         reflexive=None if seen is None else str(seen.reflexive),
         rtt_ms=None if seen is None else round(seen.rtt_s * 1000, 1),
         error=answer.error,
+        public=answer.public,
     )
 
 

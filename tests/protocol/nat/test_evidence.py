@@ -4,24 +4,14 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from wzp_cli.address import Address
-from wzp_cli.protocol.nat import (
-    Allocation,
-    Filtering,
-    Mapping,
-    NatFacts,
-    Outcome,
-    Reflection,
-    Verdict,
+from wzp_cli.protocol.nat.evidence import (
     address_pooled,
     classify_allocation,
     classify_filtering,
     classify_mapping,
-    forecast,
-    forecast_pair,
     port_preserving,
-    summary,
-    verdict,
 )
+from wzp_cli.protocol.nat.facts import Allocation, Filtering, Mapping, Reflection
 
 OWN = (Address("192.168.1.2", 5000), Address("10.8.0.2", 5000))
 A1, A2 = Address("192.0.2.1", 1), Address("192.0.2.1", 2)
@@ -217,139 +207,3 @@ def test_ports_of_several_external_hosts_tell_nothing() -> None:
     )
     assert address_pooled(seen)
     assert classify_allocation(OWN, seen) == (Allocation.UNKNOWN, None)
-
-
-def known(mapping: Mapping, filtering: Filtering, allocation: Allocation) -> NatFacts:
-    return NatFacts(mapping, filtering, allocation, udp_blocked=False)
-
-
-_F, _P = Filtering, Allocation.PRESERVING
-SIDES = {
-    "P": known(Mapping.NONE, _F.NONE, _P),
-    "F": known(EI, _F.ENDPOINT_INDEPENDENT, _P),
-    "A": known(EI, _F.ADDRESS_DEPENDENT, _P),
-    "R": known(EI, _F.ADDRESS_AND_PORT_DEPENDENT, _P),
-    "Q": known(APD, _F.ADDRESS_AND_PORT_DEPENDENT, Allocation.SEQUENTIAL),
-    "X": known(APD, _F.ADDRESS_AND_PORT_DEPENDENT, Allocation.RANDOM),
-    "B": NatFacts(udp_blocked=True),
-}
-"""The letters of docs/nat.md's matrix."""
-
-MATRIX = """
-   P F A R Q X B
-P  d d d d d d r
-F  d d d d d d r
-A  d d d d d d r
-R  d d d d p s r
-Q  d d d p m r r
-X  d d d s r r r
-B  r r r r r r r
-"""
-WORDS = {
-    "d": Outcome.DIRECT,
-    "p": Outcome.PREDICTION,
-    "m": Outcome.MUTUAL_PREDICTION,
-    "s": Outcome.SEARCH,
-    "r": Outcome.RELAY,
-}
-
-
-def test_the_matrix_of_pairs() -> None:
-    head, *rows = [line.split() for line in MATRIX.strip().splitlines()]
-    assert head == list(SIDES)
-    for name, *row in rows:
-        for other, word in zip(head, row, strict=True):
-            assert forecast_pair(SIDES[name], SIDES[other]) is WORDS[word], name + other
-
-
-@pytest.mark.parametrize(
-    ("side", "expected"),
-    [
-        ("P", Verdict.LIKELY),
-        ("F", Verdict.LIKELY),
-        ("A", Verdict.LIKELY),
-        ("R", Verdict.LIKELY),
-        ("Q", Verdict.LIMITED),
-        ("X", Verdict.LIMITED),
-        ("B", Verdict.BLOCKED),
-    ],
-)
-def test_verdict(side: str, expected: Verdict) -> None:
-    assert verdict(SIDES[side]) is expected
-
-
-@pytest.mark.parametrize(
-    ("facts", "expected"),
-    [
-        (NatFacts(), Verdict.UNKNOWN),
-        (NatFacts(udp_blocked=False), Verdict.UNKNOWN),
-        (NatFacts(port_mapped=True), Verdict.LIKELY),
-        (NatFacts(APD, allocation=Allocation.RANDOM, port_mapped=True), Verdict.LIKELY),
-        (NatFacts(EI), Verdict.LIKELY),
-        (NatFacts(Mapping.NONE), Verdict.LIKELY),
-        (NatFacts(ED), Verdict.LIMITED),
-        (NatFacts(ED, pooled=True), Verdict.RELAY_ONLY),
-        (NatFacts(EI, port_mapped=True, udp_blocked=True), Verdict.BLOCKED),
-    ],
-)
-def test_a_verdict_from_part_of_the_facts(facts: NatFacts, expected: Verdict) -> None:
-    assert verdict(facts) is expected
-
-
-def test_a_forecast_names_each_kind_of_peer() -> None:
-    assert forecast(SIDES["R"]) == {
-        "endpoint-independent": "direct",
-        "address-dependent": "direct",
-        "address-and-port-dependent": "direct",
-        "sequential": "port prediction",
-        "random": "search, up to 12 s",
-    }
-
-
-def test_a_forecast_leaves_open_what_was_not_measured() -> None:
-    assert forecast(NatFacts(EI)) == {
-        "endpoint-independent": "direct",
-        "address-dependent": "direct",
-        "address-and-port-dependent": "direct",
-        "sequential": None,
-        "random": None,
-    }
-    assert set(forecast(NatFacts()).values()) == {None}
-    assert forecast(NatFacts(udp_blocked=False))["endpoint-independent"] == "direct"
-    assert set(forecast(SIDES["B"]).values()) == {"relay"}
-
-
-def test_more_facts_never_change_a_forecast_but_fill_it() -> None:
-    every = [
-        NatFacts(m, f, a, pooled=False, port_mapped=False, udp_blocked=False)
-        for m, f, a in itertools.product(Mapping, Filtering, Allocation)
-    ]
-    for facts in every:
-        for less in (
-            NatFacts(Mapping.UNKNOWN, facts.filtering, facts.allocation),
-            NatFacts(facts.mapping, Filtering.UNKNOWN, facts.allocation),
-            NatFacts(facts.mapping, facts.filtering, Allocation.UNKNOWN),
-        ):
-            for peer, outcome in forecast(less).items():
-                assert outcome in (None, forecast(facts)[peer]), (less, facts)
-
-
-def test_each_verdict_has_its_sentence() -> None:
-    sentences = [summary(each) for each in Verdict]
-    assert summary(Verdict.LIKELY) == "Direct calls: likely"
-    assert all(sentence.startswith("Direct calls: ") for sentence in sentences)
-    assert len(set(sentences)) == len(sentences)
-
-
-def test_the_words_are_those_of_the_command_line() -> None:
-    words = {
-        *("endpoint-independent", "address-dependent", "address-and-port-dependent"),
-        *("endpoint-dependent", "none", "unknown"),
-    }
-    assert {m.value for m in Mapping} == {f.value for f in Filtering} == words
-    assert {a.value for a in Allocation} == {
-        *("preserving", "sequential", "random", "unknown")
-    }
-    assert {v.value for v in Verdict} == {
-        *("likely", "limited", "relay-only", "blocked", "unknown")
-    }
