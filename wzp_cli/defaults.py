@@ -9,6 +9,9 @@ __all__ = [
     "ADDRESS_STAGGER_S",
     "BABBLE_PEAK_INT16",
     "CALL_IDLE_TIMEOUT_S",
+    "CALL_KEEPALIVE_ANSWER_S",
+    "CHANNEL_AGAIN_FIRST_S",
+    "CHANNEL_AGAIN_MAX_S",
     "CHECK_GIVE_UP_S",
     "CHECK_TIMES_S",
     "CONGESTION_WINDOW_BYTES",
@@ -516,6 +519,15 @@ KEEPALIVE_MAX_S: Final = 25.0
 
 KEEPALIVE_ANSWER_S: Final = 4.0
 """Silence after a keep-alive that means the relay is lost. Source: ours."""
+
+CALL_KEEPALIVE_ANSWER_S: Final = 1.0
+"""The same in a call, where a relay that began anew is soon missed. Source: ours."""
+
+CHANNEL_AGAIN_FIRST_S: Final = 0.5
+"""First pause before a call asks for another channel again. Source: ours."""
+
+CHANNEL_AGAIN_MAX_S: Final = 30.0
+"""Longest such pause; it doubles up to here. Source: ours; a relay's limits."""
 
 RELAY_ANSWER_TIMEOUT_S: Final = 5.0
 """How long a relay may take to answer a message. Source: ours."""

@@ -75,6 +75,24 @@ def test_a_direct_call_survives_its_relay(make_lab: MakeLab, tmp_path: Path) -> 
     assert listening.all("hangup", by="peer", reason="time is up")
 
 
+def test_a_relayed_call_goes_on_over_a_relay_that_was_killed_and_restarted(
+    make_lab: MakeLab, tmp_path: Path
+) -> None:
+    stage = Stage(make_lab("symmetric-random", "symmetric-random"), tmp_path)
+    relay = stage.relay()
+    listening = stage.listen("b", *SOUND)
+    calling = stage.call("a", "b", *SOUND, "--duration", "20s")
+    for side in (calling, listening):
+        side.wait_for("stats", path="relay")
+    relay.kill()
+    stage.relay().wait_for("relay.stats", RELAY_BACK_S, channels=1)
+    ended, heard = calling.wait_end(), listening.wait_end()
+    for end in (ended, heard):
+        assert (end["exit"], end["path"]) == (0, "relay")
+        assert end["frames"]["received"] > (20 - SILENCE_MAX_S) * 50
+    assert listening.all("hangup", by="peer", reason="time is up")
+
+
 def test_a_killed_peer_ends_the_call(make_lab: MakeLab, tmp_path: Path) -> None:
     """Twice at the same time: a callee is killed, and a caller."""
     stage = Stage(make_lab(*["masquerade-drop"] * 4), tmp_path)

@@ -160,11 +160,16 @@ class Paths:
                 continue
             if len(self.trials) > MAX_CANDIDATES:
                 self._forget_one(named)
-            if len(self.trials) > MAX_CANDIDATES:
-                continue
+            if len(self.trials) > MAX_CANDIDATES and kind != "relay":
+                continue  # a channel is no address that the peer could point at
             waits = kind in ("srflx", "mapped") and not self._peer_opened
             state = State.OPENING if waits else State.CHECKING
             self.trials[route] = Trial(route, kind, state, now, now)
+
+    def drop(self, route: Route) -> None:
+        """Forget a route that is closed, unless media has no other."""
+        if route != self.selected:
+            self.trials.pop(route, None)
 
     def peer_opened(self, now: float) -> None:
         """The peer said that its NAT is open toward us."""

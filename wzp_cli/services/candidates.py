@@ -71,14 +71,15 @@ class Candidacy:
     """Both sides' candidates in one call, judged anew as more is known.
 
     Attributes:
-        first: The route that the call began on.
+        channel: What the relay's word about the peer belongs to: the route that the
+            call began on, or the channel that replaced it.
         port: The one socket's.
         offered: Whether ours have been told to the peer.
         refused: What the peer has named and may not be checked, with the reason.
     """
 
     plan: RoutePlan
-    first: Route
+    channel: Route
     port: int
     report: Report
     offered: bool = False
@@ -86,6 +87,7 @@ class Candidacy:
     _own: list[CandidateInfo] = field(default_factory=list)
     _named: dict[Address, CandidateType] = field(default_factory=dict)
     _ever: set[Address] = field(default_factory=set)
+    _seen_before: Address | None = None
 
     def __post_init__(self) -> None:
         self._surroundings = self._find_surroundings()
@@ -174,7 +176,7 @@ class Candidacy:
 
     def confirmed(self) -> Address | None:
         """Return the peer's address that both it and the relay name, if they do."""
-        seen = self.plan.seen_at(self.first)
+        seen = self._seen
         if seen is None or seen.is_v6 or self.why_not(seen) is not None:
             return None
         there = [each for each in self._named if each.host == seen.host]
@@ -184,7 +186,7 @@ class Candidacy:
     @property
     def shares_nat(self) -> bool:
         """Whether the relay sees both sides behind one public address."""
-        ours, theirs = self.plan.reflexive, self.plan.seen_at(self.first)
+        ours, theirs = self.plan.reflexive, self._seen
         if ours is None or theirs is None or ours.host != theirs.host:
             return False
         return ours not in self.own_addresses
@@ -200,10 +202,15 @@ class Candidacy:
         the relay has told, private candidates have to be of our own networks; a relay
         on this machine has its clients here.
         """
-        first = self.first
-        if isinstance(first, DirectRoute):
-            return first.address.host
-        seen = self.plan.seen_at(first)
+        channel, seen = self.channel, self._seen
+        if isinstance(channel, DirectRoute):
+            return channel.address.host
         if seen is not None:
             return seen.host
-        return first.relay.host if first.relay.ip.is_loopback else None
+        return channel.relay.host if channel.relay.ip.is_loopback else None
+
+    @property
+    def _seen(self) -> Address | None:
+        """Where the relay sees the peer; a new channel is told of a little later."""
+        self._seen_before = self.plan.seen_at(self.channel) or self._seen_before
+        return self._seen_before

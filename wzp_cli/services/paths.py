@@ -28,6 +28,7 @@ from wzp_cli.protocol.peer_messages import (
 )
 from wzp_cli.protocol.route import ChannelRoute, Route
 from wzp_cli.services.candidates import Candidacy, RoutePlan
+from wzp_cli.services.channel import CallChannel
 from wzp_cli.services.conversation import Conversation
 from wzp_cli.services.measure import measure_nat
 from wzp_cli.services.search import Searcher, nat_of
@@ -68,6 +69,7 @@ class RouteTaker:
             self.plan, self._paths.first, self.endpoint.local.port, self.report
         )
         self._nat: Nat | None = None
+        self._channel = self._make_channel()
         self._searcher = self._make_searcher()
         link.on_stray = self._strayed
         if self.plan.home is not None:
@@ -125,6 +127,8 @@ class RouteTaker:
         """Check, probe, search and move the link, until cancelled."""
         async with task_group() as group:
             group.create_task(self._check())
+            if self._channel is not None:
+                group.create_task(self._channel.run())
             if self.plan.direct:
                 group.create_task(self._search())
                 group.create_task(self._watch_surroundings())
@@ -133,6 +137,8 @@ class RouteTaker:
         """Answer no more checks."""
         self.endpoint.close_checks(self._session)
         self._searcher.close()
+        if self._channel is not None:
+            self._channel.close()
         self.conversation.link.on_stray = None
         if self.plan.home is not None:
             self.plan.home.watchers.discard(self._relay_told)
@@ -220,10 +226,25 @@ class RouteTaker:
 
     def _reveal(self) -> None:
         """Let the relay confirm to the peer where we are."""
-        first = self._paths.first
-        home = self.plan.home
-        if self.plan.direct and home is not None and isinstance(first, ChannelRoute):
-            home.reveal(first)
+        if self.plan.direct and self._channel is not None:
+            self._channel.home.reveal(self._channel.current)
+
+    def _make_channel(self) -> CallChannel | None:
+        first, home, link = self._paths.first, self.plan.home, self.conversation.link
+        if home is None or not isinstance(first, ChannelRoute):
+            return None
+        return CallChannel(
+            home,
+            link.identity,
+            first,
+            link.dialled,
+            self._channel_opened,
+            self._paths.drop,
+        )
+
+    def _channel_opened(self, route: ChannelRoute) -> None:
+        self._paths.add([(route, "relay")], self.endpoint.now())
+        self._wake.set()
 
     def _make_searcher(self) -> Searcher:
         home, link = self.plan.home, self.conversation.link
@@ -276,9 +297,14 @@ class RouteTaker:
 
     def _answered(self, route: Route, rtt_s: float, _mapped: Address | None) -> None:
         self._paths.answered(route, rtt_s, self.endpoint.now())
+        if self._channel is not None and self._channel.answered(route):
+            self._candidacy.channel = self._channel.current
+            self._reveal()
         self._wake.set()
 
     def _checked(self, route: Route, nominates: bool) -> None:
+        if self._channel is not None and isinstance(route, ChannelRoute):
+            self._channel.take(route)
         self._paths.checked(route, nominates=nominates, now=self.endpoint.now())
         self._wake.set()
 
@@ -289,7 +315,8 @@ class RouteTaker:
 
     def _may_use(self, route: Route) -> bool:
         if isinstance(route, ChannelRoute):
-            return route in self._paths.trials
+            taken = self._channel is not None and self._channel.may_take(route)
+            return taken or route in self._paths.trials
         return self.plan.direct and self._candidacy.why_not(route.address) is None
 
     def _take_candidates(self, message: Candidates) -> None:

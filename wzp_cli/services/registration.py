@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from wzp_cli.address import Address, HostPort
 from wzp_cli.concurrency import task_group
 from wzp_cli.defaults import (
+    CALL_KEEPALIVE_ANSWER_S,
     KEEPALIVE_ANSWER_S,
     KEEPALIVE_MAX_S,
     KEEPALIVE_MIN_S,
@@ -54,7 +55,8 @@ class Registration:
         reflexive: Our address as the relay sees it (None before the first welcome).
         extra_ports: The relay's other ports that answer STUN.
         opener_ttls: What opens our NAT and dies before the peer's.
-        watchers: Each is called after `reflexive`, or what `seen_at` tells, changed.
+        watchers: Each is called after `reflexive` changed, or what `seen_at` and
+            `has_lost` tell.
     """
 
     def __init__(
@@ -77,6 +79,8 @@ class Registration:
         self._session: RelaySession | None = None
         self._requests: dict[str, asyncio.Future[list[relay.Device]]] = {}
         self._channels = RelayChannels(endpoint)
+        self._nudged = asyncio.Event()
+        self._anew: RelaySession | None = None
 
     @property
     def is_up(self) -> bool:
@@ -109,6 +113,14 @@ class Registration:
         """
         return self._channels.claim(route)
 
+    def announced(self, route: ChannelRoute) -> Identity | None:
+        """Return who the relay said would use a channel that nobody has claimed."""
+        return self._channels.announced(route)
+
+    def has_lost(self, route: ChannelRoute) -> bool:
+        """Whether the relay no longer knows a channel in use."""
+        return self._channels.is_lost(route)
+
     async def connect(self, target: Identity) -> list[ChannelRoute]:
         """Return a channel to each device of `target`.
 
@@ -135,9 +147,13 @@ class Registration:
         return self._channels.take(devices, session.address)
 
     def nudge(self) -> None:
-        """Let the relay see where we are now: channels follow once it has checked."""
+        """Let the relay see where we are now: channels follow once it has checked.
+
+        If it is silent, see whether it has begun anew.
+        """
         if self._session is not None:
             self._session.link.poke()
+            self._nudged.set()
 
     def close_channel(self, route: ChannelRoute) -> None:
         """Give a channel back."""
@@ -198,28 +214,30 @@ class Registration:
                     message=f"the relay {self.relay} is lost; calling it again",
                 )
             )
-            delay_s = await self._reopen(delay_s)
+            anew, self._anew = self._anew, None
+            if anew is None:
+                anew, delay_s = await self._find(delay_s)
+            self._begin(anew)
+            self._tell_watchers()
 
     async def close(self) -> None:
         """Leave the relay."""
         if self._session is not None:
             await self._session.stream.close(reason="bye")
 
-    async def _reopen(self, delay_s: float) -> float:
+    async def _find(self, delay_s: float) -> tuple[RelaySession, float]:
         """Come back, after `delay_s` at most; return the longest pause next time."""
         while True:
             # Full jitter: a relay that restarts is not met by all clients at once.
             await asyncio.sleep(random.uniform(0.0, delay_s))
-            delay_s = min(2 * delay_s, RELAY_BACKOFF_MAX_S)
+            delay_s = min(max(2 * delay_s, RELAY_BACKOFF_FIRST_S), RELAY_BACKOFF_MAX_S)
             try:
-                await self.open()
+                return await self._visit.open(), delay_s
             except NetworkError:
                 continue
             except WzpError as error:
                 self._report(Warned(code=error.code, message=str(error)))
                 delay_s = RELAY_BACKOFF_MAX_S
-            else:
-                return delay_s
 
     async def _serve(self, session: RelaySession) -> None:
         """Read and keep alive until the link is over."""
@@ -235,17 +253,52 @@ class Registration:
                 pass
             for task in beside:
                 task.cancel()
+        self._channels.all_withdrawn()
         for request in self._requests.values():
             if not request.done():
                 request.set_exception(ConnectionLost("the relay is lost"))
 
     async def _keep_alive(self, link: Link) -> None:
         while not link.ended:
-            await asyncio.sleep(random.uniform(KEEPALIVE_MIN_S, KEEPALIVE_MAX_S))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(
+                    random.uniform(KEEPALIVE_MIN_S, KEEPALIVE_MAX_S)
+                ):
+                    await self._nudged.wait()
+            self._nudged.clear()
+            in_call = bool(self._channels.in_use)
+            answer_s = CALL_KEEPALIVE_ANSWER_S if in_call else KEEPALIVE_ANSWER_S
+            if await link.ping(answer_s):
+                continue
+            if self._channels.in_use:
+                await self._find_beside(link)
+            else:
+                link.abort("the relay is silent")
+
+    async def _find_beside(self, link: Link) -> None:
+        """The relay is silent in a call: wait for it, and see if it has begun anew.
+
+        The link's channels would be lost with it, so it ends only if it is still silent
+        when the relay has welcomed us on another one.
+        """
+        async with task_group() as group:
+            finding = group.create_task(self._replace(link))
             while not await link.ping(KEEPALIVE_ANSWER_S) and not link.ended:
-                # A new link would not have the channels that calls go through.
-                if not self._channels.in_use:
-                    link.abort("the relay is silent")
+                pass
+            finding.cancel()
+
+    async def _replace(self, link: Link) -> None:
+        session, _ = await self._find(0.0)
+        try:
+            answered = await link.ping(CALL_KEEPALIVE_ANSWER_S)
+        except BaseException:
+            session.link.abort("not wanted any more")
+            raise
+        if answered:
+            session.link.abort("not wanted any more")
+        else:
+            self._anew = session
+            link.abort("the relay began anew")
 
     async def _walk(self, relay_address: Address) -> None:
         """Learn which TTL opens our NATs and goes no further (docs/nat.md, trap 2)."""
@@ -270,7 +323,8 @@ class Registration:
                 with suppress(ValueError):
                     self._note_peer(bytes.fromhex(channel), Address.parse(seen))
             case relay.Closed(channel=channel):
-                self._channels.withdrawn(bytes.fromhex(channel))
+                if self._channels.withdrawn(bytes.fromhex(channel)):
+                    self._tell_watchers()
 
     def _observe(self, address: Address) -> None:
         if address == self.reflexive:

@@ -23,6 +23,7 @@ class RelayChannels:
             OrderedDict()
         )
         self._in_use: dict[bytes, ChannelRoute] = {}
+        self._lost: set[bytes] = set()
         self._seen_at: dict[ChannelRoute, Address] = {}
 
     @property
@@ -65,18 +66,39 @@ class RelayChannels:
         self._in_use[route.receive_id] = route
         return announced[1]
 
+    def announced(self, route: ChannelRoute) -> Identity | None:
+        """Return who the relay said would use a channel that nobody has claimed."""
+        announced = self._announced.get(route.receive_id)
+        return None if announced is None else announced[1]
+
     def close(self, route: ChannelRoute) -> None:
         """Forget a channel, whatever it was to us."""
         self._in_use.pop(route.receive_id, None)
+        self._lost.discard(route.receive_id)
         self._seen_at.pop(route, None)
         self._announced.pop(route.receive_id, None)
         self._endpoint.close_channel(route)
 
-    def withdrawn(self, receive_id: bytes) -> None:
-        """The relay has closed a channel: nobody dials us through it any more."""
+    def withdrawn(self, receive_id: bytes) -> bool:
+        """The relay has closed a channel; return whether a call of ours uses it.
+
+        The call keeps it all the same, and may ask for another one.
+        """
         announced = self._announced.pop(receive_id, None)
         if announced is not None:
             self._endpoint.close_channel(announced[0])
+        if receive_id in self._in_use:
+            self._lost.add(receive_id)
+        return receive_id in self._in_use
+
+    def all_withdrawn(self) -> None:
+        """The relay's link is over, and every channel with it."""
+        for receive_id in (*self._announced, *self._in_use):
+            self.withdrawn(receive_id)
+
+    def is_lost(self, route: ChannelRoute) -> bool:
+        """Whether the relay no longer knows a channel that we use."""
+        return route.receive_id in self._lost
 
     def note_peer(self, receive_id: bytes, seen: Address) -> bool:
         """Note where the relay sees the peer of a call; return whether that is new."""
