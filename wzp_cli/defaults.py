@@ -16,6 +16,12 @@ __all__ = [
     "CHECK_TIMES_S",
     "CONGESTION_WINDOW_BYTES",
     "CONNECTION_ID_BYTES",
+    "CONTROL_MAX_CLIENTS",
+    "CONTROL_MAX_EVENTS_WAITING",
+    "CONTROL_MAX_REPLY_BYTES",
+    "CONTROL_MAX_REQUEST_BYTES",
+    "CONTROL_REPLY_S",
+    "CONTROL_REQUEST_S",
     "DATAGRAM_QUEUE_FRAMES",
     "DELAYED_ACK_S",
     "DEMO_CALL_MARGIN_S",
@@ -798,3 +804,21 @@ UPNP_MAX_BYTES: Final = 262_144
 
 UPNP_PORT_TRIES: Final = 3
 """External ports tried when others are taken. Source: ours."""
+
+CONTROL_MAX_CLIENTS: Final = 8
+"""Clients of a control socket at once. Source: ours; a person's terminals."""
+
+CONTROL_MAX_EVENTS_WAITING: Final = 256
+"""Events that wait for a client that reads slowly. Source: ours."""
+
+CONTROL_MAX_REQUEST_BYTES: Final = 16_384
+"""Longest request on a control socket. Source: ours; as signalling messages."""
+
+CONTROL_MAX_REPLY_BYTES: Final = 262_144
+"""Longest line of a reply, and most that waits for a reader. Source: ours."""
+
+CONTROL_REQUEST_S: Final = 2.0
+"""How long a client may take to say what it wants. Source: ours; it is a program."""
+
+CONTROL_REPLY_S: Final = 2.0
+"""How long the first reply, or a reader, may keep us waiting. Source: ours."""

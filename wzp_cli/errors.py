@@ -22,6 +22,10 @@ try. `code` is the stable name in JSON, `exit_code` the process's. Imports nothi
     |   |-- PeerDeclined
     |   |-- NoAnswer
     |   `-- VersionMismatch
+    |-- ControlError               the wzp that runs on this state directory
+    |   |-- ControlBusy
+    |   |-- ControlSilent
+    |   `-- ControlUnknown
     |-- IdentityError
     |   |-- KeyChanged
     |   |-- WrongPeer
@@ -40,6 +44,10 @@ __all__ = [
     "CodecMissing",
     "ConfigError",
     "ConnectionLost",
+    "ControlBusy",
+    "ControlError",
+    "ControlSilent",
+    "ControlUnknown",
     "EnvironmentFault",
     "IdentityError",
     "KeyChanged",
@@ -186,6 +194,30 @@ class VersionMismatch(PeerError):
     """The two sides speak no common version. Update the older one."""
 
     code = "version"
+
+
+class ControlError(WzpError):
+    """The wzp that runs on this state directory did not do what it was asked."""
+
+    code = "control"
+
+
+class ControlBusy(ControlError):
+    """The wzp that runs here does the same for somebody else just now. Try again."""
+
+    code = "control_busy"
+
+
+class ControlSilent(ControlError):
+    """The wzp that runs here does not answer. If it is stopped, let it go on: fg."""
+
+    code = "control_silent"
+
+
+class ControlUnknown(ControlError):
+    """The wzp that runs here does not know this request. Restart it: it is older."""
+
+    code = "control_unknown"
 
 
 class IdentityError(WzpError):

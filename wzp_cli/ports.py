@@ -10,6 +10,7 @@ from wzp_cli.errors import WzpError
 
 __all__ = [
     "Codec",
+    "ControlChannel",
     "FindInterfaces",
     "FrameSink",
     "FrameSource",
@@ -116,6 +117,26 @@ class PortMapping(Protocol):
     @property
     def watchers(self) -> set[Callable[[], None]]:
         """Called when `external` has changed."""
+        ...
+
+
+class ControlChannel(Protocol):
+    """One connection between two wzp of the same user, seen from either end."""
+
+    async def receive(self) -> bytes | None:
+        """Return the next line without its end; None: the other side has left.
+
+        Raises:
+            RemoteProtocolError: The line is too long.
+        """
+        ...
+
+    async def send(self, line: bytes) -> None:
+        """Send one line. Raises ConnectionLost where nobody takes it."""
+        ...
+
+    async def left(self) -> None:
+        """Return when the other side has left."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Each command of the tests starts with a clean log and a home of its own."""
+"""What the tests of commands start from: a clean log, a home, processes, one relay."""
 
 import logging
 import signal
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli import probe
+from tests.support.processes import Processes
 from wzp_cli.cli import app
 
 __all__: list[str] = []
@@ -51,3 +52,17 @@ def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 def with_probe(monkeypatch: pytest.MonkeyPatch) -> None:
     """Adds the commands of `tests.cli.probe` to those of wzp."""
     monkeypatch.setattr(app, "COMMANDS", {**app.COMMANDS, "probe": probe.__name__})
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    """Programs that end with the test."""
+    with Processes(tmp_path) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A relay on loopback, as --relay takes it."""
+    with Processes(tmp_path_factory.mktemp("relay")) as started:
+        yield started.relay()

@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "listen": "wzp_cli.cli.commands.listen",
     "call": "wzp_cli.cli.commands.call",
     "ping": "wzp_cli.cli.commands.ping",
+    "status": "wzp_cli.cli.commands.status",
     "relay": "wzp_cli.cli.commands.relay",
     "id": "wzp_cli.cli.commands.id",
 }

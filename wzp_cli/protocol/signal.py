@@ -21,7 +21,7 @@ from wzp_cli.defaults import MAX_MESSAGE_BYTES
 from wzp_cli.errors import LocalProtocolError, RemoteProtocolError
 from wzp_cli.protocol.text import clean
 
-__all__ = ["Message", "MessageDecoder", "Unknown", "encode"]
+__all__ = ["BodyDecoder", "Message", "MessageDecoder", "Unknown", "encode"]
 
 _LENGTH = struct.Struct("!I")
 _REASON_CHARACTERS = 200
@@ -63,6 +63,30 @@ def encode(message: Message) -> bytes:
     return _LENGTH.pack(len(body)) + body
 
 
+class BodyDecoder(Generic[M]):
+    """Reads the bodies of one family of messages."""
+
+    def __init__(self, family: Any) -> None:
+        self._types = {struct.__struct_config__.tag for struct in family.__args__}
+        self._decoder: msgspec.json.Decoder[M] = msgspec.json.Decoder(family)
+
+    def decode(self, body: bytes) -> M | Unknown:
+        """Return the message of a body.
+
+        Raises:
+            RemoteProtocolError: It is not of its type's shape.
+        """
+        try:
+            tag = _tag_decoder.decode(body).type
+            if tag not in self._types:
+                return Unknown(tag)
+            return self._decoder.decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            # msgspec quotes what it did not like: a stranger's words.
+            reason = clean(str(error), _REASON_CHARACTERS)
+            raise RemoteProtocolError(f"not a message: {reason}") from error
+
+
 class MessageDecoder(Generic[M]):
     """Cuts a stream into messages of one family.
 
@@ -72,8 +96,7 @@ class MessageDecoder(Generic[M]):
 
     def __init__(self, family: Any, *, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
-        self._types = {struct.__struct_config__.tag for struct in family.__args__}
-        self._decoder: msgspec.json.Decoder[M] = msgspec.json.Decoder(family)
+        self._bodies: BodyDecoder[M] = BodyDecoder(family)
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[M | Unknown]:
@@ -92,15 +115,4 @@ class MessageDecoder(Generic[M]):
                 return
             body = bytes(self._buffer[_LENGTH.size : end])
             del self._buffer[:end]
-            yield self._decode(body)
-
-    def _decode(self, body: bytes) -> M | Unknown:
-        try:
-            tag = _tag_decoder.decode(body).type
-            if tag not in self._types:
-                return Unknown(tag)
-            return self._decoder.decode(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            # msgspec quotes what it did not like: a stranger's words.
-            reason = clean(str(error), _REASON_CHARACTERS)
-            raise RemoteProtocolError(f"not a message: {reason}") from error
+            yield self._bodies.decode(body)

@@ -24,7 +24,7 @@ from wzp_cli.errors import (
     WzpError,
 )
 from wzp_cli.events import Answered, Hangup, Incoming, Report, Warned
-from wzp_cli.ports import FindInterfaces, OpenCodec, OpenSound, PortMapping
+from wzp_cli.ports import Codec, FindInterfaces, OpenCodec, OpenSound, PortMapping
 from wzp_cli.protocol import peer_messages as peer
 from wzp_cli.protocol.identity import Identity
 from wzp_cli.protocol.route import ChannelRoute, Route
@@ -224,6 +224,20 @@ class _Listener:
             else "direct",
         )
         self.report(incoming)
+        try:
+            await self._ring_out(conversation, offer, incoming, codec)
+        except WzpError as error:
+            self.report(Hangup(reason=str(error), by="local"))
+            raise
+
+    async def _ring_out(
+        self,
+        conversation: Conversation,
+        offer: peer.Offer,
+        incoming: Incoming,
+        codec: Codec,
+    ) -> None:
+        """Ring, and talk if that is answered."""
         conversation.say(peer.Ringing(call=offer.call))
         declined = await self._declined(conversation, incoming)
         if declined == "declined":
@@ -232,6 +246,7 @@ class _Listener:
             await conversation.leave(peer.Decline(call=offer.call, reason=declined))
             return
         if conversation.link.ended:
+            self.report(Hangup(reason="the caller is gone", by="network"))
             return
         conversation.say(peer.Answer(call=offer.call, media=codec.name))
         self.report(Answered(peer=str(conversation.peer)))

@@ -46,7 +46,7 @@ async def call(
     ] = False,
 ) -> Outcome | None:
     """Call PEER: over the relay at once, directly as soon as the NATs are open."""
-    from wzp_cli.cli import compose
+    from wzp_cli.cli import compose, steering
     from wzp_cli.cli.commands.ping import probe
     from wzp_cli.cli.settings import ring_timeout_s
     from wzp_cli.services.call import CallSettings
@@ -56,6 +56,7 @@ async def call(
         how = PingSettings(count=PROBE_ONLY_PINGS, until_direct=True)
         await probe(session, peer, relay, require, portmap, how)
         return None
+    session, watch = steering.watched(session, "call")
     settings = session.settings
     state = compose.own_state(session)
     target = compose.find_other(peer, state)
@@ -70,6 +71,7 @@ async def call(
     async with (
         compose.keep_open(words) as sound,
         compose.endpoint_of(session, state) as endpoint,
+        steering.steered(watch, state, endpoint),
         compose.port_mapped(session, endpoint, portmap) as mapping,
         compose.way_to(session, state, endpoint, target, relay) as way,
     ):

@@ -61,12 +61,13 @@ async def listen(
 ) -> Outcome | None:
     """Take calls, from the relay and from whoever dials this port, until stopped."""
     from wzp_cli.adapters.sound import open_codec
-    from wzp_cli.cli import compose
+    from wzp_cli.cli import compose, steering
     from wzp_cli.cli.settings import ring_timeout_s
     from wzp_cli.services.listen import ListenSettings
     from wzp_cli.services.listen import listen as serve_calls
 
     settings = session.settings.with_servers(relay=relay)
+    session, watch = steering.watched(session, "listen")
     state = compose.own_state(session)
     words = compose.SoundWords.choose(session, source, sink)
     answers = auto_answer or settings.said.auto_answer or "off"
@@ -91,6 +92,7 @@ async def listen(
         pass  # what is missing is told now, not when somebody calls
     async with AsyncExitStack() as stack:
         endpoint = await stack.enter_async_context(compose.endpoint_of(session, state))
+        await stack.enter_async_context(steering.steered(watch, state, endpoint))
         registration = None
         if settings.relays:
             registration = await stack.enter_async_context(

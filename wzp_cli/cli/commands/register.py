@@ -35,7 +35,9 @@ async def register(
 ) -> Outcome | None:
     """Print the address that others reach this machine's socket at."""
     from wzp_cli.cli.compose import endpoint_of, own_state, registered
+    from wzp_cli.cli.steering import steered, watched
 
+    session, told = watched(session, "register")
     settings = session.settings.with_servers(relay=relay)
     state = own_state(session)
     async with (
@@ -45,7 +47,8 @@ async def register(
         ) as registration,
     ):
         if watch:
-            await asyncio.Event().wait()
+            async with steered(told, state, endpoint):
+                await asyncio.Event().wait()
         found = Registered(
             id=str(state.keypair.identity),
             port=endpoint.local.port,

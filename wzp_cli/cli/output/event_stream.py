@@ -46,6 +46,8 @@ class EventStream:
         if isinstance(event, Ended):
             self._end = event
             return
+        if isinstance(event, Hello) and self._sequence:
+            return  # said once, whoever else opens a socket
         self._greet_before(event)
         self._line(event)
 

@@ -1,0 +1,98 @@
+"""`wzp status`: what the wzp that runs on this state directory is doing."""
+
+from typing import Annotated, Literal
+
+import msgspec
+import typer
+
+from wzp_cli.cli.command import Outcome, Session, command, command_app
+from wzp_cli.errors import RequirementNotMet
+from wzp_cli.protocol.standing import CallStanding, Standing
+
+__all__ = ["RunningState", "app", "status"]
+
+
+class RunningState(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a wzp runs on this state directory, and what it is doing."""
+
+    running: bool
+    process: Standing | None
+
+
+app = command_app()
+
+
+@command(app, "status", result=RunningState)
+async def status(
+    session: Session,
+    require: Annotated[
+        Literal["running", "registered", "idle"] | None,
+        typer.Option("--require", help="Exit 3 if it is not so."),
+    ] = None,
+) -> Outcome:
+    """Say what the listen, register or call that runs here is doing."""
+    from wzp_cli.cli.compose import own_state
+    from wzp_cli.cli.steering import asked_running
+    from wzp_cli.protocol.control_messages import AskStatus
+
+    state = own_state(session)
+    standing = await asked_running(state, AskStatus(), Standing, session.report)
+    found = RunningState(running=standing is not None, process=standing)
+    return Outcome(found, _text(standing), _failure(standing, require))
+
+
+def _failure(
+    standing: Standing | None, require: str | None
+) -> RequirementNotMet | None:
+    if require is None:
+        return None
+    if standing is None:
+        return RequirementNotMet("no wzp runs on this state directory")
+    if require == "registered" and not standing.relay_up:
+        return RequirementNotMet("it is not registered at a relay now")
+    if require == "idle" and standing.call is not None:
+        return RequirementNotMet(f"it is in a call with {standing.call.peer}")
+    return None
+
+
+def _text(standing: Standing | None) -> str:
+    if standing is None:
+        return "No wzp runs on this state directory."
+    rows = [
+        ("process", f"{standing.pid}, since {standing.since}"),
+        ("UDP port", "not open yet" if standing.port is None else str(standing.port)),
+        ("from outside", standing.reflexive or "unknown"),
+        ("router's port", standing.mapped or "none"),
+        ("relay", _relay(standing)),
+        ("call", "none" if standing.call is None else _call(standing.call)),
+    ]
+    lines = [f"  {name + ':':<15}{value}" for name, value in rows]
+    if standing.ticket is not None:
+        lines += ["to be called:", f"  wzp call '{standing.ticket}'"]
+    return "\n".join([_verdict(standing), *lines])
+
+
+def _verdict(standing: Standing) -> str:
+    if standing.call is not None:
+        doing = {"ringing": "a call rings", "talking": "in a call"}
+        return f"wzp {standing.command} runs: {doing[standing.call.state]}"
+    if standing.command == "listen":
+        return f"wzp listen runs: {'ready for calls' if standing.ready else 'starting'}"
+    return f"wzp {standing.command} runs"
+
+
+def _relay(standing: Standing) -> str:
+    if standing.relay is None:
+        return "none"
+    return standing.relay if standing.relay_up else f"{standing.relay}, lost"
+
+
+def _call(call: CallStanding) -> str:
+    facts = [
+        call.peer,
+        *([f'"{call.name}" (not verified)'] if call.name else []),
+        *([f"{call.path}, {call.remote}"] if call.path else []),
+        *([f"{call.rtt_ms:.0f} ms"] if call.rtt_ms is not None else []),
+        *([f"{call.loss_pct:.1f} % lost"] if call.loss_pct is not None else []),
+    ]
+    return ", ".join(facts)

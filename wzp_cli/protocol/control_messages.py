@@ -1,0 +1,159 @@
+"""What another `wzp` of the same user asks a running one, and what it is told.
+
+One message a line, UTF-8 JSON, on the control socket; one request a connection:
+
+    > {"type":"detect-nat","servers":[{"name":"r1.example:4433","kind":"relay"}]}
+    < {"type":"event","event":{"event":"bound","port":41822,"addresses":["10.0.0.2"]}}
+    < {"type":"result","result":{"verdict":"likely",...}}
+
+Any number of events, then one `result` or one `error`, which is last. Who asks and
+closes the connection no longer wants the answer. Additive only: an unknown request is
+answered by an error, unknown events and fields are passed over.
+"""
+
+from typing import Annotated, Any, Literal, TypeVar, Union
+
+import msgspec
+
+from wzp_cli import events
+from wzp_cli.defaults import CONTROL_MAX_REPLY_BYTES, CONTROL_MAX_REQUEST_BYTES
+from wzp_cli.errors import LocalProtocolError, RemoteProtocolError
+from wzp_cli.protocol.signal import BodyDecoder, Message, Unknown
+from wzp_cli.protocol.text import clean
+
+__all__ = [
+    "AskDetectNat",
+    "AskStatus",
+    "NamedServer",
+    "Refusal",
+    "Reply",
+    "Request",
+    "Result",
+    "Told",
+    "decode_event",
+    "decode_reply",
+    "decode_request",
+    "encode_reply",
+    "encode_request",
+    "read_result",
+    "result_of",
+    "told",
+]
+
+T = TypeVar("T")
+_REASON_CHARACTERS = 200
+
+
+# --- Requests -------------------------------------------------------------------
+
+
+class AskStatus(Message, frozen=True, kw_only=True, tag="status"):
+    """What are you doing?"""
+
+
+class NamedServer(msgspec.Struct, frozen=True, kw_only=True):
+    """A server to ask, as `host:port`."""
+
+    name: Annotated[str, msgspec.Meta(max_length=300)]
+    kind: Literal["relay", "stun"]
+
+
+class AskDetectNat(Message, frozen=True, kw_only=True, tag="detect-nat"):
+    """Measure the NAT through your socket. `portmap`: ask the router, too."""
+
+    servers: Annotated[list[NamedServer], msgspec.Meta(max_length=64)]
+    timeout_s: Annotated[float, msgspec.Meta(gt=0, le=3600)]
+    portmap: bool = False
+
+
+Request = AskStatus | AskDetectNat
+_requests: BodyDecoder[Request] = BodyDecoder(Request)
+
+
+# --- Replies --------------------------------------------------------------------
+
+
+class Told(Message, frozen=True, kw_only=True, tag="event"):
+    """What happens while the request is worked on: an event without its envelope."""
+
+    event: msgspec.Raw
+
+
+class Result(Message, frozen=True, kw_only=True, tag="result"):
+    """It is done; this is what was found."""
+
+    result: msgspec.Raw
+
+
+class Refusal(Message, frozen=True, kw_only=True, tag="error"):
+    """It was not done. Fields as those of the event `error`."""
+
+    code: str
+    message: str
+    hint: str | None = None
+    exit: int = 1
+
+
+Reply = Told | Result | Refusal
+_replies: BodyDecoder[Reply] = BodyDecoder(Reply)
+_events: msgspec.json.Decoder[events.Event] = msgspec.json.Decoder(
+    Union[tuple(events.Event.__subclasses__())]  # noqa: UP007 - only known at run time
+)
+
+
+def encode_request(request: Request) -> bytes:
+    """Return a request as its line. Raises LocalProtocolError if it is too long."""
+    return _line(request, CONTROL_MAX_REQUEST_BYTES)
+
+
+def encode_reply(reply: Reply) -> bytes:
+    """Return a reply as its line. Raises LocalProtocolError if it is too long."""
+    return _line(reply, CONTROL_MAX_REPLY_BYTES)
+
+
+def decode_request(line: bytes) -> Request | Unknown:
+    """Return the request of a line. Raises RemoteProtocolError if it is none."""
+    return _requests.decode(line)
+
+
+def decode_reply(line: bytes) -> Reply | Unknown:
+    """Return the reply of a line. Raises RemoteProtocolError if it is none."""
+    return _replies.decode(line)
+
+
+def told(event: events.Event) -> Told:
+    """Return an event as a reply."""
+    return Told(event=msgspec.Raw(msgspec.json.encode(event)))
+
+
+def decode_event(reply: Told) -> events.Event | None:
+    """Return the event of a reply; None where this version does not know it."""
+    try:
+        return _events.decode(reply.event)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def result_of(found: Any) -> Result:
+    """Return what was found as a reply."""
+    return Result(result=msgspec.Raw(msgspec.json.encode(found)))
+
+
+def read_result(reply: Result, kind: type[T]) -> T:
+    """Return what was found.
+
+    Raises:
+        RemoteProtocolError: It is no `kind`: another version of wzp runs there.
+    """
+    try:
+        return msgspec.json.decode(reply.result, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        reason = clean(str(error), _REASON_CHARACTERS)
+        raise RemoteProtocolError(f"no {kind.__name__}: {reason}") from error
+
+
+def _line(message: Message, limit_bytes: int) -> bytes:
+    line = msgspec.json.encode(message) + b"\n"
+    if len(line) > limit_bytes:
+        raise LocalProtocolError(f"message of {len(line)} bytes")
+    return line

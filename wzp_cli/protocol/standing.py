@@ -1,0 +1,96 @@
+"""What a running wzp is doing: what its events so far add up to."""
+
+from typing import Literal
+
+import msgspec
+
+from wzp_cli import events
+
+__all__ = ["CallStanding", "Standing", "after"]
+
+
+class CallStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """The call under way. `rtt_ms`, `loss_pct`, `mos_est`: of the last second."""
+
+    state: Literal["ringing", "talking"]
+    peer: str
+    name: str = ""
+    path: events.PathName | None = None
+    remote: str | None = None
+    rtt_ms: float | None = None
+    loss_pct: float | None = None
+    mos_est: float | None = None
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """One running wzp. None: not so, or not yet.
+
+    `since`: when it started. `relay_up`: whether it is registered now. `mapped`: the
+    router's port that leads to the one socket. `ticket`: by which others call.
+    """
+
+    command: str
+    pid: int
+    version: str
+    since: str
+    id: str = ""
+    port: int | None = None
+    addresses: list[str] = []
+    reflexive: str | None = None
+    relay: str | None = None
+    relay_up: bool = False
+    mapped: str | None = None
+    ready: bool = False
+    ticket: str | None = None
+    call: CallStanding | None = None
+    calls: int = 0
+
+
+def after(standing: Standing, event: events.Event) -> Standing:
+    """Return where things stand once `event` has happened."""
+    change = msgspec.structs.replace
+    match event:
+        case events.Hello(id=identity):
+            return change(standing, id=identity)
+        case events.Bound(port=port, addresses=addresses):
+            return change(standing, port=port, addresses=addresses)
+        case events.Reflexive(address=address):
+            return change(standing, reflexive=address)
+        case events.PortMapped(address=address):
+            return change(standing, mapped=address)
+        case events.Registered(relay=relay):
+            return change(standing, relay=relay, relay_up=True)
+        case events.Warned(code="relay_lost"):
+            return change(standing, relay_up=False)
+        case events.Ready(ticket=ticket):
+            return change(standing, ready=True, ticket=ticket)
+        case events.Incoming(peer=peer, name=name):
+            call = CallStanding(state="ringing", peer=peer, name=name)
+            return change(standing, call=call)
+        case events.Ringing(peer=peer) if standing.call is None:
+            return change(standing, call=CallStanding(state="ringing", peer=peer))
+        case events.Answered(peer=peer):
+            name = standing.call.name if standing.call else ""
+            call = CallStanding(state="talking", peer=peer, name=name)
+            return change(standing, call=call, calls=standing.calls + 1)
+        case events.Hangup():
+            return change(standing, call=None)
+    if standing.call is None:
+        return standing
+    return change(standing, call=_in_call(standing.call, event))
+
+
+def _in_call(call: CallStanding, event: events.Event) -> CallStanding:
+    change = msgspec.structs.replace
+    match event:
+        case events.PathSelected() | events.PathChanged():
+            return change(call, path=event.path, remote=event.remote)
+        case events.Stats():
+            return change(
+                call,
+                path=event.path,
+                rtt_ms=event.rtt_ms,
+                loss_pct=event.loss_pct,
+                mos_est=event.mos_est,
+            )
+    return call
