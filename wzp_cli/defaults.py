@@ -7,6 +7,7 @@ from typing import Final
 
 __all__ = [
     "ADDRESS_STAGGER_S",
+    "AUTO_GAIN_MAX_DB",
     "BABBLE_PEAK_INT16",
     "CALL_IDLE_TIMEOUT_S",
     "CALL_KEEPALIVE_ANSWER_S",
@@ -33,6 +34,8 @@ __all__ = [
     "DIRECT_PROBE_S",
     "FALLBACK_CODEC",
     "FAREWELL_TIMEOUT_S",
+    "GAIN_MAX_DB",
+    "GAIN_MIN_DB",
     "HANDSHAKE_TIMEOUT_S",
     "HELLO_TIMEOUT_S",
     "IDD_FREE_DELAY_MS",
@@ -88,6 +91,7 @@ __all__ = [
     "MUTUAL_SPARES",
     "NAT_ALLOCATION_MIN_SAMPLES",
     "NAT_SEQUENTIAL_MAX_GAP_PORTS",
+    "NOISE_SUPPRESSION_LEVEL",
     "OPENED_WAIT_S",
     "OPENER_REFRESH_S",
     "OPENER_TTLS_HOPS",
@@ -179,7 +183,10 @@ __all__ = [
     "SEARCH_SPARES",
     "SEARCH_WAIT_S",
     "SOUND_BLOCK_SAMPLES",
+    "SOUND_CHECK_LEVEL_FRAMES",
+    "SOUND_CHECK_S",
     "SOUND_MIC_QUEUE_BLOCKS",
+    "SOUND_RESCAN_S",
     "SOUND_SPEAKER_LOW_BLOCKS",
     "SOUND_SPEAKER_QUEUE_BLOCKS",
     "SOUND_STALL_MAX_S",
@@ -481,8 +488,17 @@ PIPE_QUEUE_FRAMES: Final = 5
 SOUND_BLOCK_SAMPLES: Final = 480
 """Block of the sound card, 10 ms. Source: ours; 3 % CPU, blocks of any size 23 %."""
 
+SOUND_CHECK_S: Final = 5.0
+"""How long `wzp devices --test` hears the microphone. Source: ours; a sentence."""
+
+SOUND_CHECK_LEVEL_FRAMES: Final = 5
+"""How often it tells the level, 100 ms. Source: ours; what the eye follows."""
+
 SOUND_MIC_QUEUE_BLOCKS: Final = 20
 """Blocks from the microphone that may wait, 200 ms. Source: ours."""
+
+SOUND_RESCAN_S: Final = 1.0
+"""How often devices are listed anew while ours is gone. Source: ours."""
 
 SOUND_SPEAKER_LOW_BLOCKS: Final = 1
 """At how many blocks left the speaker wants more: 10 ms to answer. Source: ours."""
@@ -495,6 +511,18 @@ SOUND_STALL_MAX_S: Final = 2.0
 
 SOUND_SWITCH_INTERVAL_S: Final = 0.0005
 """How long a thread holds the interpreter in a call. Source: ours; no underruns."""
+
+AUTO_GAIN_MAX_DB: Final = 6.0
+"""Most that automatic gain adds. Source: ours; with 12, the first words are clipped."""
+
+GAIN_MAX_DB: Final = 40
+"""Most that --gain-in and --gain-out add. Source: ours; 100 times louder."""
+
+GAIN_MIN_DB: Final = -60
+"""Least of them. Source: ours; below that nothing is left of 16 bits but noise."""
+
+NOISE_SUPPRESSION_LEVEL: Final = 1
+"""Strength of noise suppression, 0 to 3: 12 dB. Source: ours; WebRTC's own default."""
 
 TONE_AMPLITUDE_INT16: Final = 4_096
 """Peak of the test tone, -18 dB of full scale. Source: ours; gentle on the ear."""

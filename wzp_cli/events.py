@@ -21,6 +21,7 @@ __all__ = [
     "Hangup",
     "Hello",
     "Incoming",
+    "Level",
     "MappingProtocol",
     "MediaStarted",
     "PathChanged",
@@ -196,6 +197,13 @@ class MediaStarted(Event, tag="media.started", frozen=True, kw_only=True):
     """The first sound from the peer was played. `first_audio_ms`: since the answer."""
 
     first_audio_ms: float
+
+
+class Level(Event, tag="level", frozen=True, kw_only=True):
+    """How loud the microphone is now, below full scale; None is digital silence."""
+
+    level_dbfs: float | None
+    peak_dbfs: float | None
 
 
 class Stats(Event, tag="stats", frozen=True, kw_only=True):

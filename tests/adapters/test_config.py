@@ -30,6 +30,12 @@ open-mic = false
 ring-timeout = "45s"
 in = "mic"
 out = "null"
+gain-in = 3
+gain-out = -1.5
+echo-cancel = false
+noise-suppression = true
+gain-control = false
+ring = false
 """
 
 

@@ -1,4 +1,6 @@
 import inspect
+from dataclasses import dataclass
+from typing import Annotated
 
 import pytest
 import typer
@@ -35,6 +37,32 @@ def test_words_become_a_job_that_has_not_run() -> None:
     assert job.command.run is say
     assert job.arguments == {"what": "hello", "loud": True}
     assert job.everywhere == Everywhere(json=True, verbose=2)
+
+
+@dataclass(frozen=True)
+class Colours:
+    ink: Annotated[str | None, typer.Option("--ink")] = None
+    paper: Annotated[bool | None, typer.Option("--paper/--no-paper")] = None
+
+
+def test_a_dataclass_stands_for_several_options() -> None:
+    app = command_app()
+
+    @command(app, "paint")
+    def paint(
+        session: Session,
+        what: str,
+        colours: Colours = Colours(),
+    ) -> Outcome:
+        """Paint it."""
+        raise AssertionError
+
+    job = read(app, "it", "--ink", "red", "--no-paper")
+    assert isinstance(job, Job)
+    assert job.arguments == {"what": "it", "colours": Colours("red", False)}
+    job = read(app, "it")
+    assert isinstance(job, Job)
+    assert job.arguments == {"what": "it", "colours": Colours()}
 
 
 def test_the_last_word_names_a_command_in_its_group() -> None:

@@ -5,12 +5,11 @@ from pathlib import Path
 import pytest
 
 from wzp_cli import events
-from wzp_cli.adapters.config import Config
 from wzp_cli.adapters.state import Contact, State, open_state
 from wzp_cli.address import HostPort
 from wzp_cli.cli import compose
 from wzp_cli.cli.command import Session
-from wzp_cli.cli.compose import Peer, SoundWords
+from wzp_cli.cli.compose import Peer
 from wzp_cli.cli.settings import Settings
 from wzp_cli.errors import (
     ConnectionLost,
@@ -95,52 +94,6 @@ def test_a_ticket_that_a_shell_has_cut_gets_a_hint(state: State) -> None:
 def test_what_names_nobody(text: str, state: State) -> None:
     with pytest.raises(UsageError):
         compose.find_peer(text, state)
-
-
-# -- sound
-
-
-def test_flags_count_more_than_what_was_said_than_the_defaults() -> None:
-    nothing, _ = session()
-    assert SoundWords.choose(nothing, None, None) == SoundWords("mic", "speaker")
-    said, _ = session(said=Config(source="tone", sink="null"))
-    assert SoundWords.choose(said, None, None) == SoundWords("tone", "null")
-    assert SoundWords.choose(said, "null", "-") == SoundWords("null", "-")
-
-
-def test_standard_output_is_not_for_two() -> None:
-    json, _ = session(json=True)
-    with pytest.raises(UsageError, match="--events"):
-        SoundWords.choose(json, "tone", "-")
-
-
-@pytest.mark.parametrize(
-    ("words", "devices", "hears"),
-    [
-        (("mic", "speaker"), ("mic", "speaker"), True),
-        (("mic:2", "file:out.wav"), ("mic:2", "null"), True),
-        (("file:in.wav", "-"), ("file:in.wav", "null"), False),
-        (("-", "speaker:3"), ("null", "speaker:3"), False),
-    ],
-)
-def test_what_may_be_opened_to_try_it(
-    words: tuple[str, str], devices: tuple[str, str], hears: bool
-) -> None:
-    assert SoundWords(*words).devices == SoundWords(*devices)
-    assert SoundWords(*words).hears is hears
-
-
-def test_opened_sound_is_kept_for_the_call() -> None:
-    async def scenario() -> None:
-        async with compose.keep_open(SoundWords("null", "null")) as again:
-            async with again() as first:
-                pass
-            async with again() as second:
-                assert second is first
-        async with compose.sound_opener(SoundWords("tone", "null"))() as sound:
-            assert await sound.source.read()
-
-    asyncio.run(scenario())
 
 
 # -- the socket and the relay

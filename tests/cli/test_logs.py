@@ -1,3 +1,4 @@
+import io
 import json
 import logging
 from pathlib import Path
@@ -24,6 +25,16 @@ def test_the_log_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> N
     start_logging(Settings())
     logging.getLogger("wzp.test").warning("look")
     assert capsys.readouterr().err.endswith("WARNING wzp.test: look\n")
+
+
+def test_the_log_follows_standard_error_where_it_goes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start_logging(Settings())
+    elsewhere = io.StringIO()
+    monkeypatch.setattr("sys.stderr", elsewhere)
+    logging.getLogger("wzp.test").warning("look")
+    assert elsewhere.getvalue().endswith("WARNING wzp.test: look\n")
 
 
 def test_a_traceback_is_part_of_its_line() -> None:

@@ -51,6 +51,12 @@ class Config(
     ring_timeout: Duration | None = None
     source: str | None = msgspec.field(default=None, name="in")
     sink: str | None = msgspec.field(default=None, name="out")
+    gain_in: float | None = None
+    gain_out: float | None = None
+    echo_cancel: bool | None = None
+    noise_suppression: bool | None = None
+    gain_control: bool | None = None
+    ring: bool | None = None
 
     @property
     def relays(self) -> tuple[str, ...]:

@@ -7,22 +7,55 @@ DST   speaker[:dev]         file:P  -  null
 import contextlib
 import importlib
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeVar
 
 from wzp_cli.adapters.opus import open_opus
 from wzp_cli.adapters.pace import NullSink, NullSource, ToneSource
-from wzp_cli.adapters.sound_card import open_card
+from wzp_cli.adapters.sound_card.card import Card, open_card
 from wzp_cli.adapters.sound_files import WavSink, WavSource
 from wzp_cli.adapters.sound_pipe import PipeSink, PipeSource
+from wzp_cli.adapters.voice.cleaning import Cleaning, CleanSource, can_clean
+from wzp_cli.adapters.voice.gain import GainSink, GainSource
 from wzp_cli.defaults import FALLBACK_CODEC, TONE_DEFAULT_HZ, TONE_MAX_HZ, TONE_MIN_HZ
 from wzp_cli.errors import CodecMissing, SoundError, UsageError
+from wzp_cli.events import Report, Warned
 from wzp_cli.ports import Codec, FrameSink, FrameSource
 
-__all__ = ["Sound", "check_words", "open_codec", "open_sound", "preload"]
+__all__ = [
+    "UNTREATED",
+    "Sound",
+    "Treatment",
+    "check_words",
+    "open_codec",
+    "open_sound",
+    "preload",
+]
 
 _Side = TypeVar("_Side", FrameSource, FrameSink)
 
+_ECHO: Final = (
+    "no echo cancellation here, so with a loudspeaker the other side hears itself: "
+    "wear headphones, or pip install 'wzp[audio]'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Treatment:
+    """What is done with sound on its way.
+
+    Attributes:
+        gain_in_db: Gain of the source.
+        gain_out_db: Gain of the sink.
+        cleaning: What is done with a microphone's sound, where the library is there.
+    """
+
+    gain_in_db: float = 0.0
+    gain_out_db: float = 0.0
+    cleaning: Cleaning = field(default_factory=Cleaning)
+
+
+UNTREATED: Final = Treatment(cleaning=Cleaning(echo=False, noise=False, gain=False))
 _FORMS: Final = {
     "--in": ("mic", "mic:DEVICE", "tone", "tone:HZ", "file:PATH", "-", "null"),
     "--out": ("speaker", "speaker:DEVICE", "file:PATH", "-", "null"),
@@ -45,11 +78,23 @@ class Sound:
 
 
 @contextlib.asynccontextmanager
-async def open_sound(source: str, sink: str) -> AsyncIterator[Sound]:
+async def open_sound(
+    source: str,
+    sink: str,
+    treatment: Treatment = UNTREATED,
+    report: Report = lambda event: None,
+) -> AsyncIterator[Sound]:
     """Open what two words of the command line name, and close it at the end.
 
-    A device that stops, or a disk that fills up, does not end the block: `Sound.failed`
-    tells at once, and the error is raised when the block is left without another.
+    A disk that fills up does not end the block: `Sound.failed` tells at once, and the
+    error is raised when the block is left without another. A sound card that goes away
+    is waited for.
+
+    Args:
+        source: SRC.
+        sink: DST.
+        treatment: What is done with the sound on its way.
+        report: Told what a person may want to know.
 
     Raises:
         UsageError: A word is none of SRC or DST.
@@ -58,17 +103,19 @@ async def open_sound(source: str, sink: str) -> AsyncIterator[Sound]:
     check_words(source, sink)
     heard, played = _Word.split(source), _Word.split(sink)
     async with contextlib.AsyncExitStack() as stack:
-        mic, speaker = await stack.enter_async_context(
+        card = await stack.enter_async_context(
             open_card(
                 mic=heard.rest if heard.kind == "mic" else None,
                 speaker=played.rest if played.kind == "speaker" else None,
+                report=report,
             )
         )
+        microphone = None if card.source is None else _cleaned(card, treatment, report)
         sound = Sound(
-            mic or _closed_later(stack, _open_source(heard)),
-            speaker or _closed_later(stack, _open_sink(played)),
+            microphone or _closed_later(stack, _open_source(heard)),
+            card.sink or _closed_later(stack, _open_sink(played)),
         )
-        yield sound
+        yield _amplified(sound, treatment)
     if sound.failed:
         raise sound.failed
 
@@ -149,6 +196,26 @@ def _closed_later(stack: contextlib.AsyncExitStack, side: _Side) -> _Side:
         case PipeSink():
             stack.push_async_callback(side.close)
     return side
+
+
+def _cleaned(card: Card, treatment: Treatment, report: Report) -> FrameSource:
+    """Return the card's microphone, cleaned as far as that is wanted and possible."""
+    assert card.source is not None
+    wanted = treatment.cleaning
+    if wanted and can_clean():
+        return CleanSource(card.source, card.played if card.sink else None, wanted)
+    if wanted.echo and card.sink is not None:
+        report(Warned(code="echo", message=_ECHO))
+    return card.source
+
+
+def _amplified(sound: Sound, treatment: Treatment) -> Sound:
+    source, sink = sound.source, sound.sink
+    if treatment.gain_in_db:
+        source = GainSource(source, treatment.gain_in_db)
+    if treatment.gain_out_db:
+        sink = GainSink(sink, treatment.gain_out_db)
+    return Sound(source, sink)
 
 
 def _open_source(word: _Word) -> FrameSource:

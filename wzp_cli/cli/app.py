@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, str] = {
     "ping": "wzp_cli.cli.commands.ping",
     "status": "wzp_cli.cli.commands.status",
     "relay": "wzp_cli.cli.commands.relay",
+    "devices": "wzp_cli.cli.commands.devices",
     "id": "wzp_cli.cli.commands.id",
 }
 """Each command's module. Its `app` is the command, or the group of that name."""

@@ -11,7 +11,7 @@ so that nothing of typer's stands between a command and its errors, signals and 
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
@@ -117,8 +117,8 @@ def command(
 ) -> Callable[[Run], Run]:
     """Register the decorated function in `app` as the command `wzp NAME`.
 
-    Its first parameter is the `Session`; the others are typer's, and the flags of
-    every command are added to them.
+    Its first parameter is the `Session`; the others are typer's, or a dataclass whose
+    fields are. The flags of every command are added to them.
     """
 
     def register(run: Run) -> Run:
@@ -126,12 +126,16 @@ def command(
 
         def read(ctx: typer.Context, **words: Any) -> Job:
             everywhere = _take_everywhere(ctx, words)
+            for name, group in groups.items():
+                fields_of = {f.name: words.pop(f.name) for f in fields(group)}
+                words[name] = group(**fields_of)
             return Job(declaration, everywhere, words)
 
         own = list(inspect.signature(run).parameters.values())[1:]
         hints = get_type_hints(run, include_extras=True)
+        groups = {p.name: hints[p.name] for p in own if is_dataclass(hints[p.name])}
         own = [p.replace(annotation=hints[p.name], kind=_KEYWORD) for p in own]
-        _give_signature(read, own)
+        _give_signature(read, [each for p in own for each in _spread(p)])
         read.__doc__ = run.__doc__
         read.declaration = declaration  # type: ignore[attr-defined]
         app.command(name.split()[-1])(read)
@@ -176,6 +180,18 @@ def _take_everywhere(ctx: typer.Context, words: dict[str, Any]) -> Everywhere:
     said = Everywhere(**{f.name: words.pop(f.name) for f in fields(Everywhere)})
     above = ctx.parent.obj if ctx.parent else None
     return said.over(above) if isinstance(above, Everywhere) else said
+
+
+def _spread(parameter: inspect.Parameter) -> list[inspect.Parameter]:
+    """Return the parameter, or in place of a dataclass its fields."""
+    group = parameter.annotation
+    if not is_dataclass(group):
+        return [parameter]
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        inspect.Parameter(f.name, _KEYWORD, annotation=hints[f.name], default=f.default)
+        for f in fields(group)
+    ]
 
 
 def _give_signature(reader: Callable[..., Any], own: list[inspect.Parameter]) -> None:

@@ -1,11 +1,14 @@
-"""Where the house is put together: the endpoint opened, adapters given to services."""
+"""Where the house is put together: the endpoint opened, adapters given to services.
+
+What concerns sound is in `sound.py`.
+"""
 
 import asyncio
 import statistics
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +17,6 @@ from msgspec import structs
 from wzp_cli import __version__
 from wzp_cli.adapters.interfaces import interface_addresses
 from wzp_cli.adapters.port_mapping.keeper import keep_port_mapping
-from wzp_cli.adapters.sound import check_words, open_sound, preload
 from wzp_cli.adapters.state import State, open_state
 from wzp_cli.address import Address, HostPort
 from wzp_cli.cli.command import Session
@@ -30,7 +32,7 @@ from wzp_cli.errors import (
     UsageError,
 )
 from wzp_cli.events import Bound, Ended, Hello, Pings, Warned
-from wzp_cli.ports import OpenSound, PortMapping
+from wzp_cli.ports import PortMapping
 from wzp_cli.protocol.identity import Identity
 from wzp_cli.protocol.ticket import Ticket
 from wzp_cli.services.ping import PingOutcome
@@ -39,7 +41,6 @@ from wzp_cli.services.talk import CallOutcome
 
 __all__ = [
     "Peer",
-    "SoundWords",
     "Way",
     "connection_kept",
     "ended",
@@ -47,13 +48,11 @@ __all__ = [
     "find_interfaces",
     "find_other",
     "find_peer",
-    "keep_open",
     "own_state",
     "pinged",
     "port_mapped",
     "registered",
     "required_path",
-    "sound_opener",
     "way_to",
 ]
 
@@ -252,58 +251,6 @@ def _find_by_ticket(text: str) -> Peer:
             error.add_note("In a shell, put the ticket in 'quotes': & would cut it.")
         raise
     return Peer(ticket.identity, ticket.relay, addresses=ticket.direct)
-
-
-@dataclass(frozen=True, slots=True)
-class SoundWords:
-    """--in and --out, checked."""
-
-    source: str
-    sink: str
-
-    @classmethod
-    def choose(
-        cls, session: Session, source: str | None, sink: str | None
-    ) -> "SoundWords":
-        """Return what was said, else microphone and speaker.
-
-        Raises:
-            UsageError: A word is none that --in or --out takes.
-        """
-        said = session.settings.said
-        words = cls(source or said.source or "mic", sink or said.sink or "speaker")
-        check_words(words.source, words.sink)
-        if words.sink == "-" and session.settings.json:
-            raise UsageError(
-                "--json and --out - both want standard output: say --events FILE"
-            )
-        return words
-
-    @property
-    def devices(self) -> "SoundWords":
-        """The same, without what would be used up or overwritten by being opened."""
-        source = "null" if self.source == "-" else self.source
-        return SoundWords(
-            source, self.sink if self.sink.startswith("speaker") else "null"
-        )
-
-    @property
-    def hears(self) -> bool:
-        """Whether a microphone is opened."""
-        return self.source.partition(":")[0] == "mic"
-
-
-def sound_opener(words: SoundWords) -> OpenSound:
-    """Return what opens the sound for one call."""
-    return lambda: open_sound(words.source, words.sink)
-
-
-@asynccontextmanager
-async def keep_open(words: SoundWords) -> AsyncIterator[OpenSound]:
-    """Open the sound now, so that a missing device is told before anybody is rung."""
-    preload()
-    async with open_sound(words.source, words.sink) as sound:
-        yield lambda: nullcontext(sound)
 
 
 def ended(outcome: CallOutcome) -> Ended:

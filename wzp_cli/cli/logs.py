@@ -2,7 +2,8 @@
 
 import json
 import logging
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, TextIO
 
 from wzp_cli.errors import EnvironmentFault
 
@@ -28,13 +29,26 @@ class JsonLines(logging.Formatter):
         return json.dumps(line)
 
 
+class _StandardError(logging.StreamHandler[TextIO]):
+    """Writes to what `sys.stderr` is now: while sound is open, it is another file."""
+
+    @property
+    def stream(self) -> TextIO:
+        """Return where standard error goes."""
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, stream: TextIO) -> None:
+        """Nothing is kept."""
+
+
 def start_logging(settings: "Settings") -> None:
     """Send the log where `settings` say: standard error, or a file.
 
     Raises:
         EnvironmentFault: The file can't be written.
     """
-    log: logging.Handler = logging.StreamHandler()
+    log: logging.Handler = _StandardError()
     if settings.log_file is not None:
         try:
             log = logging.FileHandler(settings.log_file, encoding="utf-8")

@@ -28,6 +28,7 @@ __all__ = [
     "RelayOption",
     "RequireOption",
     "RingTimeoutOption",
+    "SoundFlags",
     "StunOption",
     "parse_duration",
     "parse_relay",
@@ -149,6 +150,43 @@ RequireOption = Annotated[
     Literal["direct"] | None,
     typer.Option("--require", help="Exit 3 if the call never went that way."),
 ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoundFlags:
+    """The flags of commands with sound, as they were written."""
+
+    source: InOption = None
+    sink: OutOption = None
+    gain_in: Annotated[
+        float | None,
+        typer.Option("--gain-in", metavar="DB", help="Make what is sent louder."),
+    ] = None
+    gain_out: Annotated[
+        float | None,
+        typer.Option("--gain-out", metavar="DB", help="Make what is heard louder."),
+    ] = None
+    echo_cancel: Annotated[
+        bool | None,
+        typer.Option(
+            "--echo-cancel/--no-echo-cancel",
+            help="Take the speaker's sound out of the microphone's.",
+        ),
+    ] = None
+    noise_suppression: Annotated[
+        bool | None,
+        typer.Option(
+            "--noise-suppression/--no-noise-suppression",
+            help="Take noise out of the microphone's sound.",
+        ),
+    ] = None
+    gain_control: Annotated[
+        bool | None,
+        typer.Option(
+            "--gain-control/--no-gain-control",
+            help="Keep the microphone about as loud as speech is.",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

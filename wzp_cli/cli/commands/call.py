@@ -8,13 +8,12 @@ import typer
 from wzp_cli.cli.command import Outcome, Session, command, command_app
 from wzp_cli.cli.options import (
     DurationOption,
-    InOption,
-    OutOption,
     PeerArgument,
     PortmapOption,
     RelayOption,
     RequireOption,
     RingTimeoutOption,
+    SoundFlags,
 )
 from wzp_cli.defaults import PROBE_ONLY_PINGS
 
@@ -35,8 +34,7 @@ async def call(
     session: Session,
     peer: PeerArgument,
     relay: RelayOption = None,
-    source: InOption = None,
-    sink: OutOption = None,
+    sound: SoundFlags = SoundFlags(),  # noqa: B008 - frozen
     duration: DurationOption = None,
     ring_timeout: RingTimeoutOption = None,
     require: RequireOption = None,
@@ -49,6 +47,7 @@ async def call(
     from wzp_cli.cli import compose, steering
     from wzp_cli.cli.commands.ping import probe
     from wzp_cli.cli.settings import ring_timeout_s
+    from wzp_cli.cli.sound import SoundWords, keep_open
     from wzp_cli.services.call import CallSettings
     from wzp_cli.services.ping import PingSettings
 
@@ -60,7 +59,7 @@ async def call(
     settings = session.settings
     state = compose.own_state(session)
     target = compose.find_other(peer, state)
-    words = compose.SoundWords.choose(session, source, sink)
+    words = SoundWords.choose(session, sound)
     call_settings = CallSettings(
         name=settings.said.name or "",
         direct=settings.said.privacy != "always-relay",
@@ -69,14 +68,14 @@ async def call(
         on_outcome=lambda outcome: session.report(compose.ended(outcome)),
     )
     async with (
-        compose.keep_open(words) as sound,
+        keep_open(words, session.report) as open_sound,
         compose.endpoint_of(session, state) as endpoint,
         steering.steered(watch, state, endpoint),
         compose.port_mapped(session, endpoint, portmap) as mapping,
         compose.way_to(session, state, endpoint, target, relay) as way,
     ):
         call_settings = replace(call_settings, port_mapping=mapping)
-        outcome = await _call(session, endpoint, target, way, call_settings, sound)
+        outcome = await _call(session, endpoint, target, way, call_settings, open_sound)
     compose.connection_kept(outcome)
     compose.required_path(outcome, require)
     return None

@@ -91,7 +91,7 @@ async def _opened(
 ) -> _Sound:
     """Open the files: a wrong name is told before anything is called."""
     from wzp_cli.adapters.sound import check_words
-    from wzp_cli.cli.compose import SoundWords, keep_open, sound_opener
+    from wzp_cli.cli.sound import SoundWords, keep_open, sound_opener
 
     words = SoundWords(_word(source), _word(sink))
     check_words(words.source, words.sink)
@@ -102,7 +102,7 @@ async def _opened(
 
 def _parts(trio: "Trio", sound: _Sound) -> "DemoParts":
     from wzp_cli.adapters.sound import open_codec
-    from wzp_cli.cli.compose import SoundWords, sound_opener
+    from wzp_cli.cli.sound import SoundWords, sound_opener
     from wzp_cli.relay.server import RelaySettings, run_relay
     from wzp_cli.services.demo import DemoParts
 

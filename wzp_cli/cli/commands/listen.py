@@ -9,19 +9,18 @@ import typer
 from wzp_cli.cli.command import Outcome, Session, command, command_app
 from wzp_cli.cli.options import (
     DurationOption,
-    InOption,
-    OutOption,
     PortmapOption,
     RelayOption,
     RequireOption,
     RingTimeoutOption,
+    SoundFlags,
 )
 from wzp_cli.errors import UsageError
 from wzp_cli.events import Incoming, Ready, Warned
 
 if TYPE_CHECKING:
     from wzp_cli.adapters.state import State
-    from wzp_cli.cli.compose import SoundWords
+    from wzp_cli.cli.sound import SoundWords
     from wzp_cli.endpoint.endpoint import Endpoint
     from wzp_cli.services.listen import AskHuman
     from wzp_cli.services.registration import Registration
@@ -49,8 +48,7 @@ async def listen(
         Direct | None,
         typer.Option("--direct", help="Who may dial this port without a relay."),
     ] = None,
-    source: InOption = None,
-    sink: OutOption = None,
+    sound: SoundFlags = SoundFlags(),  # noqa: B008 - frozen
     once: Annotated[
         bool, typer.Option("--once", help="Stop after the first call.")
     ] = False,
@@ -63,13 +61,14 @@ async def listen(
     from wzp_cli.adapters.sound import open_codec
     from wzp_cli.cli import compose, steering
     from wzp_cli.cli.settings import ring_timeout_s
+    from wzp_cli.cli.sound import SoundWords, keep_open, sound_opener
     from wzp_cli.services.listen import ListenSettings
     from wzp_cli.services.listen import listen as serve_calls
 
     settings = session.settings.with_servers(relay=relay)
     session, watch = steering.watched(session, "listen")
     state = compose.own_state(session)
-    words = compose.SoundWords.choose(session, source, sink)
+    words = SoundWords.choose(session, sound)
     answers = auto_answer or settings.said.auto_answer or "off"
     _check_answering(session, answers, words, open_mic or bool(settings.said.open_mic))
     dialled = (direct or settings.said.direct or "anyone") == "anyone"
@@ -88,7 +87,7 @@ async def listen(
         duration_s=duration,
         on_outcome=lambda outcome: session.report(compose.ended(outcome)),
     )
-    async with compose.keep_open(words.devices):
+    async with keep_open(words.devices):
         pass  # what is missing is told now, not when somebody calls
     async with AsyncExitStack() as stack:
         endpoint = await stack.enter_async_context(compose.endpoint_of(session, state))
@@ -109,7 +108,7 @@ async def listen(
             registration,
             replace(listen_settings, port_mapping=mapping),
             _asker(session, state),
-            compose.sound_opener(words),
+            sound_opener(words, session.report),
             open_codec,
             compose.find_interfaces,
             session.report,

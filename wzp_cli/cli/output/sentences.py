@@ -76,8 +76,8 @@ def _tell(text: str) -> None:
 def event_sentence(event: events.Event) -> str | None:
     """Return what to say about `event`; None where it is of interest to scripts only.
 
-    `Hello` and `Ended` frame a stream, and `Stats` and `Candidate` are too many to be
-    read: a live view shows them.
+    `Hello` and `Ended` frame a stream, and `Stats`, `Level` and `Candidate` are too
+    many to be read: a live view shows them.
     """
     say = _SENTENCES.get(type(event))
     return None if say is None else say(event)

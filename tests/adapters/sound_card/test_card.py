@@ -1,0 +1,215 @@
+"""The sound card against a real PulseAudio, whose loudspeaker is its microphone."""
+
+import array
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.pulse import Pulse, need_sound
+from wzp_cli.adapters.pace import ToneSource
+from wzp_cli.adapters.sound import Sound, open_sound
+from wzp_cli.adapters.sound_card.devices import list_devices
+from wzp_cli.errors import SoundError
+from wzp_cli.events import Event, Warned
+
+ROOT = Path(__file__).parents[3]
+
+
+def _loud(frame: bytes) -> bool:
+    return max(map(abs, array.array("h", frame))) > 1_000
+
+
+async def _play(sound: Sound, frames: int, silent: int = 25) -> None:
+    """Write silence, then a tone, at the device's pace."""
+    tone = ToneSource()
+    for n in range(frames):
+        frame = await tone.read() if n >= silent else bytes(1_920)
+        await sound.sink.wanted()
+        sound.sink.write(frame)
+
+
+async def _hear(sound: Sound, frames: int) -> list[bool]:
+    heard = [await sound.source.read() for _ in range(frames)]
+    return [frame is not None and _loud(frame) for frame in heard]
+
+
+async def _loopback(source: str, sink: str) -> dict[str, Any]:
+    async with open_sound(source, sink) as sound, asyncio.TaskGroup() as tasks:
+        tasks.create_task(_play(sound, 75))
+        heard = tasks.create_task(_hear(sound, 75))
+    return {
+        "loud": sum(heard.result()),
+        "first": heard.result().index(True) if any(heard.result()) else None,
+        "failed": str(sound.failed),
+    }
+
+
+def _say(word: str) -> None:
+    """Tell the test, in the other process, that its moment has come."""
+    sys.stdout.write(json.dumps(word) + "\n")
+    sys.stdout.flush()
+
+
+class _Watch:
+    """Passes warnings on to the test, and waits for them."""
+
+    def __init__(self) -> None:
+        self.codes: list[str] = []
+        self.came = asyncio.Event()
+
+    def report(self, event: Event) -> None:
+        assert isinstance(event, Warned)
+        self.codes.append(event.code)
+        _say(event.code)
+        self.came.set()
+
+    async def told(self, code: str) -> None:
+        while code not in self.codes:
+            self.came.clear()
+            await self.came.wait()
+
+
+async def _lost_and_found(speaker: str) -> list[int]:
+    """Return how many loud frames were heard: before, while it was away, after."""
+    watch = _Watch()
+    counts: list[int] = []
+    async with open_sound("mic", speaker, report=watch.report) as sound:
+
+        async def hear() -> None:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(_play(sound, 50, silent=0))
+                heard = tasks.create_task(_hear(sound, 50))
+            counts.append(sum(heard.result()))
+
+        await hear()
+        _say("ready")
+        async with asyncio.TaskGroup() as tasks:  # goes on while nothing is there
+            playing = tasks.create_task(_play(sound, 10_000, silent=0))
+            hearing = tasks.create_task(_hear(sound, 10_000))
+            await watch.told("device_lost")
+            await watch.told("device_back")
+            playing.cancel()
+            hearing.cancel()
+        await hear()
+    return counts
+
+
+async def _refused(source: str, sink: str) -> str:
+    try:
+        async with open_sound(source, sink):
+            return "it opened"
+    except SoundError as error:
+        return str(error)
+
+
+def _devices() -> list[str]:
+    return [device.name for device in list_devices()]
+
+
+def start(environment: dict[str, str], call: str) -> "subprocess.Popen[str]":
+    """Run an expression of this module elsewhere."""
+    names = "_loopback, _lost_and_found, _refused, _devices"
+    code = (
+        f"import asyncio, json\nfrom {__name__} import {names}\n"
+        f"print(json.dumps({call}))"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=environment,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def in_process(environment: dict[str, str], call: str) -> Any:
+    """Return the value of an expression; nothing else may have been printed."""
+    with start(environment, call) as process:
+        told, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert errors == ""
+    return json.loads(told)
+
+
+@pytest.fixture
+def pulse(tmp_path: Path) -> Iterator[Pulse]:
+    with Pulse(tmp_path, "spk") as pulse:
+        pulse.environment["PULSE_SOURCE"] = "spk.monitor"
+        yield pulse
+
+
+@pytest.mark.pulse
+def test_the_microphone_hears_the_speaker(pulse: Pulse) -> None:
+    result = in_process(pulse.environment, "asyncio.run(_loopback('mic', 'speaker'))")
+    assert result["failed"] == "None"
+    assert result["loud"] > 30
+    assert result["first"] >= 25
+
+
+@pytest.mark.pulse
+@pytest.mark.parametrize(
+    ("source", "sink"),
+    [("mic", "null"), ("null", "speaker"), ("mic:pulse", "speaker:0")],
+)
+def test_one_way_and_named_devices_open_too(
+    pulse: Pulse, source: str, sink: str
+) -> None:
+    call = f"asyncio.run(_loopback({source!r}, {sink!r}))"
+    assert in_process(pulse.environment, call)["failed"] == "None"
+
+
+@pytest.mark.pulse
+@pytest.mark.parametrize("speaker", ["speaker", "speaker:0"])
+@pytest.mark.parametrize("what", ["the device", "the server"])
+def test_a_device_that_goes_and_comes_back_is_used_again(
+    pulse: Pulse, what: str, speaker: str
+) -> None:
+    call = f"asyncio.run(_lost_and_found({speaker!r}))"
+    with start(pulse.environment, call) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        said = [json.loads(process.stdout.readline())]
+        pulse.unplug("spk") if what == "the device" else pulse.stop()
+        said.append(json.loads(process.stdout.readline()))
+        pulse.plug("spk") if what == "the device" else pulse.start()
+        said.append(json.loads(process.stdout.readline()))
+        before, after = json.loads(process.stdout.readline())
+        assert process.stderr.read() == "", "ALSA and PortAudio are kept quiet"
+    assert said == ["ready", "device_lost", "device_back"]
+    assert before > 30
+    assert after > 30
+
+
+@pytest.mark.pulse
+def test_an_unknown_device_is_told_with_those_that_there_are(pulse: Pulse) -> None:
+    message = in_process(
+        pulse.environment, "asyncio.run(_refused('mic:nosuch', 'null'))"
+    )
+    assert message.startswith("No microphone is called 'nosuch'; there is 0 \"pulse\"")
+
+
+@pytest.mark.pulse
+def test_the_card_opens_again_after_a_call(pulse: Pulse) -> None:
+    call = "[asyncio.run(_refused('mic', 'speaker')) for _ in range(2)] + _devices()"
+    result = in_process(pulse.environment, call)
+    assert result[:2] == ["it opened"] * 2
+    assert "default" in result
+
+
+@pytest.mark.pulse
+def test_no_device_says_what_to_do_instead(tmp_path: Path) -> None:
+    need_sound()
+    env = {**os.environ, "HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)}
+    if in_process(env, "_devices()"):
+        pytest.skip("this machine has a sound card")
+    message = in_process(env, "asyncio.run(_refused('mic', 'speaker'))")
+    assert "no sound device" in message
+    assert "--in null" in message

@@ -1,0 +1,1 @@
+"""The sound card: PortAudio kept in one place, devices found, streams kept alive."""

@@ -1,0 +1,1 @@
+"""What is done with sound between a device and a call: cleaned, louder, generated."""
