@@ -19,11 +19,13 @@ __all__ = [
     "Failed",
     "Frames",
     "Hangup",
+    "Held",
     "Hello",
     "Incoming",
     "Level",
     "MappingProtocol",
     "MediaStarted",
+    "Muted",
     "PathChanged",
     "PathName",
     "PathPlanned",
@@ -204,6 +206,20 @@ class Level(Event, tag="level", frozen=True, kw_only=True):
 
     level_dbfs: float | None
     peak_dbfs: float | None
+
+
+class Muted(Event, tag="muted", frozen=True, kw_only=True):
+    """Our voice is held back, or no longer. `push_to_talk`: because of that."""
+
+    muted: bool
+    push_to_talk: bool = False
+
+
+class Held(Event, tag="held", frozen=True, kw_only=True):
+    """The call is on hold, or no longer, as far as this side has done it."""
+
+    held: bool
+    by: Literal["local", "peer"]
 
 
 class Stats(Event, tag="stats", frozen=True, kw_only=True):

@@ -16,8 +16,11 @@ __all__ = [
     "FrameSource",
     "Interface",
     "OpenCodec",
+    "OpenRecording",
     "OpenSound",
+    "PlayTone",
     "PortMapping",
+    "Recording",
     "RelayPins",
     "Sound",
 ]
@@ -92,6 +95,18 @@ class Sound(Protocol):
         ...
 
 
+class Recording(Protocol):
+    """Keeps what is said in a call, one side a channel. Never blocks, never fails."""
+
+    def said(self, pcm: bytes) -> None:
+        """Keep 20 ms of our own voice (as `FrameSource.read` gives it)."""
+        ...
+
+    def heard(self, pcm: bytes) -> None:
+        """Keep 20 ms of the peer's."""
+        ...
+
+
 class Interface(Protocol):
     """One address of one of this machine's interfaces."""
 
@@ -142,6 +157,12 @@ class ControlChannel(Protocol):
 
 OpenSound = Callable[[], AbstractAsyncContextManager[Sound]]
 """Opens what the user named; raises SoundError."""
+
+OpenRecording = Callable[[], AbstractAsyncContextManager[Recording]]
+"""Begins to record one call."""
+
+PlayTone = Callable[[], AbstractAsyncContextManager[None]]
+"""Plays a tone, as long as the block lasts."""
 
 OpenCodec = Callable[[str | None], tuple[Codec, str | None]]
 """Opens the codec of a name, or (None) the best one, with a notice if it is poor."""

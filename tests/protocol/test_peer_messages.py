@@ -14,6 +14,7 @@ from wzp_cli.protocol.peer_messages import (
     Decline,
     Goodbye,
     Hello,
+    Hold,
     Nat,
     Offer,
     Opened,
@@ -39,6 +40,7 @@ FAMILY = MessageFamily(
             Offer(call="c1", media=["opus-red", "opus"]),
             '{"type":"offer","call":"c1","media":["opus-red","opus"]}',
         ),
+        (Hold(on=True), '{"type":"hold","on":true}'),
         (Ringing(call="c1"), '{"type":"ringing","call":"c1"}'),
         (
             Answer(call="c1", media="opus"),
@@ -99,7 +101,7 @@ def test_every_cut() -> None:
 
 
 def test_a_newer_peer_is_not_hung_up_on() -> None:
-    assert FAMILY.heard(b'{"type":"hold","on":true}') == Unknown("hold")
+    assert FAMILY.heard(b'{"type":"wave","on":true}') == Unknown("wave")
     assert FAMILY.heard(b'{"type":"ringing","call":"c","tone":[1]}') == Ringing(
         call="c"
     )

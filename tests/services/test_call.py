@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -502,3 +504,56 @@ async def test_after_a_call_that_was_not_taken_nothing_is_left_either(
         assert len(person.endpoint.links) == 1
         assert person.endpoint._channels == {}
     assert relay.left["channels"] == relay.left["charged"] == 0
+
+
+@scenario
+async def test_the_caller_hears_that_it_rings_until_somebody_answers(
+    world: World,
+) -> None:
+    alice, bob = await world.people("alice", "bob")
+    answers = asyncio.Event()
+
+    async def ask(_: Incoming) -> bool:
+        await answers.wait()
+        return True
+
+    tones: list[str] = []
+
+    @asynccontextmanager
+    async def tone() -> AsyncIterator[None]:
+        tones.append("rings")
+        try:
+            yield
+        finally:
+            tones.append("is silent")
+
+    bob.listen(ask)
+    call = alice.calls(bob, play_tone=tone, duration_s=1)
+    await asyncio.sleep(0.001)
+    assert tones == []
+    await alice.told(Ringing)
+    await asyncio.sleep(1)
+    assert tones == ["rings"]
+    answers.set()
+    await alice.told(Answered)
+    assert tones == ["rings", "is silent"]
+    await call.result()
+
+
+@scenario
+async def test_a_call_that_nobody_takes_leaves_no_tone_behind(world: World) -> None:
+    alice, bob = await world.people("alice", "bob")
+    tones: list[str] = []
+
+    @asynccontextmanager
+    async def tone() -> AsyncIterator[None]:
+        tones.append("rings")
+        try:
+            yield
+        finally:
+            tones.append("is silent")
+
+    bob.listen(never)
+    with pytest.raises(NoAnswer):
+        await alice.call(bob, play_tone=tone, ring_timeout_s=2)
+    assert tones == ["rings", "is silent"]

@@ -1,6 +1,8 @@
 """Listening: who reaches a person, who a microphone, and who neither."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
 
 import msgspec
@@ -31,6 +33,7 @@ from wzp_cli.protocol.identity import Keypair
 from wzp_cli.protocol.route import DirectRoute
 from wzp_cli.protocol.signal import Message
 from wzp_cli.services.conversation import Conversation, greet
+from wzp_cli.services.listen import AskHuman
 
 UGLY = "\x1b]0;owned\x07\u202egnp.exe\n[bold]"
 
@@ -470,3 +473,41 @@ async def test_strangers_that_say_nothing_do_not_starve_a_relayed_call(
         await alice.endpoint.dial_peer(DirectRoute(address), bob.identity)
     outcome = await carol.call(bob, duration_s=1)
     assert outcome.frames.received > 20
+
+
+@pytest.mark.parametrize("answer", [yes, no, never])
+@scenario
+async def test_it_rings_here_as_long_as_somebody_is_asked(
+    world: World, answer: AskHuman
+) -> None:
+    alice, bob = await world.people("alice", "bob")
+    tones: list[str] = []
+
+    @asynccontextmanager
+    async def tone() -> AsyncIterator[None]:
+        tones.append("rings")
+        try:
+            yield
+        finally:
+            tones.append("is silent")
+
+    async def ask(incoming: Incoming) -> bool:
+        assert tones == ["rings"]
+        return await answer(incoming)
+
+    bob.listen(ask, play_tone=tone, ring_timeout_s=2)
+    call = alice.calls(bob, duration_s=1)
+    with suppress(WzpError):
+        await call.result()
+    assert tones == ["rings", "is silent"]
+
+
+@scenario
+async def test_who_is_answered_without_asking_does_not_ring(world: World) -> None:
+    alice, bob = await world.people("alice", "bob")
+
+    def tone() -> AbstractAsyncContextManager[None]:
+        raise AssertionError("it rings")
+
+    bob.listen(never, auto_answer="all", play_tone=tone)
+    assert (await alice.call(bob, duration_s=1)).end.reason == "time is up"

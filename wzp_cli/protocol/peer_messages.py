@@ -16,6 +16,7 @@ __all__ = [
     "Decline",
     "Goodbye",
     "Hello",
+    "Hold",
     "Nat",
     "Offer",
     "Opened",
@@ -144,6 +145,12 @@ class Quality(Message, frozen=True, kw_only=True, tag="quality"):
     buffer_ms: float
 
 
+class Hold(Message, frozen=True, kw_only=True, tag="hold"):
+    """I have put the call on hold, or (`on` false) take it up again."""
+
+    on: bool
+
+
 class Goodbye(Message, frozen=True, kw_only=True, tag="hangup"):
     """The call is over."""
 
@@ -163,5 +170,6 @@ PeerMessage = (
     | Probe
     | ProbeTaken
     | Quality
+    | Hold
     | Goodbye
 )

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 
 from wzp_cli.address import Address
@@ -26,10 +26,18 @@ from wzp_cli.errors import (
     WzpError,
 )
 from wzp_cli.events import Answered, Report, Ringing, Warned
-from wzp_cli.ports import FindInterfaces, OpenCodec, OpenSound, PortMapping
+from wzp_cli.ports import (
+    FindInterfaces,
+    OpenCodec,
+    OpenRecording,
+    OpenSound,
+    PlayTone,
+    PortMapping,
+)
 from wzp_cli.protocol import peer_messages as peer
 from wzp_cli.protocol.identity import Identity
 from wzp_cli.protocol.route import ChannelRoute, DirectRoute, Route
+from wzp_cli.services.call_controls import CallControls
 from wzp_cli.services.candidates import RoutePlan
 from wzp_cli.services.conversation import Conversation, greet
 from wzp_cli.services.registration import Registration
@@ -49,6 +57,9 @@ class CallSettings:
         ring_timeout_s: How long to ring.
         duration_s: Hang up after so long; None: when somebody does.
         on_outcome: Takes what the call was, also when it is cancelled.
+        on_controls: Takes the switches of the call as it begins.
+        open_recording: Begins to record the call; None: it is not recorded.
+        play_tone: Plays the ring-back tone while a device rings.
     """
 
     name: str = ""
@@ -57,6 +68,9 @@ class CallSettings:
     ring_timeout_s: float = RING_TIMEOUT_S
     duration_s: float | None = None
     on_outcome: Callable[[CallOutcome], None] = lambda outcome: None
+    on_controls: Callable[[CallControls], None] = lambda controls: None
+    open_recording: OpenRecording | None = None
+    play_tone: PlayTone = nullcontext
 
 
 async def call_identity(
@@ -135,6 +149,7 @@ async def _call(
     codec, notice = open_codec(None)
     if notice is not None:
         report(Warned(code="codec", message=notice))
+    ringing.play_tone = settings.play_tone
     ringing.codecs = list(dict.fromkeys((codec.name, FALLBACK_CODEC)))
     conversation, chosen = await ringing.ring(routes, settings.ring_timeout_s)
     if chosen != codec.name:
@@ -142,7 +157,12 @@ async def _call(
     setup_ms = round((endpoint.now() - began) * 1000, 1)
     report(Answered(peer=str(conversation.peer), setup_ms=setup_ms))
     talk_settings = TalkSettings(
-        settings.duration_s, True, setup_ms, settings.on_outcome
+        settings.duration_s,
+        True,
+        setup_ms,
+        settings.on_outcome,
+        settings.on_controls,
+        settings.open_recording,
     )
     async with task_group() as group:
         group.create_task(ringing.withdraw(conversation, "answered-elsewhere"))
@@ -163,6 +183,7 @@ class _Ringing:
         registration: Where the peer's own call to us would come in: when both call each
             other at once, the call of the smaller identity stands.
         crossed: Channels through which the peer called us meanwhile.
+        play_tone: Plays while a device rings.
     """
 
     endpoint: Endpoint
@@ -175,7 +196,8 @@ class _Ringing:
     crossed: list[ChannelRoute] = field(default_factory=list)
     _conversations: list[Conversation] = field(default_factory=list)
     _failures: list[WzpError] = field(default_factory=list)
-    _rings: bool = False
+    play_tone: PlayTone = nullcontext
+    _rings: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self._winner: asyncio.Future[_Answer] = (
@@ -188,6 +210,7 @@ class _Ringing:
             tasks = [
                 group.create_task(self._try(route, len(routes))) for route in routes
             ]
+            tasks.append(group.create_task(self._sound()))
             if self.registration is not None:
                 self.endpoint.accept_peers(Strangers.REFUSED)
                 tasks.append(group.create_task(self._cross(group, tasks)))
@@ -216,6 +239,12 @@ class _Ringing:
             for conversation in self._conversations:
                 if conversation is not kept:
                     group.create_task(conversation.leave(cancel))
+
+    async def _sound(self) -> None:
+        """Let the caller hear that it rings there, until cancelled."""
+        await self._rings.wait()
+        async with self.play_tone():
+            await asyncio.Event().wait()
 
     async def _try(self, route: Route, tried: int) -> None:
         try:
@@ -315,8 +344,8 @@ class _Ringing:
             raise VersionMismatch(f"{route}: {error}") from error
 
     def _report_ringing(self, conversation: Conversation) -> None:
-        if not self._rings:
-            self._rings = True
+        if not self._rings.is_set():
+            self._rings.set()
             self.report(Ringing(peer=str(conversation.peer)))
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
@@ -24,11 +25,20 @@ from wzp_cli.errors import (
     WzpError,
 )
 from wzp_cli.events import Answered, Hangup, Incoming, Report, Warned
-from wzp_cli.ports import Codec, FindInterfaces, OpenCodec, OpenSound, PortMapping
+from wzp_cli.ports import (
+    Codec,
+    FindInterfaces,
+    OpenCodec,
+    OpenRecording,
+    OpenSound,
+    PlayTone,
+    PortMapping,
+)
 from wzp_cli.protocol import peer_messages as peer
 from wzp_cli.protocol.identity import Identity
 from wzp_cli.protocol.route import ChannelRoute, Route
 from wzp_cli.protocol.text import clean
+from wzp_cli.services.call_controls import CallControls
 from wzp_cli.services.candidates import RoutePlan
 from wzp_cli.services.conversation import Conversation, greet
 from wzp_cli.services.ping import take_probe
@@ -55,6 +65,9 @@ class ListenSettings:
         once: Stop after the first call that was answered.
         duration_s: Hang up each call after so long.
         on_outcome: Takes what each call was, also when it is cancelled.
+        on_controls: Takes the switches of each call as it begins.
+        open_recording: Begins to record a call; None: none is not recorded.
+        play_tone: Plays the ring tone while somebody is asked.
     """
 
     name: str = ""
@@ -67,6 +80,9 @@ class ListenSettings:
     ring_timeout_s: float = RING_TIMEOUT_S
     duration_s: float | None = None
     on_outcome: Callable[[CallOutcome], None] = lambda outcome: None
+    on_controls: Callable[[CallControls], None] = lambda controls: None
+    open_recording: OpenRecording | None = None
+    play_tone: PlayTone = nullcontext
 
 
 async def listen(
@@ -256,7 +272,12 @@ class _Listener:
             self._plan(),
             self.open_sound,
             codec,
-            TalkSettings(self.settings.duration_s, on_outcome=self.settings.on_outcome),
+            TalkSettings(
+                self.settings.duration_s,
+                on_outcome=self.settings.on_outcome,
+                on_controls=self.settings.on_controls,
+                open_recording=self.settings.open_recording,
+            ),
             self.report,
         )
         if self.settings.once:
@@ -293,12 +314,15 @@ class _Listener:
             asking.set()
 
         try:
-            async with asyncio.timeout(self.settings.ring_timeout_s):
-                async with task_group() as group:
-                    tasks = [group.create_task(ask()), group.create_task(hear())]
-                    await asking.wait()
-                    for task in tasks:
-                        task.cancel()
+            async with (
+                asyncio.timeout(self.settings.ring_timeout_s),
+                self.settings.play_tone(),
+                task_group() as group,
+            ):
+                tasks = [group.create_task(ask()), group.create_task(hear())]
+                await asking.wait()
+                for task in tasks:
+                    task.cancel()
         except TimeoutError:
             self.report(Hangup(reason="nobody answered", by="local"))
             return "timeout"

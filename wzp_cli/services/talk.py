@@ -1,7 +1,8 @@
 """An answered call, the same for both sides: sound, routes, statistics, hang-up."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -19,16 +20,18 @@ from wzp_cli.events import (
     Stats,
     Warned,
 )
-from wzp_cli.ports import Codec, OpenSound, Sound
+from wzp_cli.ports import Codec, OpenRecording, OpenSound, Recording, Sound
 from wzp_cli.protocol.peer_messages import (
     Cancel,
     Candidates,
     Goodbye,
+    Hold,
     Opened,
     Quality,
     Searching,
 )
 from wzp_cli.protocol.text import clean
+from wzp_cli.services.call_controls import CallControls, HeardSink, SpokenSource
 from wzp_cli.services.candidates import RoutePlan
 from wzp_cli.services.conversation import Conversation
 from wzp_cli.services.media import MediaSnapshot, MediaStream
@@ -48,12 +51,16 @@ class TalkSettings:
         ends_with_source: Hang up when the sound source ends (a file).
         setup_ms: How long the call took to be answered; None where we were called.
         on_outcome: Takes what the call was, also when it is cancelled.
+        on_controls: Takes the call's switches as it begins.
+        open_recording: Begins to record the call; None: it is not recorded.
     """
 
     duration_s: float | None = None
     ends_with_source: bool = False
     setup_ms: float | None = None
     on_outcome: "Callable[[CallOutcome], None]" = lambda outcome: None
+    on_controls: Callable[[CallControls], None] = lambda controls: None
+    open_recording: OpenRecording | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +107,19 @@ async def talk(
     """
     routes = RouteTaker(endpoint, conversation, plan, report)
     try:
-        async with open_sound() as sound:
-            call = _Call(endpoint, conversation, routes, sound, codec, settings, report)
+        record = settings.open_recording or _no_recording
+        async with open_sound() as sound, record() as recording:
+            call = _Call(
+                endpoint,
+                conversation,
+                routes,
+                sound,
+                recording,
+                codec,
+                settings,
+                report,
+            )
+            settings.on_controls(call.controls)
             return await call.run()
     except BaseException:
         await conversation.hang_up("failed")
@@ -110,12 +128,25 @@ async def talk(
         routes.close()
 
 
+class _Unrecorded:
+    def said(self, pcm: bytes) -> None:
+        """Keep nothing."""
+
+    heard = said
+
+
+@asynccontextmanager
+async def _no_recording() -> AsyncIterator[Recording]:
+    yield _Unrecorded()
+
+
 @dataclass
 class _Call:
     endpoint: Endpoint
     conversation: Conversation
     routes: RouteTaker
     sound: Sound
+    recording: Recording
     codec: Codec
     settings: TalkSettings
     report: Report
@@ -126,10 +157,15 @@ class _Call:
     def __post_init__(self) -> None:
         self._answered_at = self.endpoint.now()
         self._ended = asyncio.get_running_loop().create_future()
+        self.controls = CallControls(
+            self.report,
+            tell_peer=lambda held: self.conversation.try_to_say(Hold(on=held)),
+            hang_up=lambda: self._end("local", "hung up"),
+        )
         self.media = MediaStream(
             self.conversation.link,
-            self.sound.source,
-            self.sound.sink,
+            SpokenSource(self.sound.source, self.controls, self.recording),
+            HeardSink(self.sound.sink, self.controls, self.recording),
             self.codec,
             on_first_sound=self._heard,
         )
@@ -179,6 +215,8 @@ class _Call:
                 match await self.conversation.heard():
                     case (Candidates() | Opened() | Searching()) as message:
                         self.routes.take(message)
+                    case Hold(on=on):
+                        self.controls.peer_holds(on)
                     case Goodbye(reason=reason) | Cancel(reason=reason):
                         self._end("peer", clean(reason))
         except RemoteProtocolError as error:

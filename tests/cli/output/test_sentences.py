@@ -22,6 +22,11 @@ SAID = [
         events.Hangup(reason="hung up", by="local"),
         "The call is over: we hung up.",
     ),
+    (events.Muted(muted=True), "Muted: we are not heard."),
+    (events.Muted(muted=False), "No longer muted."),
+    (events.Muted(muted=False, push_to_talk=True), "We are heard."),
+    (events.Held(held=True, by="peer"), "The peer has put us on hold."),
+    (events.Held(held=False, by="local"), "The call goes on."),
     (
         events.Incoming(call="1", peer=BOB, name="[b]Eve[/b]"),
         'Incoming call from "[b]Eve[/b]" (not verified), through the relay, by:\n'

@@ -174,6 +174,18 @@ def _media_started(event: events.MediaStarted) -> str:
     return f"First sound {event.first_audio_ms:.0f} ms after the answer."
 
 
+def _muted(event: events.Muted) -> str:
+    if event.push_to_talk:
+        return "Nobody presses: we are not heard." if event.muted else "We are heard."
+    return "Muted: we are not heard." if event.muted else "No longer muted."
+
+
+def _held(event: events.Held) -> str:
+    if event.by == "peer":
+        return "The peer has put us on hold." if event.held else "The peer is back."
+    return "The call is on hold." if event.held else "The call goes on."
+
+
 def _hangup(event: events.Hangup) -> str:
     by = {"local": "we hung up", "peer": "the peer hung up", "network": "it was lost"}
     why = "" if event.reason == "hung up" else f" ({event.reason})"
@@ -223,8 +235,10 @@ _SENTENCES: dict[type[events.Event], Callable[[Any], str | None]] = {
     events.Bound: _bound,
     events.Failed: _failed,
     events.Hangup: _hangup,
+    events.Held: _held,
     events.Incoming: _incoming,
     events.MediaStarted: _media_started,
+    events.Muted: _muted,
     events.PathChanged: _path_changed,
     events.PathPlanned: _path_planned,
     events.PathSearched: _path_searched,
