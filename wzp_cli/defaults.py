@@ -59,6 +59,8 @@ __all__ = [
     "LIKENESS_QUIET_RATIO",
     "LIKENESS_REACH_SAMPLES",
     "LINK_IDLE_TIMEOUT_S",
+    "LOOP_LAG_BUCKETS_S",
+    "LOOP_LAG_PROBE_S",
     "LOWEST_PEER_PORT",
     "MAX_ANNOUNCED_CHANNELS",
     "MAX_CANDIDATES",
@@ -144,6 +146,7 @@ __all__ = [
     "RELAY_CHANNEL_MAX_BITS_PER_S",
     "RELAY_CHANNEL_MAX_PACKETS_PER_S",
     "RELAY_DEFAULT_PORT",
+    "RELAY_DRAIN_S",
     "RELAY_EXTRA_PORTS",
     "RELAY_MAX_CHANNELS_PER_IDENTITY",
     "RELAY_MAX_CONNECTS_PER_CALLER_PER_MIN",
@@ -197,6 +200,7 @@ __all__ = [
     "SSDP_SEARCH_S",
     "STANDBY_PROBE_S",
     "STATS_INTERVAL_S",
+    "STATUS_ANSWER_S",
     "STRAY_CHECKS",
     "STUN_ANSWERS_PER_S",
     "STUN_DEFAULT_PORT",
@@ -628,6 +632,18 @@ PEER_KEEPALIVE_S: Final = 3.0
 
 RELAY_SWEEP_S: Final = 1.0
 """Pause between sweeps of a relay's idle channels. Source: ours."""
+
+RELAY_DRAIN_S: Final = 10.0
+"""How long calls may go on after SIGTERM. Source: ours; below systemd's 90 s."""
+
+LOOP_LAG_PROBE_S: Final = 0.1
+"""Pause between looks at how late the event loop is. Source: ours; costs nothing."""
+
+LOOP_LAG_BUCKETS_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0)
+"""Upper ends of the histogram of lateness. Source: ours; voice has 20 ms frames."""
+
+STATUS_ANSWER_S: Final = 2.0
+"""How long a relay may take to answer its own operator. Source: ours."""
 
 RELAY_EXTRA_PORTS: Final = 3
 """Ports after the relay's own that answer STUN. Source: ours (docs/protocol.md)."""

@@ -39,7 +39,9 @@ __all__ = [
     "Ready",
     "Reflexive",
     "Registered",
+    "RelayDraining",
     "RelayReady",
+    "RelayReloaded",
     "RelayStats",
     "Report",
     "Ringing",
@@ -244,12 +246,16 @@ class Hangup(Event, tag="hangup", frozen=True, kw_only=True):
 
 
 class RelayReady(Event, tag="relay.ready", frozen=True, kw_only=True):
-    """The relay serves. `addresses`: where clients may reach it; `ports`: STUN only."""
+    """The relay serves. `addresses`: where clients may reach it; `ports`: STUN only.
+
+    `metrics`: where it answers its operator (HOST:PORT), if anywhere.
+    """
 
     id: str
     port: int
     addresses: list[str]
     ports: list[int]
+    metrics: str | None = None
 
 
 class RelayStats(Event, tag="relay.stats", frozen=True, kw_only=True):
@@ -265,6 +271,25 @@ class RelayStats(Event, tag="relay.stats", frozen=True, kw_only=True):
     forwarded_packets: int
     forwarded_bytes: int
     dropped: dict[str, int]
+
+
+class RelayReloaded(Event, tag="relay.reloaded", frozen=True, kw_only=True):
+    """The relay goes by other rules. `tokens`, `allowed`: None where there is no list.
+
+    `closed`: clients that the rules admit no longer.
+    """
+
+    tokens: int | None
+    allowed: int | None
+    blocked: int
+    closed: int
+
+
+class RelayDraining(Event, tag="relay.draining", frozen=True, kw_only=True):
+    """The relay takes nobody any more, and stops. `channels`: open now."""
+
+    channels: int
+    within_s: float
 
 
 class Warned(Event, tag="warning", frozen=True, kw_only=True):

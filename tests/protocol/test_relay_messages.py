@@ -11,6 +11,7 @@ from wzp_cli.protocol.relay_messages import (
     Connect,
     Connected,
     Device,
+    Draining,
     Enter,
     Incoming,
     Observed,
@@ -33,6 +34,11 @@ FAMILY = MessageFamily(
     RelayMessage,
     [
         (Enter(version="0.1.0"), '{"type":"enter","version":"0.1.0"}'),
+        (
+            Enter(version="0.1.0", token="t"),
+            '{"type":"enter","version":"0.1.0","token":"t"}',
+        ),
+        (Draining(within_s=10.0), '{"type":"draining","within_s":10.0}'),
         (
             Welcome(version="0.1.0", address="192.0.2.1:9", ports=(4434, 65535)),
             '{"type":"welcome","version":"0.1.0","address":"192.0.2.1:9",'

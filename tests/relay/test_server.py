@@ -32,11 +32,18 @@ from wzp_cli.defaults import (
 from wzp_cli.endpoint.link import Link
 from wzp_cli.endpoint.message_stream import MessageStream
 from wzp_cli.errors import ConnectionLost, WzpError
-from wzp_cli.events import Incoming, MediaStarted, RelayStats
+from wzp_cli.events import (
+    Incoming,
+    MediaStarted,
+    RelayDraining,
+    RelayReloaded,
+    RelayStats,
+)
 from wzp_cli.protocol import relay_messages as relay
 from wzp_cli.protocol.demux import encode_frame
 from wzp_cli.protocol.identity import Identity, Keypair
 from wzp_cli.protocol.signal import encode
+from wzp_cli.relay.access import AccessRules, token_digest
 from wzp_cli.relay.channels import DropReason
 from wzp_cli.relay.server import RelaySettings, run_relay
 
@@ -210,16 +217,123 @@ async def test_nobody_can_call_the_very_link_they_call_from(world: World) -> Non
 
 
 @scenario
-async def test_access_is_asked_for_publishing_and_for_calling(world: World) -> None:
+async def test_who_is_not_admitted_is_told_so_and_let_go(world: World) -> None:
     friend = Keypair.generate()
-    await world.relay(admits=lambda identity: identity == friend.identity)
+    rules = AccessRules(allowed=frozenset([friend.identity.key]))
+    server = await world.relay(access=rules)
     person = await world.person("friend", registers=False, keypair=friend)
     await client(world, "", person=person)
-    stranger = await client(world, "stranger", publishes=False)
-    stranger.say(relay.Publish())
+    stranger = await linked(world, await world.person("stranger", registers=False))
+    stranger.say(relay.Enter(version="1", token="none"), relay.Publish())
     assert await stranger.hear() == relay.Refused(request="", reason="access")
-    answer = await stranger.connect(friend.identity)
-    assert answer == relay.Refused(request="r", reason="access")
+    with pytest.raises(ConnectionLost, match="no access"):
+        await stranger.hear()
+    assert server.server.presence.published == 1
+    entered = server.server.facts().entered
+    assert {k: n for k, n in entered.items() if n} == {"welcome": 1, "access": 1}
+
+
+@scenario
+async def test_a_token_admits_whoever_shows_it_on_entering(world: World) -> None:
+    await world.relay(access=AccessRules(tokens=frozenset([token_digest("sesame")])))
+    alice = await linked(world, await world.person("alice", registers=False))
+    alice.say(relay.Enter(version="1", token="sesame"))
+    assert isinstance(await alice.hear(), relay.Welcome)
+    for token in ("", "Sesame", "sesame "):
+        other = await linked(world, await world.person("other", registers=False))
+        other.say(relay.Enter(version="1", token=token))
+        assert await other.hear() == relay.Refused(request="", reason="access")
+
+
+@scenario
+async def test_rules_that_change_count_at_once_for_whoever_is_there(
+    world: World,
+) -> None:
+    tokens = frozenset([token_digest("one"), token_digest("two")])
+    server = await world.relay(access=AccessRules(tokens=tokens))
+    people = {}
+    for name in ("one", "two", "two again"):
+        people[name] = await linked(world, await world.person(name, registers=False))
+        people[name].say(relay.Enter(version="1", token=name.split()[0]))
+        assert isinstance(await people[name].hear(), relay.Welcome)
+        people[name].say(relay.Publish())
+        assert await people[name].hear() == relay.Published()
+    await channel_between(people["one"], people["two"])
+    blocked = frozenset([people["two again"].identity.key])
+    rules = AccessRules(frozenset([token_digest("two")]), None, blocked)
+    server.server.reload(RelaySettings(rules))
+    assert server.left["channels"] == server.left["charged"] == 0
+    assert server.server.presence.published == 1
+    assert isinstance(await people["two"].hear(), relay.Closed)
+    for gone in ("one", "two again"):
+        assert await people[gone].hear() == relay.Refused(request="", reason="access")
+        with pytest.raises(ConnectionLost, match="withdrawn"):
+            await people[gone].hear()
+    (told,) = server.all(RelayReloaded)
+    assert (told.tokens, told.allowed, told.blocked, told.closed) == (1, None, 1, 2)
+    assert server.left["links"] == 1
+
+
+# --- Stopping -------------------------------------------------------------------
+
+
+@scenario
+async def test_a_drain_without_calls_is_over_at_once(world: World) -> None:
+    server = await world.relay()
+    alice = await client(world, "alice")
+    server.server.drain(10)
+    assert await alice.hear() == relay.Draining(within_s=10)
+    with pytest.raises(ConnectionLost, match="draining"):
+        await alice.hear()
+    before = now()
+    await server.doing.result()
+    assert now() - before < 0.5
+
+
+@scenario
+async def test_a_drain_waits_for_the_last_call_and_takes_nobody(world: World) -> None:
+    server = await world.relay()
+    alice, bob = await client(world, "alice"), await client(world, "bob")
+    idle = await client(world, "idle")
+    channel = await channel_between(alice, bob)
+    server.server.drain(10)
+    for told in (alice, bob, idle):
+        assert await told.hear() == relay.Draining(within_s=10)
+    with pytest.raises(ConnectionLost, match="draining"):
+        await idle.hear()
+    draining = relay.Refused(request="r", reason="draining")
+    assert await alice.connect(bob.identity) == draining
+    late = await linked(world, await world.person("late", registers=False))
+    with pytest.raises(ConnectionLost, match="draining"):
+        await late.hear()
+    alice.send(channel)
+    await asyncio.sleep(5)
+    assert server.server.channels.forwarded_total[0] == 1
+    assert server.server.facts().state == "draining"
+    assert not server.doing.done
+    alice.say(relay.Closed(channel=channel.send))
+    before = now()
+    await server.doing.result()
+    assert now() - before < 0.5
+    (event,) = server.all(RelayDraining)
+    assert (event.channels, event.within_s) == (1, 10)
+    assert not any(server.left.values())
+
+
+@scenario
+async def test_a_drain_is_over_after_its_time_whoever_still_talks(world: World) -> None:
+    server = await world.relay()
+    alice, bob = await client(world, "alice"), await client(world, "bob")
+    await channel_between(alice, bob)
+    server.server.drain(10)
+    server.server.drain(100)
+    await asyncio.sleep(9.5)
+    assert not server.doing.done
+    await asyncio.sleep(1)
+    assert server.doing.done
+    assert await bob.hear() == relay.Draining(within_s=10)
+    with pytest.raises(ConnectionLost, match="stopped"):
+        await bob.hear()
 
 
 @scenario

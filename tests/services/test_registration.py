@@ -25,6 +25,8 @@ from wzp_cli.errors import (
 from wzp_cli.events import Reflexive, Registered, Warned
 from wzp_cli.protocol import relay_messages as relay
 from wzp_cli.protocol.identity import Keypair
+from wzp_cli.relay.access import AccessRules, token_digest
+from wzp_cli.relay.server import RelaySettings
 from wzp_cli.services.registration import Registration, register
 
 
@@ -170,20 +172,42 @@ async def test_another_relay_in_its_place_is_never_taken(world: World) -> None:
 
 
 @scenario
-async def test_who_may_not_publish_is_told_so(world: World) -> None:
-    await world.relay(admits=lambda identity: False)
+async def test_who_is_not_admitted_is_told_so(world: World) -> None:
+    await world.relay(access=AccessRules(allowed=frozenset()))
     alice = await world.person("alice", registers=False)
-    with pytest.raises(AccessRefused, match="access"):
-        await alice.register()
+    for publishes in (True, False):
+        with pytest.raises(AccessRefused, match="access"):
+            await alice.register(publishes=publishes)
 
 
 @scenario
-async def test_who_may_not_call_is_told_so(world: World) -> None:
-    await world.relay(admits=lambda identity: False)
-    alice = await world.person("alice", publishes=False)
-    assert alice.registration is not None
-    with pytest.raises(AccessRefused):
-        await alice.registration.connect(Keypair.generate().identity)
+async def test_a_token_is_shown_and_whose_token_is_withdrawn_is_told_so(
+    world: World,
+) -> None:
+    rules = AccessRules(tokens=frozenset([token_digest("sesame")]))
+    server = await world.relay(access=rules)
+    alice = await world.person("alice", registers=False)
+    await alice.register(token="sesame")
+    server.server.reload(RelaySettings(AccessRules(tokens=frozenset())))
+    told = await alice.told(Warned, lambda event: event.code == "access_refused")
+    assert RELAY.host in told.message
+    server.server.reload(RelaySettings(rules))
+    await alice.told(Registered, times=2)
+
+
+@scenario
+async def test_a_relay_that_stops_is_left_and_found_again(world: World) -> None:
+    key = Keypair.generate()
+    server = await world.relay(keypair=key)
+    alice = await world.person("alice")
+    server.server.drain(10)
+    await alice.told(Warned, lambda event: event.code == "relay_draining")
+    await server.doing.result()
+    server.endpoint.close()
+    await alice.told(Warned, lambda event: event.code == "relay_lost")
+    server.vanish()
+    await world.relay(keypair=key, machine=server.host)
+    await alice.told(Registered, times=2)
 
 
 @scenario

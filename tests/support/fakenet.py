@@ -22,7 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from wzp_cli.address import Address
-from wzp_cli.endpoint.wire import ExpirySink, Sink
+from wzp_cli.endpoint.wire import ExpirySink, Losses, Sink
 from wzp_cli.protocol.nat import Allocation, Filtering, Mapping
 
 __all__ = [
@@ -200,6 +200,11 @@ class FakeWire:
         """The bound address, as a dual-stack or an IPv4 socket has it."""
         v6 = any(":" in address for address in self._host.addresses)
         return Address("::" if v6 else "0.0.0.0", self._port)
+
+    @property
+    def losses(self) -> Losses:
+        """See Wire; this machine loses nothing."""
+        return Losses(0, 0)
 
     def start(self, sink: Sink) -> None:
         """See Wire; what came before is lost."""

@@ -32,7 +32,8 @@ from wzp_cli.errors import WzpError
 from wzp_cli.events import Event, Incoming
 from wzp_cli.ports import Codec
 from wzp_cli.protocol.identity import Identity, Keypair
-from wzp_cli.relay.server import RelaySettings, _Relay
+from wzp_cli.relay.access import AccessRules
+from wzp_cli.relay.server import Relay, RelaySettings
 from wzp_cli.services.call import CallSettings, call_address, call_identity
 from wzp_cli.services.listen import AskHuman, ListenSettings, listen
 from wzp_cli.services.registration import Registration, register
@@ -244,7 +245,7 @@ class RelayAtWork(Watcher):
 
     endpoint: Endpoint
     host: Host
-    server: _Relay
+    server: Relay
     doing: Doing[None]
 
     def __post_init__(self) -> None:
@@ -319,11 +320,18 @@ class Person(Watcher):
         return self.other_codecs.get(name or "", self.codec)(), None
 
     async def register(
-        self, server: HostPort = RELAY, *, publishes: bool = True
+        self, server: HostPort = RELAY, *, publishes: bool = True, token: str = ""
     ) -> Registration:
         """Register, until the end of the world."""
         self.registration = await self.world.enter(
-            register(self.endpoint, server, self.pins, self.report, publishes=publishes)
+            register(
+                self.endpoint,
+                server,
+                self.pins,
+                self.report,
+                publishes=publishes,
+                token=token,
+            )
         )
         return self.registration
 
@@ -416,7 +424,7 @@ class World:
         self,
         host: str = RELAY_HOST,
         *,
-        admits: Callable[[Identity], bool] = lambda identity: True,
+        access: AccessRules = AccessRules(),  # noqa: B008 - it is frozen
         keypair: Keypair | None = None,
         machine: Host | None = None,
     ) -> RelayAtWork:
@@ -426,10 +434,10 @@ class World:
         endpoint = await self.open_endpoint(machine, RELAY.port, keypair)
         reflectors = [Reflector(machine.wire(RELAY.port + 1))]
         relay: RelayAtWork
-        server = _Relay(
+        server = Relay(
             endpoint,
             reflectors,
-            RelaySettings(admits),
+            RelaySettings(access),
             lambda event: relay.report(event),
         )
         relay = RelayAtWork(endpoint, machine, server, self.start(server.run()))

@@ -42,6 +42,13 @@ class Config(
     relay: Servers | None = None
     relay_token_file: str | None = None
     stun: Servers | None = None
+    listen: str | None = None
+    key_file: str | None = None
+    metrics: str | None = None
+    token_file: str | None = None
+    allow_file: str | None = None
+    block_file: str | None = None
+    drain: Duration | None = None
     portmap: bool | None = None
 
     privacy: Literal["always-relay", "after-answer", "contacts-early"] | None = None

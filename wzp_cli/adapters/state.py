@@ -13,6 +13,8 @@ end up with the same key and port. "#" starts a comment line; the next write dro
 
 import contextlib
 import random
+import stat
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -40,6 +42,7 @@ __all__ = [
     "State",
     "default_state_directory",
     "open_state",
+    "read_key_file",
 ]
 
 _NO_RELAY = "-"
@@ -62,6 +65,24 @@ def open_state(directory: Path | None = None) -> "State":
     directory = directory or default_state_directory()
     make_private_directory(directory)
     return State(directory)
+
+
+def read_key_file(path: Path) -> Keypair:
+    """Return the key in a file of the operator's: a fleet of relays shares one.
+
+    Its owner may be another user, as that of a service's credentials is.
+
+    Raises:
+        StateUnusable: It is not there, is damaged, or every user can read it.
+    """
+    try:
+        pem, mode = path.read_bytes(), path.stat().st_mode
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise StateUnusable(f"{path}: {why}. Name the key with --key-file.") from error
+    if sys.platform != "win32" and mode & stat.S_IROTH:
+        raise StateUnusable(f"Every user can read {path}. Run: chmod o= {path}")
+    return _decode_key(path, pem)
 
 
 class State:

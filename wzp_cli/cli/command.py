@@ -41,10 +41,14 @@ _FLAGS = get_type_hints(Everywhere, include_extras=True)
 
 @dataclass(frozen=True)
 class Session:
-    """What every command is given: its settings, and whom to tell about progress."""
+    """What every command is given: its settings, and whom to tell about progress.
+
+    `reread` returns the settings anew, from file and variables as they are then.
+    """
 
     settings: "Settings"
     report: "Report"
+    reread: "Callable[[], Settings] | None" = None
 
 
 @dataclass(frozen=True)
@@ -114,11 +118,13 @@ def command(
     *,
     result: type | None = None,
     stream: bool | str = False,
+    is_group: bool = False,
 ) -> Callable[[Run], Run]:
     """Register the decorated function in `app` as the command `wzp NAME`.
 
     Its first parameter is the `Session`; the others are typer's, or a dataclass whose
-    fields are. The flags of every command are added to them.
+    fields are. The flags of every command are added to them. `is_group`: the app has
+    subcommands, and the function is what runs where none of them is named.
     """
 
     def register(run: Run) -> Run:
@@ -126,6 +132,8 @@ def command(
 
         def read(ctx: typer.Context, **words: Any) -> Job:
             everywhere = _take_everywhere(ctx, words)
+            if is_group:
+                ctx.obj = everywhere  # for the subcommand, if one is named
             for name, group in groups.items():
                 fields_of = {f.name: words.pop(f.name) for f in fields(group)}
                 words[name] = group(**fields_of)
@@ -138,7 +146,10 @@ def command(
         _give_signature(read, [each for p in own for each in _spread(p)])
         read.__doc__ = run.__doc__
         read.declaration = declaration  # type: ignore[attr-defined]
-        app.command(name.split()[-1])(read)
+        if is_group:
+            app.callback(invoke_without_command=True, help=run.__doc__)(read)
+        else:
+            app.command(name.split()[-1])(read)
         return run
 
     return register

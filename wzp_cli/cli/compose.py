@@ -17,6 +17,7 @@ from msgspec import structs
 from wzp_cli import __version__
 from wzp_cli.adapters.interfaces import interface_addresses
 from wzp_cli.adapters.port_mapping.keeper import keep_port_mapping
+from wzp_cli.adapters.relay_lists import read_token
 from wzp_cli.adapters.state import State, open_state
 from wzp_cli.address import Address, HostPort
 from wzp_cli.cli.command import Session
@@ -122,18 +123,29 @@ async def registered(
     relays: tuple[HostPort, ...],
     *,
     publishes: bool,
+    shows_token: bool = True,
 ) -> AsyncIterator[Registration]:
     """Register at the first of `relays` that answers, each within --timeout.
 
+    `shows_token`: the user named these relays, so they may see the user's token.
+
     Raises:
         UsageError: There is none to try.
+        ConfigError: The file of the relay's token is not right.
         RelayUnreachable, NameNotFound: None answers; tells of the last.
     """
     if not relays:
         raise UsageError("no relay is known; name one: --relay HOST")
+    token_file = session.settings.relay_token_file if shows_token else None
+    token = "" if token_file is None else read_token(token_file)
     for relay in relays:
         context = register(
-            endpoint, relay, state.known_relays, session.report, publishes=publishes
+            endpoint,
+            relay,
+            state.known_relays,
+            session.report,
+            publishes=publishes,
+            token=token,
         )
         try:
             async with asyncio.timeout(session.settings.timeout_s):
@@ -238,7 +250,12 @@ async def way_to(
     known = session.settings.with_servers(relay=relays).relays
     chosen = known if relays or not peer.relay else (peer.relay,)
     async with registered(
-        session, state, endpoint, chosen, publishes=False
+        session,
+        state,
+        endpoint,
+        chosen,
+        publishes=False,
+        shows_token=all(relay in known for relay in chosen),
     ) as registration:
         yield peer.identity, registration
 

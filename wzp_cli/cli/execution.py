@@ -69,7 +69,7 @@ def _work(
         speech.also_to(events)
     settings = resolve(job.everywhere, environ)
     start_logging(settings)
-    session = Session(settings, speech.report)
+    session = Session(settings, speech.report, lambda: resolve(job.everywhere, environ))
     outcome = job.command.run(session, **job.arguments)
     if iscoroutine(outcome):
         work = cast(Coroutine[Any, Any, Outcome | None], outcome)

@@ -14,7 +14,10 @@ __all__ = ["JsonLines", "start_logging"]
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: ts (seconds since 1970), level, logger, message."""
+    """One JSON object a line: ts (seconds since 1970), level, logger, message.
+
+    What the record has as `fields` comes after them, under keys of its own.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of `record`."""
@@ -24,6 +27,7 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        line.update(getattr(record, "fields", {}))
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line)

@@ -17,6 +17,7 @@ from wzp_cli.defaults import RELAY_DEFAULT_PORT, STUN_DEFAULT_PORT
 
 __all__ = [
     "Color",
+    "DrainOption",
     "DurationOption",
     "Everywhere",
     "InOption",
@@ -122,6 +123,15 @@ RingTimeoutOption = Annotated[
         metavar="TIME",
         parser=_option_value(parse_duration),
         help="Ring for so long.",
+    ),
+]
+DrainOption = Annotated[
+    float | None,
+    typer.Option(
+        "--drain",
+        metavar="TIME",
+        parser=_option_value(parse_duration),
+        help="How long calls may go on after SIGTERM (10s).",
     ),
 ]
 InOption = Annotated[
@@ -236,6 +246,12 @@ class Everywhere:
     state_dir: Annotated[
         Path | None,
         typer.Option("--state-dir", metavar="PATH", help="Where the key is kept."),
+    ] = None
+    relay_token_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--relay-token-file", metavar="PATH", help="Token that the relay asks for."
+        ),
     ] = None
     timeout: Annotated[
         float | None,

@@ -33,9 +33,13 @@ _ENVELOPE: dict[str, Any] = {
 def commands() -> list[Command]:
     """Return all commands, in the order of `wzp --help`; imports their modules."""
     apps = [import_module(module).app for module in COMMANDS.values()]
-    found = [
-        declared(info.callback) for app in apps for info in app.registered_commands
+    callbacks = [
+        info.callback
+        for app in apps
+        for info in (app.registered_callback, *app.registered_commands)
+        if info is not None
     ]
+    found = [declared(callback) for callback in callbacks]
     return [command for command in found if command is not None]
 
 

@@ -39,6 +39,7 @@ class Settings:
     Attributes:
         said: What the file and the variables say, for the options of single commands.
         relays: In the order in which they are tried; may be empty.
+        relay_token_file: Has what these relays, and no others, want to see.
         stun: None where nothing was said; () where there shall be none.
         port: Local UDP port; 0 is any, None the remembered one.
         timeout_s: None for the command's own.
@@ -48,6 +49,7 @@ class Settings:
 
     said: Config = field(default_factory=Config)
     relays: tuple[HostPort, ...] = ()
+    relay_token_file: Path | None = None
     stun: tuple[HostPort, ...] | None = None
     port: int | None = None
     timeout_s: float | None = None
@@ -89,6 +91,7 @@ def resolve(flags: Everywhere, environ: Mapping[str, str]) -> Settings:
     return Settings(
         said=said,
         relays=_read("relay", said.relays, parse_relay),
+        relay_token_file=flags.relay_token_file or _said_path(said.relay_token_file),
         stun=_stun(said),
         port=said.port if flags.port is None else flags.port,
         timeout_s=flags.timeout or _timeout_s(said),
@@ -124,6 +127,10 @@ def is_on(flag: bool | None, environ: Mapping[str, str], variable: str) -> bool:
 
 def _path(environ: Mapping[str, str], variable: str) -> Path | None:
     return Path(environ[variable]) if environ.get(variable) else None
+
+
+def _said_path(said: str | None) -> Path | None:
+    return None if said is None else Path(said).expanduser()
 
 
 def _level(verbose: int) -> LogLevel:

@@ -5,6 +5,7 @@ announced channel brings is admitted once for each announcement. Each kind has a
 of its own for half-open handshakes, so that strangers can't starve calls.
 """
 
+import collections
 import enum
 import os
 
@@ -22,6 +23,9 @@ from wzp_cli.endpoint.link import Link
 from wzp_cli.protocol.buckets import TokenBucket
 
 __all__ = ["Admission", "Admitted", "Retry", "Strangers"]
+
+
+_COUNTED = ("ok", "failed", "retry", "retry_limit", "bad_token", "no_room")
 
 
 class Strangers(enum.Enum):
@@ -52,10 +56,15 @@ class Retry:
 
 
 class Admission:
-    """Judges Initials and counts half-open links."""
+    """Judges Initials and counts half-open links.
+
+    Attributes:
+        counts: What became of Initials and of handshakes, by name.
+    """
 
     def __init__(self, now: float) -> None:
         self.strangers = Strangers.REFUSED
+        self.counts = collections.Counter(dict.fromkeys(_COUNTED, 0))
         self._tokens = QuicRetryTokenHandler()
         self._retries = TokenBucket(RETRIES_PER_S, RETRIES_PER_S, now)
         self._half_open_strangers: set[Link] = set()
@@ -66,7 +75,10 @@ class Admission:
     ) -> Admitted | Retry | None:
         """Return what to do with an Initial from a bare address; None drops it."""
         half_open = len(self._half_open_strangers)
-        if self.strangers is Strangers.REFUSED or half_open >= MAX_HALF_OPEN_STRANGERS:
+        if self.strangers is Strangers.REFUSED:
+            return None
+        if half_open >= MAX_HALF_OPEN_STRANGERS:
+            self.counts["no_room"] += 1
             return None
         if header.token:
             return self._redeem(header, source, now)
@@ -85,14 +97,22 @@ class Admission:
         """Count a new link as half open."""
         (self._half_open_strangers if stranger else self._half_open_channels).add(link)
 
+    @property
+    def half_open(self) -> int:
+        """How many handshakes are under way."""
+        return len(self._half_open_strangers) + len(self._half_open_channels)
+
     def settled(self, link: Link) -> None:
         """The handshake is complete, or the link is gone."""
+        self.counts["failed" if link.ended else "ok"] += 1
         self._half_open_strangers.discard(link)
         self._half_open_channels.discard(link)
 
     def _retry(self, header: QuicHeader, source: Address, now: float) -> Retry | None:
         if header.version is None or not self._retries.take(1, now):
+            self.counts["retry_limit"] += 1
             return None
+        self.counts["retry"] += 1
         retry_source_cid = os.urandom(CONNECTION_ID_BYTES)
         token = self._tokens.create_token(
             address=(source.host, source.port),
@@ -121,5 +141,6 @@ class Admission:
                 now=now,
             )
         except ValueError:
+            self.counts["bad_token"] += 1
             return None
         return Admitted(original, header.destination_cid)

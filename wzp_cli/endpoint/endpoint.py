@@ -9,6 +9,7 @@ That is why the reflexive address printed by `wzp detect-nat` is the address whe
 
 import asyncio
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -35,7 +36,7 @@ from wzp_cli.endpoint.link import Link
 from wzp_cli.endpoint.quic import KeyJudge, WzpQuic
 from wzp_cli.endpoint.spares import Spares
 from wzp_cli.endpoint.tls import PEER_ALPN, RELAY_ALPN, Credentials
-from wzp_cli.endpoint.wire import Wire
+from wzp_cli.endpoint.wire import Losses, Wire
 from wzp_cli.errors import ConnectionLost, NameNotFound, RemoteProtocolError
 from wzp_cli.protocol.demux import DatagramKind, encode_frame, kind_of, split_frame
 from wzp_cli.protocol.identity import Identity, Keypair, is_acceptable_key
@@ -102,6 +103,21 @@ class Endpoint:
     def local(self) -> Address:
         """The address that the socket is bound to."""
         return self._wire.local
+
+    @property
+    def losses(self) -> Losses:
+        """Datagrams that this machine has lost, before us or behind us."""
+        return self._wire.losses
+
+    @property
+    def handshakes(self) -> Counter[str]:
+        """What became of Initials and handshakes that others began, by name."""
+        return self._admission.counts
+
+    @property
+    def half_open(self) -> int:
+        """How many handshakes that others began are under way."""
+        return self._admission.half_open
 
     def now(self) -> float:
         """The loop's time in seconds."""

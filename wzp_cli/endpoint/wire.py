@@ -5,11 +5,11 @@ network in memory of the same shape.
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from wzp_cli.address import Address
 
-__all__ = ["ExpirySink", "Sink", "Wire"]
+__all__ = ["ExpirySink", "Losses", "Sink", "Wire"]
 
 Sink = Callable[[bytes, Address, str], None]
 """Takes a datagram, its source, and the own address that it came to ("" unknown)."""
@@ -18,8 +18,24 @@ ExpirySink = Callable[[str], None]
 """Takes the router at which a datagram of ours died, because its TTL ran out."""
 
 
+class Losses(NamedTuple):
+    """Datagrams lost in this machine so far.
+
+    `received`: nobody read them in time (0 where the system does not tell); `sent`:
+    there was no room for them, or the system refused them.
+    """
+
+    received: int
+    sent: int
+
+
 class Wire(Protocol):
     """One bound UDP port."""
+
+    @property
+    def losses(self) -> Losses:
+        """What this machine has lost of it."""
+        ...
 
     @property
     def local(self) -> Address:

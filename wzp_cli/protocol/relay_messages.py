@@ -16,6 +16,7 @@ __all__ = [
     "Connect",
     "Connected",
     "Device",
+    "Draining",
     "Enter",
     "Incoming",
     "Observed",
@@ -45,9 +46,10 @@ class ChannelIds(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Enter(Message, frozen=True, kw_only=True, tag="enter"):
-    """A client's first message: it opens the stream."""
+    """A client's first message: it opens the stream. `token`: the relay's, if any."""
 
     version: Annotated[str, msgspec.Meta(max_length=64)]
+    token: Annotated[str, msgspec.Meta(max_length=256)] = ""
 
 
 class Welcome(Message, frozen=True, kw_only=True, tag="welcome"):
@@ -136,6 +138,12 @@ class Revealed(Message, frozen=True, kw_only=True, tag="revealed"):
     address: Annotated[str, msgspec.Meta(max_length=64)]
 
 
+class Draining(Message, frozen=True, kw_only=True, tag="draining"):
+    """The relay stops within so long: it opens no more channels, and ends those."""
+
+    within_s: Annotated[float, msgspec.Meta(ge=0, le=86400)]
+
+
 class ProbeMe(Message, frozen=True, kw_only=True, tag="probe_me"):
     """Send one STUN indication from the extra port `port` to my validated address."""
 
@@ -156,5 +164,6 @@ RelayMessage = (
     | Closed
     | Reveal
     | Revealed
+    | Draining
     | ProbeMe
 )

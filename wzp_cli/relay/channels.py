@@ -164,6 +164,10 @@ class ChannelTable:
         """Return the channel that `caller` has to `callee` now, if any."""
         return self._by_pair.get((caller, callee))
 
+    def of(self, link: Link) -> int:
+        """Return how many channels a link has, at either end."""
+        return len(self._by_link.get(link, ()))
+
     def called_by(self, link: Link) -> list[Channel]:
         """Return the channels that `link` asked for."""
         return [each for each in self._by_link.get(link, ()) if each.caller == link]

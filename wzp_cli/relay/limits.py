@@ -18,7 +18,7 @@ from wzp_cli.defaults import (
 )
 from wzp_cli.protocol.buckets import KeyedBuckets
 
-__all__ = ["Limits", "Refusal", "source_key"]
+__all__ = ["TURNED_AWAY", "Limits", "Refusal", "source_key"]
 
 _V6_SITE_BITS = 64
 
@@ -49,6 +49,16 @@ _TOLD = {
     Refusal.ACCESS: "access",
     Refusal.DRAINING: "draining",
 }
+
+
+TURNED_AWAY = {
+    "draining": "draining",
+    "no_address": "not admitted",
+    "source_limit": "too many registrations from this address",
+    "identity_limit": "too many links of this identity",
+    "full": "the relay is full",
+}
+"""Why a client is not taken, as the relay counts it, and what the client hears."""
 
 
 def source_key(source: Address) -> int | str:

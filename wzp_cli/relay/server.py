@@ -1,7 +1,7 @@
 """`wzp relay`: it knows who is online, tells addresses, forwards opaque datagrams."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -19,15 +19,19 @@ from wzp_cli.endpoint.link import Link
 from wzp_cli.endpoint.message_stream import MessageStream
 from wzp_cli.endpoint.reflector import BindingBudget, Reflector
 from wzp_cli.errors import WzpError
-from wzp_cli.events import RelayStats, Report
+from wzp_cli.events import RelayDraining, RelayReloaded, RelayStats, Report
 from wzp_cli.protocol import relay_messages as relay
 from wzp_cli.protocol.identity import Identity
+from wzp_cli.protocol.relay_facts import RelayFacts
 from wzp_cli.protocol.signal import Message
-from wzp_cli.relay.channels import Channel, ChannelTable
-from wzp_cli.relay.limits import Limits, Refusal
+from wzp_cli.relay.access import AccessRules, token_digest
+from wzp_cli.relay.channels import Channel, ChannelTable, DropReason
+from wzp_cli.relay.counts import Counts
+from wzp_cli.relay.drain import Drain
+from wzp_cli.relay.limits import TURNED_AWAY, Limits, Refusal
 from wzp_cli.relay.presence import Presence, Reachable
 
-__all__ = ["RelaySettings", "run_relay"]
+__all__ = ["Relay", "RelaySettings", "run_relay"]
 
 _Stream = MessageStream[relay.RelayMessage]
 
@@ -37,10 +41,10 @@ class RelaySettings:
     """How a relay is run.
 
     Attributes:
-        admits: Whether an identity may use it.
+        access: Who may use it.
     """
 
-    admits: Callable[[Identity], bool] = lambda identity: True
+    access: AccessRules = field(default_factory=AccessRules)
 
 
 async def run_relay(
@@ -57,12 +61,13 @@ async def run_relay(
         settings: Who may use it.
         report: Takes RelayStats.
     """
-    server = _Relay(endpoint, reflectors, settings, report)
-    await server.run()
+    await Relay(endpoint, reflectors, settings, report).run()
 
 
 @dataclass
-class _Relay:
+class Relay:
+    """A relay at work. `run` serves; the rest steers it, from the same event loop."""
+
     endpoint: Endpoint
     reflectors: Sequence[Reflector]
     settings: RelaySettings
@@ -70,11 +75,18 @@ class _Relay:
     channels: ChannelTable = field(default_factory=ChannelTable)
     presence: Presence = field(default_factory=Presence)
     limits: Limits = field(default_factory=Limits)
+    counts: Counts = field(default_factory=Counts)
+    _drain: Drain = field(default_factory=Drain)
     _streams: dict[Link, _Stream] = field(default_factory=dict)
+    _shown: dict[Link, bytes] = field(default_factory=dict)
     _located: dict[Link, Address] = field(default_factory=dict)
     _told: RelayStats | None = None
 
+    def __post_init__(self) -> None:
+        self._began = self.endpoint.now()
+
     async def run(self) -> None:
+        """Serve until cancelled, or until a drain is over."""
         now, forward = self.endpoint.now, self.channels.forward
         budget = BindingBudget(now())
         self.endpoint.forward = lambda frame, source: forward(frame, source, now())
@@ -83,17 +95,91 @@ class _Relay:
         )
         self.endpoint.accept_relay_clients()
         async with task_group() as group:
-            group.create_task(self._sweep())
-            while True:
-                link = await self.endpoint.accept()
-                group.create_task(self._serve(link))
+            beside = [
+                group.create_task(self._accept(group)),
+                group.create_task(self._sweep()),
+                group.create_task(self.counts.watch_loop()),
+            ]
+            await self._drain.wait_begun()
+            await self._drain.wait_over(lambda: len(self.channels))
+            for task in beside:
+                task.cancel()
+            for link in list(self._streams):
+                link.refuse("the relay has stopped")
+
+    async def _accept(self, group: asyncio.TaskGroup) -> None:
+        while True:
+            link = await self.endpoint.accept()
+            group.create_task(self._serve(link))
+
+    # -- steered by its operator
+
+    def reload(self, settings: RelaySettings) -> None:
+        """Go by other rules from now on; whom they refuse is gone at once."""
+        self.settings = settings
+        refused = [link for link in self._streams if not self._may(link)]
+        for link in refused:
+            self._tell(link, relay.Refused(request="", reason=Refusal.ACCESS.told))
+            link.refuse("access was withdrawn")
+            self._forget(link)
+        access = settings.access
+        self.report(
+            RelayReloaded(
+                tokens=None if access.tokens is None else len(access.tokens),
+                allowed=None if access.allowed is None else len(access.allowed),
+                blocked=len(access.blocked),
+                closed=len(refused),
+            )
+        )
+
+    def drain(self, within_s: float) -> None:
+        """Stop soon: send clients away, give calls under way so much time."""
+        if self._drain.begun:
+            return
+        self._drain.begin(within_s)
+        event = RelayDraining(channels=len(self.channels), within_s=within_s)
+        self.report(event)
+        for link in list(self._streams):
+            self._tell(link, relay.Draining(within_s=within_s))
+            self._let_go(link)
+
+    def _let_go(self, link: Link) -> None:
+        """While draining: a client without channels has no reason to stay."""
+        if self._drain.begun and not self.channels.of(link):
+            link.refuse(Refusal.DRAINING.told)
+
+    def facts(self) -> RelayFacts:
+        """Return what there is to know now."""
+        packets, size = self.channels.forwarded_total
+        return RelayFacts(
+            version=__version__,
+            id=str(self.endpoint.identity),
+            state="draining" if self._drain.begun else "serving",
+            uptime_s=round(self.endpoint.now() - self._began, 1),
+            links=len(self.presence),
+            published=self.presence.published,
+            channels=len(self.channels),
+            half_open=self.endpoint.half_open,
+            forwarded_packets=packets,
+            forwarded_bytes=size,
+            dropped={str(reason): self.channels.drops[reason] for reason in DropReason},
+            socket=self.endpoint.losses._asdict(),
+            entered=dict(self.counts.entered),
+            connects=dict(self.counts.connects),
+            handshakes=dict(self.endpoint.handshakes),
+            loop_lag=self.counts.loop_lag,
+        )
+
+    # -- clients
 
     async def _serve(self, link: Link) -> None:
         """Serve one client to its end; what it does wrong ends nobody else."""
         address = link.address
-        if address is None or not self._admitted(link, address):
-            link.refuse("not admitted")
+        if why := self._turned_away(link, address):
+            self.counts.entered[why] += 1
+            link.refuse(TURNED_AWAY[why])
             return
+        assert address is not None
         stream: _Stream = MessageStream(link, relay.RelayMessage)
         self._streams[link] = stream
         self._locate(link, address)
@@ -103,29 +189,47 @@ class _Relay:
             async with asyncio.timeout(HELLO_TIMEOUT_S):
                 entered = await stream.receive()
             if isinstance(entered, relay.Enter):
-                self._welcome(stream, address)
-                async for message in stream.messages():
-                    self._take(message, stream)
+                await self._entered(entered, stream, address)
         except (WzpError, TimeoutError):
             pass  # it is over, one way or another
         finally:
             link.refuse("bye")
             self._forget(link)
 
-    def _admitted(self, link: Link, address: Address) -> bool:
+    async def _entered(
+        self, entered: relay.Enter, stream: _Stream, address: Address
+    ) -> None:
+        self._shown[stream.link] = token_digest(entered.token)
+        if not self._may(stream.link):
+            self.counts.entered["access"] += 1
+            refused = relay.Refused(request="", reason=Refusal.ACCESS.told)
+            await stream.close(refused, "no access")
+            return
+        self.counts.entered["welcome"] += 1
+        self._welcome(stream, address)
+        async for message in stream.messages():
+            self._take(message, stream)
+
+    def _may(self, link: Link) -> bool:
+        """Whether the rules, as they are now, admit a client (that has entered)."""
+        if link not in self._shown:
+            return True
+        return self.settings.access.admit(link.identity.key, self._shown[link])
+
+    def _turned_away(self, link: Link, address: Address | None) -> str:
+        """Return why a client can't be taken now, of TURNED_AWAY; "" if it can."""
+        if self._drain.begun:
+            return "draining"
+        if address is None:
+            return "no_address"
         if not self.limits.admit_registration(address, self.endpoint.now()):
-            link.refuse("too many registrations from this address")
-            return False
+            return "source_limit"
         if (
             len(self.presence.links_of(link.identity.key))
             >= RELAY_MAX_LINKS_PER_IDENTITY
         ):
-            link.refuse("too many links of this identity")
-            return False
-        if len(self._streams) >= RELAY_MAX_LINKS:
-            link.refuse("the relay is full")
-            return False
-        return True
+            return "identity_limit"
+        return "full" if len(self._streams) >= RELAY_MAX_LINKS else ""
 
     def _welcome(self, stream: _Stream, address: Address) -> None:
         stream.trust()
@@ -140,8 +244,6 @@ class _Relay:
     def _take(self, message: relay.RelayMessage, stream: _Stream) -> None:
         link = stream.link
         match message:
-            case relay.Publish() if not self.settings.admits(link.identity):
-                stream.send(relay.Refused(request="", reason=Refusal.ACCESS.told))
             case relay.Publish():
                 self.presence.publish(link)
                 stream.send(relay.Published())
@@ -171,6 +273,7 @@ class _Relay:
         if refusal is not None:
             self._refuse(stream, message, refusal)
             return
+        self.counts.connects["connected"] += 1
         devices = [self._join(link, reachable) for reachable in found]
         self.presence.start_calling(link, target.key)
         stream.send(relay.Connected(request=message.request, devices=devices))
@@ -179,8 +282,8 @@ class _Relay:
         self, link: Link, target: Identity
     ) -> tuple[Refusal | None, list[Reachable]]:
         caller = link.identity
-        if not self.settings.admits(caller):
-            return Refusal.ACCESS, []
+        if self._drain.begun:
+            return Refusal.DRAINING, []
         now = self.endpoint.now()
         refusal = self.limits.admit_connect(caller.key, target.key, now)
         if refusal is not None:
@@ -212,6 +315,7 @@ class _Relay:
     def _refuse(
         self, stream: _Stream, message: relay.Connect, refusal: Refusal
     ) -> None:
+        self.counts.connects[refusal.value] += 1
         stream.send(relay.Refused(request=message.request, reason=refusal.told))
 
     def _close(self, channel: Channel | None, by: Link | None) -> None:
@@ -231,6 +335,9 @@ class _Relay:
             for other in self.channels.called_by(caller)
         ):
             self.presence.stop_calling(caller, target)
+        self._drain.changed()
+        for link in (caller, callee):
+            self._let_go(link)
 
     def _tell(self, link: Link, message: Message) -> None:
         stream = self._streams.get(link)
@@ -277,6 +384,7 @@ class _Relay:
         self.presence.leave(link)
         self._locate(link, None)
         self._streams.pop(link, None)
+        self._shown.pop(link, None)
 
     async def _sweep(self) -> None:
         while True:

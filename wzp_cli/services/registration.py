@@ -67,6 +67,7 @@ class Registration:
         report: Report,
         *,
         publishes: bool,
+        token: str = "",
     ) -> None:
         self.relay = server
         self.reflexive: Address | None = None
@@ -74,7 +75,7 @@ class Registration:
         self.opener_ttls: tuple[int, ...] = OPENER_TTLS_HOPS
         self.watchers: set[Callable[[], None]] = set()
         self._endpoint = endpoint
-        self._visit = RelayVisit(endpoint, server, pins, publishes)
+        self._visit = RelayVisit(endpoint, server, pins, publishes, token)
         self._report = report
         self._session: RelaySession | None = None
         self._requests: dict[str, asyncio.Future[list[relay.Device]]] = {}
@@ -325,6 +326,9 @@ class Registration:
             case relay.Closed(channel=channel):
                 if self._channels.withdrawn(bytes.fromhex(channel)):
                     self._tell_watchers()
+            case relay.Draining(within_s=within_s):
+                words = f"the relay {self.relay} stops within {within_s:g} s"
+                self._report(Warned(code="relay_draining", message=words))
 
     def _observe(self, address: Address) -> None:
         if address == self.reflexive:
@@ -372,6 +376,7 @@ async def register(
     report: Report,
     *,
     publishes: bool,
+    token: str = "",
 ) -> AsyncIterator[Registration]:
     """Register at a relay and stay registered; on leaving, leave the relay.
 
@@ -381,11 +386,14 @@ async def register(
         pins: Keys of relays met before; a new one is pinned, a changed one refused.
         report: Takes Registered, Reflexive and Warned.
         publishes: Let others call us through this relay.
+        token: What this relay wants to see of its clients ("" nothing).
 
     Raises:
         NameNotFound, RelayUnreachable, KeyChanged, AccessRefused, VersionMismatch.
     """
-    registration = Registration(endpoint, server, pins, report, publishes=publishes)
+    registration = Registration(
+        endpoint, server, pins, report, publishes=publishes, token=token
+    )
     await registration.open()
     async with task_group() as group:
         keeper = group.create_task(registration.keep())

@@ -52,12 +52,14 @@ class RelayVisit:
         relay: What the user wrote.
         pins: Keys of relays met before; a new one is pinned, a changed one refused.
         publishes: Let others call us through this relay.
+        token: What this relay wants to see of its clients ("" nothing).
     """
 
     endpoint: Endpoint
     relay: HostPort
     pins: RelayPins
     publishes: bool
+    token: str = ""
 
     async def open(self) -> RelaySession:
         """Try the relay's addresses a little after each other; the first wins.
@@ -120,7 +122,7 @@ class RelayVisit:
             link, relay.RelayMessage
         )
         # QUIC lets the dialler alone open the stream: speak first.
-        stream.send(relay.Enter(version=__version__))
+        stream.send(relay.Enter(version=__version__, token=self.token))
         if self.publishes:
             stream.send(relay.Publish())
         stream.trust()

@@ -1,6 +1,8 @@
 import json
 import signal
 import socket
+from http.client import HTTPConnection
+from pathlib import Path
 
 import pytest
 
@@ -21,7 +23,7 @@ def test_a_relay_tells_where_it_serves_and_whom(processes: Processes) -> None:
     assert registered["relay_id"] == ready["id"] != alice.id
     serving.wait_for("relay.stats", links=1, published=0)
     serving.terminate()
-    assert serving.wait_end()["exit"] == 143
+    assert serving.wait_end()["exit"] == 0
     names = [event["event"] for event in serving.events]
     assert names[:2] == ["hello", "relay.ready"]
     assert serving.events[0]["id"] == ready["id"]
@@ -58,3 +60,136 @@ def test_an_address_that_is_none(
     events = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
     assert (code, events[-1]["event"], events[-1]["exit"]) == (2, "end", 2)
     assert events[-2]["hint"] == "See `wzp relay --help`."
+
+
+def operator(where: str, path: str) -> int:
+    """Return the HTTP status of one of the operator's pages."""
+    connection = HTTPConnection(where, timeout=10)
+    connection.request("GET", path)
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def test_an_operator_asks_how_it_is(processes: Processes) -> None:
+    boss = processes.user("relay")
+    serving = boss.start("relay", "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
+    ready = serving.wait_for("relay.ready")
+    relay = f"127.0.0.1:{ready['port']}"
+    watching = processes.user("alice").start("register", "--relay", relay, "--watch")
+    watching.wait_for("registered")
+    answer = boss.ask("relay", "status", "--metrics", ready["metrics"])
+    fits(answer.document, "relay-status.json")
+    assert answer.result["id"] == ready["id"]
+    assert (answer.result["state"], answer.result["links"]) == ("serving", 1)
+    assert answer.result["handshakes"]["ok"] == answer.result["entered"]["welcome"] == 1
+    assert operator(ready["metrics"], "/readyz") == 200
+    text = boss.run("relay", "status", "--metrics", ready["metrics"]).stdout
+    assert "state:      serving, for " in text
+    assert "clients:    1, of them ready for calls: 0\n" in text
+    serving.terminate()
+    assert serving.wait_end()["exit"] == 0
+    assert watching.wait_for("warning")["code"] in ("relay_draining", "relay_lost")
+    boss.run("relay", "status", "--metrics", ready["metrics"], expect=4)
+
+
+def test_nowhere_to_ask_how_it_is(
+    environ: dict[str, str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["relay", "status", "--json"], environ) == 2
+    document = json.loads(capfd.readouterr().out)
+    fits(document, "relay-status.json")
+    assert "--metrics" in document["error"]["message"]
+
+
+def test_who_may_use_it_and_rules_that_are_reread(
+    processes: Processes, tmp_path: Path
+) -> None:
+    boss, alice, bob = map(processes.user, ("relay", "alice", "bob"))
+    tokens, allowed, mine = (tmp_path / each for each in ("tokens", "allowed", "mine"))
+    for path, text in ((tokens, "sesame\n"), (allowed, f"{bob.id} Bob\n")):
+        path.write_text(text)
+        path.chmod(0o600)
+    config = tmp_path / "relay.toml"
+    config.write_text(f'token-file = "{tokens}"\nallow-file = "{allowed}"\n')
+    words = ("relay", "--listen", "127.0.0.1:0", "--config", str(config))
+    serving = boss.start(*words)
+    relay = f"127.0.0.1:{serving.wait_for('relay.ready')['port']}"
+    refused = alice.ask("register", "--relay", relay, expect=6)
+    assert refused.document["error"]["code"] == "access_refused"
+    mine.write_text("sesame\n")
+    mine.chmod(0o600)
+    shows = ("--relay-token-file", str(mine))
+    watching = alice.start("register", "--relay", relay, "--watch", *shows)
+    watching.wait_for("registered")
+    bob.ask("register", "--relay", relay)
+
+    tokens.write_text("other\n")
+    serving.send(signal.SIGHUP)
+    told = serving.wait_for("relay.reloaded")
+    assert (told["tokens"], told["allowed"], told["closed"]) == (1, 1, 1)
+    watching.wait_for("warning", code="relay_lost")
+    watching.wait_for("warning", code="access_refused")
+
+    config.write_text(f'token-file = "{tokens}"\nblock-file = "{allowed}"\n')
+    serving.send(signal.SIGHUP)
+    told = serving.wait_for("relay.reloaded")
+    assert (told["allowed"], told["blocked"]) == (None, 1)
+    bob.ask("register", "--relay", relay, expect=6)
+
+    tokens.write_text("two words\n")
+    serving.send(signal.SIGHUP)
+    told = serving.wait_for("warning", code="reload")
+    assert f"nothing was reread: {tokens}, line 1" in told["message"]
+    for event in serving.events:
+        fits(event, "events.json")
+
+
+def test_a_token_is_shown_to_relays_that_the_user_named(
+    processes: Processes, tmp_path: Path
+) -> None:
+    """A contact's, or a ticket's, relay is somebody else's."""
+    tokens = tmp_path / "tokens"
+    tokens.write_text("sesame\n")
+    tokens.chmod(0o600)
+    words = ("relay", "--listen", "127.0.0.1:0", "--token-file", str(tokens))
+    serving = processes.user("relay").start(*words)
+    relay = f"127.0.0.1:{serving.wait_for('relay.ready')['port']}"
+    alice, bob = processes.user("alice"), processes.user("bob")
+    (alice.state / "contacts").write_text(f"{bob.id} {relay} bob\n")
+    shows = ("--relay-token-file", str(tokens))
+    quietly = ("--in", "null", "--out", "null", *shows)
+    alice.run("call", "bob", *quietly, expect=6)
+    alice.run("call", "bob", *quietly, "--relay", relay, expect=5)
+
+
+def test_a_second_sigterm_does_not_wait(processes: Processes) -> None:
+    boss, alice, bob = map(processes.user, ("relay", "alice", "bob"))
+    serving = boss.start("relay", "--listen", "127.0.0.1:0", "--drain", "10m")
+    relay = f"127.0.0.1:{serving.wait_for('relay.ready')['port']}"
+    sound = ("--in", "tone", "--out", "null")
+    listening = bob.start("listen", "--relay", relay, "--auto-answer", "all", *sound)
+    listening.wait_for("ready")
+    alice.start("call", bob.id, "--relay", relay, *sound).wait_for("media.started")
+    serving.terminate()
+    told = serving.wait_for("relay.draining")
+    assert (told["channels"], told["within_s"]) == (1, 600.0)
+    listening.wait_for("warning", code="relay_draining")
+    serving.terminate()
+    assert serving.wait_end()["exit"] == 143
+
+
+def test_its_log_is_json_for_whoever_reads_it_later(processes: Processes) -> None:
+    boss = processes.user("relay")
+    log = boss.state / "log"
+    words = ("--log-format", "json", "--log-level", "info", "--log-file", str(log))
+    serving = boss.start("relay", "--listen", "127.0.0.1:0", *words)
+    ready = serving.wait_for("relay.ready")
+    serving.terminate()
+    serving.wait_end()
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    told = [line for line in lines if line["logger"] == "wzp.relay"]
+    names = [line["event"] for line in told]
+    assert names == ["hello", "relay.ready", "relay.draining"]
+    assert told[1]["port"] == ready["port"]
+    assert all({"ts", "level", "message"} <= line.keys() for line in lines)

@@ -152,6 +152,19 @@ SAID = [
         "Relay 7556x3o5cc5g serves on UDP port 1. To use it:\n  --relay HOST:1",
     ),
     (
+        events.RelayReloaded(tokens=None, allowed=None, blocked=2, closed=0),
+        "Rules read: everybody is admitted, 2 blocked; clients let go: 0.",
+    ),
+    (
+        events.RelayReloaded(tokens=3, allowed=None, blocked=0, closed=1),
+        "Rules read: 3 tokens and 0 identities admit, 0 blocked; clients let go: 1.",
+    ),
+    (
+        events.RelayDraining(channels=4, within_s=10.0),
+        "Stopping: nobody is taken any more, 4 channels may go on for 10 s. "
+        "Again: at once.",
+    ),
+    (
         events.RelayStats(
             links=3,
             published=2,

@@ -1,83 +1,167 @@
-"""`wzp relay`: run a relay on this machine."""
+"""`wzp relay`: run a relay on this machine, and ask one how it is."""
 
 import errno
-import ipaddress
+import logging
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from wzp_cli import __version__
 from wzp_cli.address import HostPort
-from wzp_cli.cli.command import Session, command, command_app
-from wzp_cli.defaults import RELAY_DEFAULT_PORT, RELAY_EXTRA_PORTS
-from wzp_cli.errors import UsageError
-from wzp_cli.events import Hello, RelayReady, Warned
+from wzp_cli.cli.command import Outcome, Session, command, command_app
+from wzp_cli.cli.options import DrainOption
+from wzp_cli.cli.signals import on_signal
+from wzp_cli.defaults import RELAY_EXTRA_PORTS, STATUS_ANSWER_S
+from wzp_cli.errors import UsageError, WzpError
+from wzp_cli.events import Event, Hello, RelayReady, RelayStats, Report, Warned
+from wzp_cli.protocol.relay_facts import RelayFacts
 
 if TYPE_CHECKING:
+    from wzp_cli.adapters.state import State
+    from wzp_cli.cli.relay_words import RelayWords
     from wzp_cli.endpoint.reflector import Reflector
+    from wzp_cli.protocol.identity import Keypair
+    from wzp_cli.relay.server import Relay
 
-__all__ = ["app", "relay"]
+__all__ = ["app", "relay", "status"]
 
 app = command_app()
 
+ListenOption = Annotated[
+    str | None,
+    typer.Option("--listen", metavar="HOST:PORT", help="Where to serve ([::]:4433)."),
+]
+MetricsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--metrics", metavar="[HOST:]PORT", help="Metrics and health over HTTP there."
+    ),
+]
+KeyFileOption = Annotated[
+    Path | None,
+    typer.Option("--key-file", metavar="PATH", help="The key; a fleet shares one."),
+]
+TokenFileOption = Annotated[
+    Path | None,
+    typer.Option("--token-file", metavar="PATH", help="Tokens that admit clients."),
+]
+AllowFileOption = Annotated[
+    Path | None,
+    typer.Option("--allow-file", metavar="PATH", help="Identities to admit."),
+]
+BlockFileOption = Annotated[
+    Path | None,
+    typer.Option("--block-file", metavar="PATH", help="Identities to refuse."),
+]
 
-@command(app, "relay", stream=True)
+
+@command(app, "relay", stream=True, is_group=True)
 async def relay(
     session: Session,
-    listen: Annotated[
-        str,
-        typer.Option("--listen", metavar="HOST:PORT", help="Where to serve."),
-    ] = f"[::]:{RELAY_DEFAULT_PORT}",
+    listen: ListenOption = None,
+    key_file: KeyFileOption = None,
+    metrics: MetricsOption = None,
+    token_file: TokenFileOption = None,
+    allow_file: AllowFileOption = None,
+    block_file: BlockFileOption = None,
+    drain: DrainOption = None,
 ) -> None:
     """Serve as relay: who is online, at which address, and a way between them."""
-    from wzp_cli.adapters.state import open_state
     from wzp_cli.cli.compose import own_state
+    from wzp_cli.cli.relay_words import RelayWords, serving_address
     from wzp_cli.endpoint.factory import Bind, open_endpoint
-    from wzp_cli.relay.server import RelaySettings, run_relay
+    from wzp_cli.relay.server import Relay
 
-    where = _where(session, listen)
-    # A key of its own: the relay and a client on one machine are two identities.
-    keypair = open_state(own_state(session).directory / "relay").keypair
-    session.report(Hello(id=str(keypair.identity), version=__version__))
+    said = RelayWords(
+        listen=listen,
+        key_file=key_file,
+        metrics=metrics,
+        token_file=token_file,
+        allow_file=allow_file,
+        block_file=block_file,
+        drain=drain,
+    )
+    words = said.over(session.settings.said)
+    where = serving_address(words.listen, session.settings)
+    settings = words.settings()
+    keypair = _keypair(own_state(session), words.key_file)
+    report = _also_logged(session.report)
+    report(Hello(id=str(keypair.identity), version=__version__))
     bind = Bind(where.port, required=True, host=where.host, multihomed=True)
     async with open_endpoint(keypair, bind, session.report) as endpoint:
         port = endpoint.local.port
         with _reflectors(session, where, port) as reflectors:
-            session.report(
-                RelayReady(
-                    id=str(keypair.identity),
-                    port=port,
-                    addresses=_addresses(where, port),
-                    ports=[each.port for each in reflectors],
+            server = Relay(endpoint, reflectors, settings, report)
+            with (
+                _metrics(words.metrics, server) as answers_at,
+                on_signal("SIGHUP", lambda: _reload(session, said, server)),
+                on_signal("SIGTERM", lambda: _drain(words, server), once=True),
+            ):
+                report(
+                    RelayReady(
+                        id=str(keypair.identity),
+                        port=port,
+                        addresses=_addresses(where, port),
+                        ports=[each.port for each in reflectors],
+                        metrics=None if answers_at is None else str(answers_at),
+                    )
                 )
-            )
-            await run_relay(endpoint, reflectors, RelaySettings(), session.report)
+                await server.run()
 
 
-def _where(session: Session, listen: str) -> HostPort:
-    """Return what to bind; --port counts more than the port of --listen."""
-    text = listen.replace(":0", ":65535") if listen.endswith(":0") else listen
+def _keypair(state: "State", key_file: Path | None) -> "Keypair":
+    """Return the relay's key: the file's, or one of its own in the state directory.
+
+    The relay and a client on one machine are two identities.
+    """
+    from wzp_cli.adapters.state import open_state, read_key_file
+
+    if key_file is not None:
+        return read_key_file(key_file)
+    return open_state(state.directory / "relay").keypair
+
+
+def _also_logged(report: Report) -> Report:
+    """Have what happens in the log, too; the statistics have /metrics."""
+    import msgspec
+
+    log = logging.getLogger("wzp.relay")
+
+    def both(event: Event) -> None:
+        report(event)
+        if not isinstance(event, RelayStats):
+            fields = msgspec.to_builtins(event)
+            log.info("%s", fields["event"], extra={"fields": fields})
+
+    return both
+
+
+def _reload(session: Session, said: "RelayWords", server: "Relay") -> None:
+    """Read configuration and lists again; what is wrong leaves all as it was."""
+    assert session.reread is not None
     try:
-        host, port = HostPort.parse(text, default_port=RELAY_DEFAULT_PORT)
-    except ValueError as error:
-        raise UsageError(f"--listen {listen}: {error}") from error
-    if listen.endswith(":0"):
-        port = 0
-    if host != "*" and not _is_numeric(host):
-        raise UsageError(f"--listen {listen}: write the address in numbers")
-    if session.settings.port is not None:
-        port = session.settings.port
-    return HostPort("" if host in ("::", "*") else host, port)
+        server.reload(said.over(session.reread().said).settings())
+    except WzpError as error:
+        server.report(Warned(code="reload", message=f"nothing was reread: {error}"))
 
 
-def _is_numeric(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+def _drain(words: "RelayWords", server: "Relay") -> None:
+    assert words.drain is not None
+    server.drain(words.drain)
+
+
+@contextmanager
+def _metrics(said: str | None, server: "Relay") -> Iterator[HostPort | None]:
+    from wzp_cli.adapters.metrics import serve_metrics
+    from wzp_cli.cli.relay_words import metrics_address
+
+    where = None if said is None else metrics_address(said)
+    serving = nullcontext(None) if where is None else serve_metrics(where, server.facts)
+    with serving as answers_at:
+        yield answers_at
 
 
 @contextmanager
@@ -107,3 +191,37 @@ def _addresses(where: HostPort, port: int) -> list[str]:
 
     hosts = [where.host] if where.host else [each.host for each in find_interfaces()]
     return [str(HostPort(host, port)) for host in hosts]
+
+
+@command(app, "relay status", result=RelayFacts)
+def status(session: Session, metrics: MetricsOption = None) -> Outcome:
+    """Ask a running relay how it is."""
+    from wzp_cli.adapters.metrics import ask_status
+    from wzp_cli.cli.relay_words import metrics_address
+
+    said = metrics or session.settings.said.metrics
+    if said is None:
+        raise UsageError("say where the relay answers: --metrics [HOST:]PORT")
+    timeout_s = session.settings.timeout_s or STATUS_ANSWER_S + 1
+    facts = ask_status(metrics_address(said), timeout_s)
+    return Outcome(facts, _lines(facts))
+
+
+def _lines(facts: RelayFacts) -> str:
+    """Return what a person reads."""
+    dropped = {name: count for name, count in facts.dropped.items() if count}
+    refused = sum(facts.connects.values()) - facts.connects.get("connected", 0)
+    rows = {
+        "relay": f"{facts.id}, wzp {facts.version}",
+        "state": f"{facts.state}, for {facts.uptime_s:.0f} s",
+        "clients": f"{facts.links}, of them ready for calls: {facts.published}",
+        "calls": f"{facts.connects.get('connected', 0)} connected, {refused} refused",
+        "channels": f"{facts.channels} open",
+        "passed on": f"{facts.forwarded_packets} packets,"
+        f" {facts.forwarded_bytes / 1e6:.1f} MB",
+        "dropped": ", ".join(f"{n} {why}" for why, n in dropped.items()) or "nothing",
+        "handshakes": f"{facts.handshakes.get('ok', 0)} complete,"
+        f" {facts.handshakes.get('failed', 0)} failed, {facts.half_open} under way",
+    }
+    width = max(map(len, rows)) + 2
+    return "\n".join(f"{name + ':':{width}}{text}" for name, text in rows.items())

@@ -205,6 +205,22 @@ def _relay_stats(event: events.RelayStats) -> str:
     )
 
 
+def _relay_reloaded(event: events.RelayReloaded) -> str:
+    who = "everybody is admitted"
+    if event.tokens is not None or event.allowed is not None:
+        who = f"{event.tokens or 0} tokens and {event.allowed or 0} identities admit"
+    return (
+        f"Rules read: {who}, {event.blocked} blocked; clients let go: {event.closed}."
+    )
+
+
+def _relay_draining(event: events.RelayDraining) -> str:
+    return (
+        f"Stopping: nobody is taken any more, {event.channels} channels may go on"
+        f" for {event.within_s:g} s. Again: at once."
+    )
+
+
 def _warned(event: events.Warned) -> str:
     return sentence(f"Warning: {event.message}", None)
 
@@ -249,7 +265,9 @@ _SENTENCES: dict[type[events.Event], Callable[[Any], str | None]] = {
     events.Ready: _ready,
     events.Reflexive: _reflexive,
     events.Registered: _registered,
+    events.RelayDraining: _relay_draining,
     events.RelayReady: _relay_ready,
+    events.RelayReloaded: _relay_reloaded,
     events.RelayStats: _relay_stats,
     events.Ringing: _ringing,
     events.Warned: _warned,

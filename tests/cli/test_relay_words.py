@@ -1,0 +1,84 @@
+from pathlib import Path
+
+import pytest
+
+from wzp_cli.adapters.config import Config
+from wzp_cli.address import HostPort
+from wzp_cli.cli.relay_words import RelayWords, metrics_address, serving_address
+from wzp_cli.cli.settings import Settings
+from wzp_cli.defaults import RELAY_DRAIN_S
+from wzp_cli.errors import ConfigError, UsageError
+from wzp_cli.protocol.identity import Keypair
+from wzp_cli.relay.access import token_digest
+
+
+def test_options_count_more_than_the_file() -> None:
+    said = Config(listen="192.0.2.1:1", metrics="2", drain="3s", token_file="~/t")
+    words = RelayWords(metrics="4").over(said)
+    assert (words.listen, words.metrics, words.drain) == ("192.0.2.1:1", "4", 3.0)
+    assert words.token_file == Path.home() / "t"
+    assert RelayWords().over(Config()).drain == RELAY_DRAIN_S
+    with pytest.raises(ConfigError, match="drain: not a duration"):
+        RelayWords().over(Config(drain="0s"))
+
+
+def test_without_lists_everybody_is_admitted() -> None:
+    access = RelayWords().settings().access
+    assert (access.tokens, access.allowed, access.blocked) == (None, None, frozenset())
+
+
+def test_lists_are_read(tmp_path: Path) -> None:
+    alice, bob = Keypair.generate().identity, Keypair.generate().identity
+    files = {"tokens": "sesame\n", "allowed": f"{alice}\n", "blocked": f"{bob}\n"}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o600)
+    access = (
+        RelayWords(
+            token_file=tmp_path / "tokens",
+            allow_file=tmp_path / "allowed",
+            block_file=tmp_path / "blocked",
+        )
+        .settings()
+        .access
+    )
+    assert access.tokens == frozenset([token_digest("sesame")])
+    assert access.allowed == frozenset([alice.key])
+    assert access.blocked == frozenset([bob.key])
+    with pytest.raises(ConfigError, match="none"):
+        RelayWords(block_file=tmp_path / "none").settings()
+
+
+@pytest.mark.parametrize(
+    ("listen", "port", "expected"),
+    [
+        (None, None, HostPort("", 4433)),
+        ("*:0", None, HostPort("", 0)),
+        ("[::]:1", 2, HostPort("", 2)),
+        ("127.0.0.1", None, HostPort("127.0.0.1", 4433)),
+        ("[::1]:0", None, HostPort("::1", 0)),
+    ],
+)
+def test_where_to_serve(
+    listen: str | None, port: int | None, expected: HostPort
+) -> None:
+    assert serving_address(listen, Settings(port=port)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("9095", HostPort("127.0.0.1", 9095)),
+        ("0.0.0.0:9095", HostPort("0.0.0.0", 9095)),
+        ("*:9095", HostPort("0.0.0.0", 9095)),
+        ("[::1]:0", HostPort("::1", 0)),
+    ],
+)
+def test_where_to_answer_the_operator(text: str, expected: HostPort) -> None:
+    assert metrics_address(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "localhost:1", "127.0.0.1", "1:2:3", "99999"])
+def test_nowhere_to_answer_the_operator(text: str) -> None:
+    with pytest.raises(UsageError, match="--metrics"):
+        metrics_address(text)

@@ -1,0 +1,125 @@
+"""What operators install (deploy/) is right: systemd, configuration, container."""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.requirements import require
+from wzp_cli.adapters.config import load_config
+from wzp_cli.cli.app import app
+from wzp_cli.cli.command import Job
+from wzp_cli.cli.relay_words import RelayWords
+
+ROOT = Path(__file__).parents[1]
+DEPLOY = ROOT / "deploy"
+UNIT = (DEPLOY / "wzp-relay.service").read_text("utf-8")
+CONTAINER = (DEPLOY / "Containerfile").read_text("utf-8")
+HIGHEST_EXPOSURE = 20
+"""In tenths: systemd calls up to 2 "OK", and 10 is a service without any fence."""
+
+
+def job(words: list[str]) -> Job:
+    read = app(words, prog_name="wzp", standalone_mode=False)
+    assert isinstance(read, Job)
+    return read
+
+
+def analyze(*words: str) -> str:
+    """Run systemd-analyze; return what it says."""
+    if shutil.which("systemd-analyze") is None:
+        require("systemd", "systemd-analyze is not installed")
+    ran = subprocess.run(
+        ["systemd-analyze", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+    )
+    assert ran.returncode == 0, ran.stdout
+    return ran.stdout
+
+
+@pytest.fixture
+def unit(tmp_path: Path) -> str:
+    """Return the unit with a program that is there: `verify` looks for it."""
+    path = tmp_path / "wzp-relay.service"
+    path.write_text(UNIT.replace("/opt/wzp/bin/wzp", sys.executable))
+    return str(path)
+
+
+def test_systemd_finds_nothing_wrong_with_the_unit(unit: str) -> None:
+    assert analyze("verify", unit) == ""
+
+
+def test_the_service_is_fenced_in(unit: str) -> None:
+    threshold = f"--threshold={HIGHEST_EXPOSURE}"
+    said = analyze("security", "--offline=true", threshold, "--no-pager", unit)
+    assert "OK" in said.splitlines()[-1]
+
+
+def test_the_service_runs_what_there_is() -> None:
+    (line,) = re.findall(r"^ExecStart=(.*)$", UNIT, re.MULTILINE)
+    program, *words = shlex.split(line)
+    assert program == "/opt/wzp/bin/wzp"
+    assert job(words).command.name == "relay"
+    assert job(words).everywhere.log_format == "json"
+
+
+def settings_of(text: str, tmp_path: Path) -> RelayWords:
+    path = tmp_path / "relay.toml"
+    path.write_text(text)
+    return RelayWords().over(load_config(path, required=True))
+
+
+def test_the_configuration_is_read_with_all_that_it_proposes(tmp_path: Path) -> None:
+    text = (DEPLOY / "relay.toml").read_text("utf-8")
+    plain = settings_of(text, tmp_path)
+    assert plain.listen == "[::]:4433"
+    assert plain.token_file is None
+    every = settings_of(re.sub(r"(?m)^#(?=[a-z-]+ = )", "", text), tmp_path)
+    assert every.token_file == Path("/run/credentials/wzp-relay.service/tokens")
+    assert None not in (every.allow_file, every.block_file, every.key_file)
+
+
+def test_a_drain_fits_into_the_time_that_systemd_gives(tmp_path: Path) -> None:
+    words = settings_of((DEPLOY / "relay.toml").read_text("utf-8"), tmp_path)
+    (stops_s,) = re.findall(r"^TimeoutStopSec=(\d+)$", UNIT, re.MULTILINE)
+    assert words.drain is not None
+    assert words.drain + 10 < int(stops_s)
+
+
+def instructions() -> list[tuple[str, str]]:
+    """Return the Containerfile's instructions and their words."""
+    lines = [ln for ln in CONTAINER.splitlines() if ln and not ln.startswith("#")]
+    pairs = [ln.partition(" ") for ln in lines]
+    return [(name, rest) for name, _, rest in pairs]
+
+
+def test_the_container_is_made_of_what_there_is() -> None:
+    known = {
+        *("FROM", "WORKDIR", "COPY", "RUN", "USER", "VOLUME", "ENV", "EXPOSE"),
+        *("STOPSIGNAL", "HEALTHCHECK", "ENTRYPOINT", "CMD"),
+    }
+    assert {name for name, _ in instructions()} == known
+    for name, rest in instructions():
+        if name == "COPY" and not rest.startswith("--from"):
+            for source in rest.split()[:-1]:
+                assert (ROOT / source).exists(), source
+    assert [r for n, r in instructions() if n == "STOPSIGNAL"] == ["SIGTERM"]
+    assert not [r for n, r in instructions() if n == "USER" and r.startswith("0")]
+
+
+def test_the_container_runs_what_there_is() -> None:
+    said = dict(instructions())
+    command = json.loads(said["CMD"])
+    assert job(command).command.name == "relay"
+    health = said["HEALTHCHECK"].removeprefix("CMD ")
+    program, *words = json.loads(health)
+    assert program == "/opt/wzp/bin/wzp"
+    assert job(words).command.name == "relay status"

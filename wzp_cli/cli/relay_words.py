@@ -1,0 +1,116 @@
+"""What `wzp relay` is told, by its options or by the configuration file."""
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+from wzp_cli.adapters.config import Config
+from wzp_cli.adapters.relay_lists import read_identities, read_tokens
+from wzp_cli.address import HostPort
+from wzp_cli.cli.options import parse_duration
+from wzp_cli.cli.settings import Settings
+from wzp_cli.defaults import RELAY_DEFAULT_PORT, RELAY_DRAIN_S
+from wzp_cli.errors import ConfigError, UsageError
+from wzp_cli.relay.access import AccessRules, token_digest
+from wzp_cli.relay.server import RelaySettings
+
+__all__ = ["RelayWords", "metrics_address", "serving_address"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelayWords:
+    """The options of `wzp relay` as they were said; None where they were not."""
+
+    listen: str | None = None
+    key_file: Path | None = None
+    metrics: str | None = None
+    token_file: Path | None = None
+    allow_file: Path | None = None
+    block_file: Path | None = None
+    drain: float | None = None
+
+    def over(self, said: Config) -> "RelayWords":
+        """Return these, and the file's (and variables') where nothing was said."""
+        return RelayWords(
+            listen=self.listen or said.listen,
+            key_file=self.key_file or _path(said.key_file),
+            metrics=self.metrics or said.metrics,
+            token_file=self.token_file or _path(said.token_file),
+            allow_file=self.allow_file or _path(said.allow_file),
+            block_file=self.block_file or _path(said.block_file),
+            drain=self.drain or _drain_s(said),
+        )
+
+    def settings(self) -> RelaySettings:
+        """Read the lists.
+
+        Raises:
+            ConfigError: One can't be read, or is not right; names it and the line.
+        """
+        tokens = None
+        if self.token_file is not None:
+            tokens = frozenset(map(token_digest, read_tokens(self.token_file)))
+        allowed = None if self.allow_file is None else read_identities(self.allow_file)
+        blocked = (
+            frozenset() if self.block_file is None else read_identities(self.block_file)
+        )
+        return RelaySettings(AccessRules(tokens, allowed, blocked))
+
+
+def _path(said: str | None) -> Path | None:
+    return None if said is None else Path(said).expanduser()
+
+
+def _drain_s(said: Config) -> float:
+    try:
+        return RELAY_DRAIN_S if said.drain is None else parse_duration(said.drain)
+    except ValueError as error:
+        raise ConfigError(f"drain: {error}") from error
+
+
+def serving_address(listen: str | None, settings: Settings) -> HostPort:
+    """Return what to bind; --port counts more than the port of --listen.
+
+    Raises:
+        UsageError: It is no address, or a name.
+    """
+    host, port = _bindable("--listen", listen or f"[::]:{RELAY_DEFAULT_PORT}")
+    if settings.port is not None:
+        port = settings.port
+    return HostPort("" if host in ("::", "*") else host, port)
+
+
+def metrics_address(text: str) -> HostPort:
+    """Return where to answer the operator: HOST:PORT, or a port of loopback alone.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    if text.isdecimal():
+        text = f"127.0.0.1:{text}"
+    host, port = _bindable("--metrics", text, default_port=None)
+    return HostPort("0.0.0.0" if host == "*" else host, port)
+
+
+def _bindable(
+    option: str, text: str, default_port: int | None = RELAY_DEFAULT_PORT
+) -> HostPort:
+    any_port = text.endswith(":0")
+    try:
+        where = HostPort.parse(
+            text.replace(":0", ":65535") if any_port else text,
+            default_port=default_port,
+        )
+    except ValueError as error:
+        raise UsageError(f"{option} {text}: {error}") from error
+    if where.host != "*" and not _is_numeric(where.host):
+        raise UsageError(f"{option} {text}: write the address in numbers")
+    return where._replace(port=0) if any_port else where
+
+
+def _is_numeric(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
