@@ -9,6 +9,7 @@ __all__ = [
     "ADDRESS_STAGGER_S",
     "AUTO_GAIN_MAX_DB",
     "BABBLE_PEAK_INT16",
+    "BURST_RATIO",
     "CALL_IDLE_TIMEOUT_S",
     "CALL_KEEPALIVE_ANSWER_S",
     "CHANNEL_AGAIN_FIRST_S",
@@ -23,6 +24,7 @@ __all__ = [
     "CONTROL_MAX_REQUEST_BYTES",
     "CONTROL_REPLY_S",
     "CONTROL_REQUEST_S",
+    "COPY_REACH_MAX_FRAMES",
     "DATAGRAM_QUEUE_FRAMES",
     "DELAYED_ACK_S",
     "DEMO_CALL_MARGIN_S",
@@ -61,6 +63,11 @@ __all__ = [
     "LINK_IDLE_TIMEOUT_S",
     "LOOP_LAG_BUCKETS_S",
     "LOOP_LAG_PROBE_S",
+    "LOSS_CALM_S",
+    "LOSS_FAST_S",
+    "LOSS_HOPELESS_PCT",
+    "LOSS_MIN_FRAMES",
+    "LOSS_SLOW_S",
     "LOWEST_PEER_PORT",
     "MAX_ANNOUNCED_CHANNELS",
     "MAX_CANDIDATES",
@@ -130,10 +137,23 @@ __all__ = [
     "PREDICTION_REACH_PORTS",
     "PREDICTION_SPARES",
     "PROBE_ONLY_PINGS",
+    "QUALITY_PAUSE_S",
+    "QUEUE_BUCKET_S",
+    "QUEUE_EMPTY_MS",
+    "QUEUE_FULL_MS",
+    "QUEUE_GROWTH",
+    "QUEUE_MEMORY_S",
     "QUIC_MAX_DATAGRAM_FRAME_BYTES",
     "QUIC_MIN_INITIAL_BYTES",
     "QUIC_MIN_INITIAL_DCID_BYTES",
     "RANDOM_PORT_TRIES",
+    "RATE_DOUBT_PCT",
+    "RATE_DOUBT_S",
+    "RATE_HEADROOM",
+    "RATE_PATIENCE_MAX_S",
+    "RATE_PATIENCE_MIN_S",
+    "RATE_SETTLE_S",
+    "RATE_STEP_RATIO",
     "RECEIVE_BATCH_DATAGRAMS",
     "RECEIVE_BUFFER_BYTES",
     "REDUNDANCY_MAX_OFFSET_FRAMES",
@@ -161,6 +181,8 @@ __all__ = [
     "REMEMBERED_PORT_FIRST",
     "REMEMBERED_PORT_LAST",
     "REOPENING_S",
+    "REORDER_MAX_FRAMES",
+    "REORDER_MIN_FRAMES",
     "RETRIES_PER_S",
     "RETRY_FIRST_S",
     "RETRY_LATER_S",
@@ -219,6 +241,7 @@ __all__ = [
     "WAV_RATE_MAX_HZ",
     "WAV_RATE_MIN_HZ",
     "WIRE_PACKET_OVERHEAD_BYTES",
+    "WIRE_RATE_MAX_RATIO",
 ]
 
 # --- From a specification -------------------------------------------------------
@@ -470,9 +493,78 @@ REDUNDANCY_PAYLOAD_TYPE: Final = 112
 REDUNDANCY_MAX_OFFSET_FRAMES: Final = 30
 """How far back a copy may be, 600 ms. Source: ours; older sound is no talk."""
 
+COPY_REACH_MAX_FRAMES: Final = 9
+"""How many packets back a copy may be. Source: ours; 200 ms are waited for it."""
+
 WIRE_PACKET_OVERHEAD_BYTES: Final = 71
 """Bytes of a voice packet beside the sound: IPv4, UDP, QUIC 58, flow 1, RTP 12.
 Source: measured."""
+
+WIRE_RATE_MAX_RATIO: Final = 1.9
+"""How much more than a plain stream may be sent. Source: ours; 100 kbit/s of Opus."""
+
+LOSS_MIN_FRAMES: Final = 50
+"""Frames that a share of loss is counted over at least. Source: ours; a second."""
+
+LOSS_FAST_S: Final = 2.0
+"""How far back loss counts that sends more copies at once. Source: ours."""
+
+LOSS_SLOW_S: Final = 8.0
+"""How far back loss counts that keeps copies going. Source: ours; loss comes again."""
+
+LOSS_CALM_S: Final = 4.0
+"""How long fewer copies must do before fewer are sent. Source: ours."""
+
+LOSS_HOPELESS_PCT: Final = 50.0
+"""Loss beyond which more copies only make it worse. Source: ours."""
+
+BURST_RATIO: Final = 1.5
+"""Mean length of gaps, in that of random loss, that makes bursts. Source: ours."""
+
+REORDER_MIN_FRAMES: Final = 3
+"""Later frames that come before one counts as lost. Source: RFC 9002 section 6.1.1."""
+
+REORDER_MAX_FRAMES: Final = 12
+"""The most, where the network is seen to reorder. Source: ours; 240 ms."""
+
+QUEUE_BUCKET_S: Final = 0.5
+"""Time of which the fastest frame is remembered. Source: ours; 25 frames."""
+
+QUEUE_MEMORY_S: Final = 10.0
+"""How long the fastest frame stands for an empty queue. Source: ours, after BBR."""
+
+QUEUE_FULL_MS: Final = 60.0
+"""Delay of the fastest frames that makes a queue. Source: ours; three frames."""
+
+QUEUE_EMPTY_MS: Final = 20.0
+"""Delay below which there is none. Source: ours; one frame."""
+
+QUEUE_GROWTH: Final = 0.02
+"""Seconds a second that make a queue grow. Source: ours; clocks drift 0.0003."""
+
+RATE_HEADROOM: Final = 0.85
+"""Share of the measured rate used after a cut. Source: ours; the queue drains."""
+
+RATE_SETTLE_S: Final = 1.0
+"""Time after a cut until its effect is looked at. Source: ours; a report."""
+
+RATE_STEP_RATIO: Final = 1.1
+"""How far the rate is raised at a time, until that makes a difference. Source: ours."""
+
+RATE_DOUBT_S: Final = 3.0
+"""How long new loss is put down to the last rise. Source: ours."""
+
+RATE_DOUBT_PCT: Final = 10.0
+"""How much more loss that has to be. Source: ours; chance does less."""
+
+RATE_PATIENCE_MIN_S: Final = 8.0
+"""First pause before more is tried after a cut. Source: ours."""
+
+RATE_PATIENCE_MAX_S: Final = 64.0
+"""Longest one: it doubles each time that more did not fit. Source: ours."""
+
+QUALITY_PAUSE_S: Final = 0.1
+"""Shortest pause between two reports to the peer. Source: ours; five frames."""
 
 PACE_CATCH_UP_MAX_S: Final = 0.2
 """How far a paced source may lag before beats are dropped. Source: ours."""
