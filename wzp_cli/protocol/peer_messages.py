@@ -1,6 +1,6 @@
 """What two peers say to each other, inside their end-to-end link."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -8,6 +8,7 @@ from wzp_cli.defaults import MAX_CANDIDATES, SEARCH_SPARES
 from wzp_cli.protocol.signal import Message
 
 __all__ = [
+    "REDUNDANCY",
     "Answer",
     "Cancel",
     "CandidateInfo",
@@ -28,9 +29,13 @@ __all__ = [
     "Searching",
 ]
 
+REDUNDANCY: Final = "red"
+"""In `Hello.features`: payload type 112 is understood (docs/protocol.md)."""
+
 Text = Annotated[str, msgspec.Meta(max_length=256)]
 Token = Annotated[str, msgspec.Meta(max_length=64)]
 CandidateType = Literal["host", "srflx", "prflx", "mapped"]
+Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 
 
@@ -137,12 +142,22 @@ class ProbeTaken(Message, frozen=True, kw_only=True, tag="probe_taken"):
 
 
 class Quality(Message, frozen=True, kw_only=True, tag="quality"):
-    """How the other side's sound arrives here, over the last second."""
+    """How the other side's sound has arrived here since the last such message.
+
+    `expected`, `lost`, `gaps`: frames that should have come, did not come in time for
+    the first time, and how often that was in a row. `recovered_ms`: made up for by
+    copies. `queue_ms`: delay beyond that of the fastest frame of the last 10 s.
+    """
 
     loss_pct: float
     jitter_ms: float
     concealed_ms: float
     buffer_ms: float
+    expected: Count = 0
+    lost: Count = 0
+    gaps: Count = 0
+    recovered_ms: float = 0.0
+    queue_ms: Annotated[float, msgspec.Meta(ge=0, le=60_000)] = 0.0
 
 
 class Hold(Message, frozen=True, kw_only=True, tag="hold"):

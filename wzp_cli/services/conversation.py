@@ -14,7 +14,12 @@ from wzp_cli.errors import (
     VersionMismatch,
 )
 from wzp_cli.protocol.identity import Identity
-from wzp_cli.protocol.peer_messages import Goodbye, Hello, PeerMessage
+from wzp_cli.protocol.peer_messages import (
+    REDUNDANCY,
+    Goodbye,
+    Hello,
+    PeerMessage,
+)
 from wzp_cli.protocol.signal import Message
 from wzp_cli.protocol.text import clean
 
@@ -27,12 +32,14 @@ class Conversation:
     Attributes:
         peer: Who is at the other end.
         name: What they call themselves: cleaned, not verified.
+        features: What they understand beyond the first version.
     """
 
     def __init__(self, stream: MessageStream[PeerMessage], hello: Hello) -> None:
         self.link = stream.link
         self.peer: Identity = stream.link.identity
         self.name = clean(hello.name)
+        self.features = frozenset(hello.features)
         self._stream = stream
 
     def say(self, message: Message) -> None:
@@ -75,15 +82,16 @@ async def greet(link: Link, name: str) -> Conversation:
         VersionMismatch: The peer could not take our sound.
     """
     stream: MessageStream[PeerMessage] = MessageStream(link, PeerMessage)
+    ours = Hello(version=__version__, name=name, features=(REDUNDANCY,))
     try:
         if link.dialled:
-            stream.send(Hello(version=__version__, name=name))
+            stream.send(ours)
         async with asyncio.timeout(HELLO_TIMEOUT_S):
             hello = await stream.receive()
         if not isinstance(hello, Hello):
             raise RemoteProtocolError("the first message was no hello")
         if not link.dialled:
-            stream.send(Hello(version=__version__, name=name))
+            stream.send(ours)
         if not link.takes_sound:
             raise VersionMismatch("the peer takes no DATAGRAM frames")
         stream.trust()

@@ -27,9 +27,11 @@ from wzp_cli.ports import Codec, FrameSink, FrameSource
 from wzp_cli.protocol.media.jitter import Conceal, Frame, JitterBuffer, Playout, Wait
 from wzp_cli.protocol.media.packetizer import Packetizer
 from wzp_cli.protocol.media.quality import InterarrivalJitter, estimate_mos, loss_pct
+from wzp_cli.protocol.media.reception import Reception
 from wzp_cli.protocol.media.redundancy import Unpacked, unpack
 from wzp_cli.protocol.media.rtp import clock_hz, decode, encode
 from wzp_cli.protocol.media.sending import Sending
+from wzp_cli.protocol.peer_messages import Quality
 
 __all__ = ["MediaLink", "MediaSnapshot", "MediaStream"]
 
@@ -86,6 +88,7 @@ class _Mark:
     received: int = 0
     played: int = 0
     concealed: int = 0
+    recovered: int = 0
     tx_bytes: int = 0
     rx_bytes: int = 0
 
@@ -97,6 +100,7 @@ class MediaStream:
         source_ended: Set when the source has ended for good (the end of a file).
         unreadable: Datagrams dropped because they were no media packets.
         foreign: Packets dropped because they were not of this call's codec.
+        news: Set when the peer should be told how it arrives before its time.
     """
 
     def __init__(
@@ -110,6 +114,7 @@ class MediaStream:
     ) -> None:
         """Take what a call needs; `on_first_sound` is called once, as it is played."""
         self.source_ended = asyncio.Event()
+        self.news = asyncio.Event()
         self.unreadable = 0
         self.foreign = 0
         self._link = link
@@ -119,6 +124,7 @@ class MediaStream:
         self._on_first_sound = on_first_sound
         self._jitter = JitterBuffer()
         self._arrival = InterarrivalJitter()
+        self._reception = Reception()
         self._open = True
         self._sent = 0
         self._tx_bytes = 0
@@ -131,7 +137,9 @@ class MediaStream:
             ssrc=secrets.randbits(32),
         )
         self._reach = 0
-        self._began = self._marked = _Mark(asyncio.get_running_loop().time())
+        self._began = self._marked = self._told = _Mark(
+            asyncio.get_running_loop().time()
+        )
 
     async def run(self, stop: asyncio.Event) -> Frames:
         """Carry sound until `stop` is set, play what is stored, return the totals.
@@ -188,6 +196,25 @@ class MediaStream:
         since, self._marked = self._marked, self._mark()
         return self._measure(since, self._marked, rtt_ms)
 
+    def report(self) -> Quality:
+        """Return what to tell the peer of its sound since the last report."""
+        since, self._told = self._told, self._mark()
+        self.news.clear()
+        now = self._measure(since, self._told, None)
+        received = self._reception.report()
+        recovered = self._told.recovered - since.recovered
+        return Quality(
+            loss_pct=round(now.loss_pct, 2),
+            jitter_ms=round(now.jitter_ms, 2),
+            concealed_ms=now.concealed_ms,
+            buffer_ms=round(now.buffer_ms, 1),
+            expected=received.expected,
+            lost=received.lost,
+            gaps=received.gaps,
+            recovered_ms=float(recovered * MEDIA_FRAME_MS),
+            queue_ms=round(received.queue_ms, 1),
+        )
+
     def summary(self, rtt_ms: float | None) -> MediaSnapshot:
         """Return how it went since the start."""
         return self._measure(self._began, self._mark(), rtt_ms)
@@ -226,6 +253,10 @@ class MediaStream:
         present = unpacked.fresh[-1]
         hz = clock_hz(present.payload_type)
         self._arrival.arrived(present.ssrc, present.timestamp, hz, now)
+        frames = len(unpacked.fresh)
+        self._reception.arrived(present.ssrc, present.sequence, frames, now)
+        if self._reception.is_news:
+            self.news.set()
         if unpacked.reach != self._reach:
             self._reach = unpacked.reach
             # A copy is of use only if its frame's turn has not come yet.
@@ -265,6 +296,7 @@ class MediaStream:
             received=self._jitter.arrivals.received,
             played=self._jitter.played,
             concealed=self._jitter.concealed,
+            recovered=self._jitter.recovered,
             tx_bytes=self._tx_bytes,
             rx_bytes=self._rx_bytes,
         )

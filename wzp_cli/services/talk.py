@@ -34,6 +34,7 @@ from wzp_cli.protocol.text import clean
 from wzp_cli.services.call_controls import CallControls, HeardSink, SpokenSource
 from wzp_cli.services.candidates import RoutePlan
 from wzp_cli.services.conversation import Conversation
+from wzp_cli.services.feedback import Feedback
 from wzp_cli.services.media import MediaSnapshot, MediaStream
 from wzp_cli.services.paths import RouteTaker
 
@@ -169,6 +170,7 @@ class _Call:
             self.codec,
             on_first_sound=self._heard,
         )
+        self.feedback = Feedback(self.conversation, self.media, self.codec)
 
     async def run(self) -> CallOutcome:
         self.routes.offer()
@@ -181,6 +183,7 @@ class _Call:
                         self._listen(),
                         self.routes.run(),
                         self._report_stats(),
+                        self.feedback.run(),
                         self._watch_source(),
                         self._watch_clock(),
                     )
@@ -217,6 +220,8 @@ class _Call:
                         self.routes.take(message)
                     case Hold(on=on):
                         self.controls.peer_holds(on)
+                    case Quality() as quality:
+                        self.feedback.take(quality)
                     case Goodbye(reason=reason) | Cancel(reason=reason):
                         self._end("peer", clean(reason))
         except RemoteProtocolError as error:
@@ -260,14 +265,6 @@ class _Call:
                     tx_bps=now.tx_bps,
                     rx_bps=now.rx_bps,
                     mos_est=_rounded(now.mos_est, 2),
-                )
-            )
-            self.conversation.try_to_say(
-                Quality(
-                    loss_pct=now.loss_pct,
-                    jitter_ms=now.jitter_ms,
-                    concealed_ms=now.concealed_ms,
-                    buffer_ms=now.buffer_ms,
                 )
             )
 

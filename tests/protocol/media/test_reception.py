@@ -30,7 +30,8 @@ def test_nothing_came_and_nothing_is_lost() -> None:
 
 def test_losses_and_their_gaps_are_counted_over_the_wrap() -> None:
     reception = listen(stream(104, {10, 20, 21, 22, 40}))
-    assert reception.report() == Received(101, 5, 3, pytest.approx(0, abs=0.01))
+    received = reception.report()
+    assert (received.expected, received.lost, received.gaps) == (101, 5, 3)
 
 
 def test_a_report_begins_the_next_one() -> None:
@@ -38,7 +39,8 @@ def test_a_report_begins_the_next_one() -> None:
     reception.report()
     for now, number in stream(100, {60})[49:]:
         reception.arrived(7, (65_530 + number) % 65_536, 1, now)
-    assert reception.report() == Received(50, 1, 1, pytest.approx(0, abs=0.01))
+    received = reception.report()
+    assert (received.expected, received.lost, received.gaps) == (50, 1, 1)
 
 
 def test_frames_that_share_a_packet_are_all_there() -> None:

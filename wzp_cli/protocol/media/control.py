@@ -35,6 +35,7 @@ from wzp_cli.defaults import (
     RATE_PATIENCE_MIN_S,
     RATE_SETTLE_S,
     RATE_STEP_RATIO,
+    STATS_INTERVAL_S,
 )
 from wzp_cli.protocol.media.ladder import choose, least_bps, most_bps
 from wzp_cli.protocol.media.reception import Received
@@ -198,8 +199,8 @@ class _Rate:
 
     def _growth(self, queue_ms: float, now: float) -> float:
         """How fast the queue grows, in seconds a second."""
-        if self._last is None:
-            self._last = now, queue_ms
+        if self._last is None:  # it began empty, a report ago
+            self._last = now - STATS_INTERVAL_S, 0.0
         elapsed_s = now - self._last[0]
         growth = (queue_ms - self._last[1]) / 1000 / elapsed_s if elapsed_s else 0.0
         if elapsed_s >= QUEUE_BUCKET_S:
