@@ -83,6 +83,22 @@ FAMILY = MessageFamily(
         ),
         (Searching(sockets=256), '{"type":"searching","sockets":256}'),
         (
+            Quality(
+                loss_pct=2.0,
+                jitter_ms=3.0,
+                concealed_ms=20.0,
+                buffer_ms=60.0,
+                expected=50,
+                lost=3,
+                gaps=2,
+                recovered_ms=40.0,
+                queue_ms=1.5,
+            ),
+            '{"type":"quality","loss_pct":2.0,"jitter_ms":3.0,"concealed_ms":20.0,'
+            '"buffer_ms":60.0,"expected":50,"lost":3,"gaps":2,"recovered_ms":40.0,'
+            '"queue_ms":1.5}',
+        ),
+        (
             Quality(loss_pct=1.5, jitter_ms=3.0, concealed_ms=0.0, buffer_ms=60.0),
             '{"type":"quality","loss_pct":1.5,"jitter_ms":3.0,"concealed_ms":0.0,'
             '"buffer_ms":60.0}',
