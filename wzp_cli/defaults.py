@@ -137,6 +137,7 @@ __all__ = [
     "PREDICTION_REACH_PORTS",
     "PREDICTION_SPARES",
     "PROBE_ONLY_PINGS",
+    "QUALITY_MAX_QUEUE_MS",
     "QUALITY_PAUSE_S",
     "QUEUE_BUCKET_S",
     "QUEUE_EMPTY_MS",
@@ -565,6 +566,9 @@ RATE_PATIENCE_MAX_S: Final = 64.0
 
 QUALITY_PAUSE_S: Final = 0.1
 """Shortest pause between two reports to the peer. Source: ours; five frames."""
+
+QUALITY_MAX_QUEUE_MS: Final = 60_000.0
+"""Longest queue that is reported. Source: ours; a machine that slept makes longer ones."""
 
 PACE_CATCH_UP_MAX_S: Final = 0.2
 """How far a paced source may lag before beats are dropped. Source: ours."""

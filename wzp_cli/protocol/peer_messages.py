@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from wzp_cli.defaults import MAX_CANDIDATES, SEARCH_SPARES
+from wzp_cli.defaults import MAX_CANDIDATES, QUALITY_MAX_QUEUE_MS, SEARCH_SPARES
 from wzp_cli.protocol.signal import Message
 
 __all__ = [
@@ -157,7 +157,7 @@ class Quality(Message, frozen=True, kw_only=True, tag="quality"):
     lost: Count = 0
     gaps: Count = 0
     recovered_ms: float = 0.0
-    queue_ms: Annotated[float, msgspec.Meta(ge=0, le=60_000)] = 0.0
+    queue_ms: Annotated[float, msgspec.Meta(ge=0, le=QUALITY_MAX_QUEUE_MS)] = 0.0
 
 
 class Hold(Message, frozen=True, kw_only=True, tag="hold"):

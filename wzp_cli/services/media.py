@@ -20,6 +20,7 @@ from wzp_cli.defaults import (
     MEDIA_FRAME_BYTES,
     MEDIA_FRAME_MS,
     OPUS_LOOKAHEAD_MS,
+    QUALITY_MAX_QUEUE_MS,
 )
 from wzp_cli.errors import RemoteProtocolError
 from wzp_cli.events import Frames
@@ -212,7 +213,7 @@ class MediaStream:
             lost=received.lost,
             gaps=received.gaps,
             recovered_ms=float(recovered * MEDIA_FRAME_MS),
-            queue_ms=round(received.queue_ms, 1),
+            queue_ms=round(min(received.queue_ms, QUALITY_MAX_QUEUE_MS), 1),
         )
 
     def summary(self, rtt_ms: float | None) -> MediaSnapshot:
