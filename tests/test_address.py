@@ -51,3 +51,11 @@ def test_a_server_may_go_without_a_port() -> None:
 def test_what_is_no_server(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         HostPort.parse(text)
+
+
+def test_a_subscriber_is_an_ipv4_host_or_an_ipv6_64() -> None:
+    one = Address("2001:db8:1:2::1", 1).subscriber
+    assert one == Address("2001:db8:1:2:ffff:ffff:ffff:ffff", 9).subscriber
+    assert one != Address("2001:db8:1:3::1", 1).subscriber
+    assert Address("fe80::1%eth0", 1).subscriber == Address("fe80::2", 1).subscriber
+    assert Address("192.0.2.1", 1).subscriber == "192.0.2.1"

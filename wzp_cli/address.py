@@ -30,6 +30,9 @@ def _join(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+_V6_HOST_BITS = 64
+
+
 class Address(NamedTuple):
     """A transport address: a numeric host, never IPv4-mapped, and a UDP port."""
 
@@ -59,6 +62,11 @@ class Address(NamedTuple):
     def is_v6(self) -> bool:
         """Whether the host is an IPv6 address."""
         return ":" in self.host
+
+    @property
+    def subscriber(self) -> int | str:
+        """What stands for one subscriber: an IPv4 host, an IPv6 /64 (RFC 6177)."""
+        return int(self.ip) >> _V6_HOST_BITS if self.is_v6 else self.host
 
     def __str__(self) -> str:
         return _join(self.host, self.port)

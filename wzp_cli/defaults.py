@@ -173,11 +173,15 @@ __all__ = [
     "RELAY_MAX_CONNECTS_PER_CALLER_PER_MIN",
     "RELAY_MAX_CONNECTS_PER_TARGET_PER_MIN",
     "RELAY_MAX_DEVICES_PER_TARGET",
+    "RELAY_MAX_HALF_OPEN",
+    "RELAY_MAX_HALF_OPEN_PER_SOURCE",
     "RELAY_MAX_LINKS",
     "RELAY_MAX_LINKS_PER_IDENTITY",
     "RELAY_MAX_REGISTRATIONS_PER_SOURCE_PER_MIN",
     "RELAY_MAX_TRACKED_SOURCES",
+    "RELAY_PROBES_PER_S",
     "RELAY_PROBE_S",
+    "RELAY_RETRIES_PER_S",
     "RELAY_SWEEP_S",
     "REMEMBERED_PORT_FIRST",
     "REMEMBERED_PORT_LAST",
@@ -403,6 +407,20 @@ RELAY_MAX_DEVICES_PER_TARGET: Final = 16
 
 RELAY_MAX_REGISTRATIONS_PER_SOURCE_PER_MIN: Final = 120
 """Links from one IPv4 address or IPv6 /64. Source: ours: room for a carrier NAT."""
+
+RELAY_PROBES_PER_S: Final = 10.0
+"""Filtering probes that one identity may ask for. Source: ours; `detect-nat` asks for
+fewer than ten."""
+
+RELAY_MAX_HALF_OPEN: Final = 256
+"""Handshakes under way at a relay. Source: ours; 18 MB, and more than one core
+completes in a second (200)."""
+
+RELAY_MAX_HALF_OPEN_PER_SOURCE: Final = 32
+"""Of these, with one IPv4 address or IPv6 /64. Source: ours; room for a carrier NAT."""
+
+RELAY_RETRIES_PER_S: Final = 500.0
+"""Retry packets that a relay sends. Source: ours; twice what it can then complete."""
 
 RELAY_MAX_TRACKED_SOURCES: Final = 65_536
 """Keys that a table of rate limits remembers. Source: ours (some 15 MB when full)."""

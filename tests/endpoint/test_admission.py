@@ -14,6 +14,8 @@ from wzp_cli.defaults import (
     HANDSHAKE_TIMEOUT_S,
     MAX_HALF_OPEN_CHANNELS,
     MAX_HALF_OPEN_STRANGERS,
+    RELAY_MAX_HALF_OPEN,
+    RELAY_MAX_HALF_OPEN_PER_SOURCE,
     RETRIES_PER_S,
 )
 from wzp_cli.endpoint.admission import Strangers
@@ -307,17 +309,68 @@ def test_a_relay_asks_for_proof_once_it_is_busy() -> None:
         relay = house.machine()
         relay.endpoint.accept_relay_clients()
         answered: list[bool] = []
-        for _ in range(MAX_HALF_OPEN_STRANGERS):
+        half = RELAY_MAX_HALF_OPEN // 2
+        for _ in range(half + 20):
             mailbox = house.mailbox()
             mailbox.send(initial(RELAY_ALPN), relay.address)
             await turns()
             kinds = {kind_of(datagram) for datagram, _ in mailbox.got}
             answered.append(QuicPacketType.RETRY not in kinds)
-        half = MAX_HALF_OPEN_STRANGERS // 2
-        assert answered == [True] * half + [False] * half
+        assert answered == [True] * half + [False] * 20
         assert half_open(relay) == (half, 0)
         client = house.machine()  # an honest one takes the Retry, and is in
         link = await client.endpoint.dial_relay(relay.address, None)
         assert await link.ping(1)
+
+    house_of(scenario)
+
+
+def test_one_address_takes_no_more_than_its_share_of_a_relay() -> None:
+    async def scenario(house: House) -> None:
+        relay = house.machine()
+        relay.endpoint.accept_relay_clients()
+        for _ in range(RELAY_MAX_HALF_OPEN // 2):  # from now on, Retry first
+            house.mailbox().send(initial(RELAY_ALPN), relay.address)
+        await turns()
+        host, _ = house.host()
+        puppets = []
+        for port in range(1000, 1000 + RELAY_MAX_HALF_OPEN_PER_SOURCE + 5):
+            wire = host.wire(port)
+            rogue = Rogue(RELAY_ALPN, papers_of(Keypair.generate().private_key))
+            puppet = Puppet(wire, rogue)
+            puppet.connect(relay.address)
+            await turns(2)  # their Initial, our Retry
+            puppet.stop()
+            wire.start(lambda datagram, source, own: None)
+            puppets.append(puppet)
+        await turns()
+        counts = relay.endpoint.handshakes
+        taken = RELAY_MAX_HALF_OPEN // 2 + RELAY_MAX_HALF_OPEN_PER_SOURCE
+        assert half_open(relay) == (taken, 0)
+        assert (counts["source_limit"], counts["no_room"]) == (5, 0)
+        client = house.machine()  # from elsewhere
+        link = await client.endpoint.dial_relay(relay.address, None)
+        assert await link.ping(1)
+        await asyncio.sleep(HANDSHAKE_TIMEOUT_S)
+        assert half_open(relay) == (0, 0)
+        assert not relay.endpoint._admission._half_open_sources
+        assert counts["failed"] == taken
+        assert counts["ok"] == 1
+
+    house_of(scenario)
+
+
+def test_what_became_of_initials_is_counted() -> None:
+    async def scenario(house: House) -> None:
+        alice, bob = house.machine(), house.machine()
+        bob.endpoint.accept_peers(Strangers.PROVEN)
+        await link_pair(alice, bob)
+        counts = bob.endpoint.handshakes
+        assert (counts["retry"], counts["ok"], counts["failed"]) == (1, 1, 0)
+        stranger = house.mailbox()
+        for _ in range(int(3 * RETRIES_PER_S)):
+            stranger.send(initial(), bob.address)
+            await turns(1)
+        assert counts["retry_limit"] >= 1.5 * RETRIES_PER_S
 
     house_of(scenario)

@@ -11,7 +11,7 @@ import pytest
 
 from wzp_cli.address import Address
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import RECEIVE_BATCH_DATAGRAMS
+from wzp_cli.defaults import RECEIVE_BATCH_DATAGRAMS, RECEIVE_BUFFER_BYTES
 from wzp_cli.endpoint import udp
 from wzp_cli.endpoint.admission import Strangers
 from wzp_cli.endpoint.endpoint import Endpoint
@@ -434,3 +434,29 @@ def test_sources_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -
         wire.close()
 
     run(scenario)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell")
+def test_what_comes_too_fast_to_be_read_is_counted() -> None:
+    async def scenario() -> None:
+        wire = open_udp_wire(0, host="127.0.0.1")
+        assert wire.losses == (0, 0)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sent = 2 * RECEIVE_BUFFER_BYTES // 1000
+            for _ in range(sent):
+                sender.sendto(bytes(1000), tuple(wire.local))
+        assert 0 < wire.losses.received < sent
+        wire.close()
+        assert wire.losses == (0, 0)
+
+    asyncio.run(scenario())
+
+
+def test_what_the_system_refuses_to_send_is_counted() -> None:
+    async def scenario() -> None:
+        wire = open_udp_wire(0, host="127.0.0.1")
+        wire.send(bytes(65508), Address("127.0.0.1", 9))  # one more than UDP carries
+        assert wire.losses.sent == 1
+        wire.close()
+
+    asyncio.run(scenario())

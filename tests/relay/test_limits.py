@@ -6,8 +6,9 @@ from wzp_cli.defaults import (
     RELAY_MAX_CONNECTS_PER_CALLER_PER_MIN,
     RELAY_MAX_CONNECTS_PER_TARGET_PER_MIN,
     RELAY_MAX_REGISTRATIONS_PER_SOURCE_PER_MIN,
+    RELAY_PROBES_PER_S,
 )
-from wzp_cli.relay.limits import Limits, Refusal, source_key
+from wzp_cli.relay.limits import Limits, Refusal
 
 ALICE, BOB = b"a" * 32, b"b" * 32
 
@@ -45,12 +46,12 @@ def test_registrations_are_counted_by_network() -> None:
     assert limits.admit_registration(Address("192.0.2.1", 1), 1.0)
 
 
-def test_an_ipv6_subscriber_is_a_64() -> None:
-    one = source_key(Address("2001:db8:1:2::1", 1))
-    assert one == source_key(Address("2001:db8:1:2:ffff:ffff:ffff:ffff", 9))
-    assert one != source_key(Address("2001:db8:1:3::1", 1))
-    assert source_key(Address("fe80::1%eth0", 1)) == source_key(Address("fe80::2", 1))
-    assert source_key(Address("192.0.2.1", 1)) == "192.0.2.1"
+def test_filtering_probes_have_a_budget() -> None:
+    limits = Limits()
+    admitted = [limits.admit_probe(ALICE, 0.0) for _ in range(20)]
+    assert admitted.count(True) == RELAY_PROBES_PER_S
+    assert limits.admit_probe(BOB, 0.0)
+    assert limits.admit_probe(ALICE, 1 / RELAY_PROBES_PER_S)
 
 
 def test_channels_are_taken_all_or_none_and_given_back() -> None:

@@ -8,6 +8,7 @@ of its own for half-open handshakes, so that strangers can't starve calls.
 import collections
 import enum
 import os
+from dataclasses import dataclass
 
 from aioquic.quic.packet import QuicHeader, encode_quic_retry
 from aioquic.quic.retry import QuicRetryTokenHandler
@@ -17,15 +18,26 @@ from wzp_cli.defaults import (
     CONNECTION_ID_BYTES,
     MAX_HALF_OPEN_CHANNELS,
     MAX_HALF_OPEN_STRANGERS,
+    RELAY_MAX_HALF_OPEN,
+    RELAY_MAX_HALF_OPEN_PER_SOURCE,
+    RELAY_RETRIES_PER_S,
     RETRIES_PER_S,
 )
 from wzp_cli.endpoint.link import Link
 from wzp_cli.protocol.buckets import TokenBucket
 
-__all__ = ["Admission", "Admitted", "Retry", "Strangers"]
+__all__ = ["Admission", "Admitted", "Crowd", "Retry", "Strangers"]
 
 
-_COUNTED = ("ok", "failed", "retry", "retry_limit", "bad_token", "no_room")
+_COUNTED = (
+    "ok",
+    "failed",
+    "retry",
+    "retry_limit",
+    "bad_token",
+    "no_room",
+    "source_limit",
+)
 
 
 class Strangers(enum.Enum):
@@ -34,6 +46,27 @@ class Strangers(enum.Enum):
     REFUSED = "dropped"
     PROVEN = "after Retry"
     BUSY_PROVEN = "after Retry once many handshakes are under way"
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """How many strangers at once.
+
+    Attributes:
+        half_open: Handshakes under way.
+        per_source: Of these, with one subscriber whose address is proven.
+        retries_per_s: Retry packets sent.
+    """
+
+    half_open: int
+    per_source: int
+    retries_per_s: float
+
+
+CALLERS = Crowd(MAX_HALF_OPEN_STRANGERS, MAX_HALF_OPEN_STRANGERS, RETRIES_PER_S)
+RELAY_CLIENTS = Crowd(
+    RELAY_MAX_HALF_OPEN, RELAY_MAX_HALF_OPEN_PER_SOURCE, RELAY_RETRIES_PER_S
+)
 
 
 class Admitted:
@@ -64,11 +97,19 @@ class Admission:
 
     def __init__(self, now: float) -> None:
         self.strangers = Strangers.REFUSED
+        self._crowd = CALLERS
         self.counts = collections.Counter(dict.fromkeys(_COUNTED, 0))
         self._tokens = QuicRetryTokenHandler()
         self._retries = TokenBucket(RETRIES_PER_S, RETRIES_PER_S, now)
-        self._half_open_strangers: set[Link] = set()
+        self._half_open_strangers: dict[Link, int | str | None] = {}
+        self._half_open_sources: collections.Counter[int | str] = collections.Counter()
         self._half_open_channels: set[Link] = set()
+
+    def expect_relay_clients(self, now: float) -> None:
+        """Admit many, each after Retry once many handshakes are under way."""
+        self.strangers, self._crowd = Strangers.BUSY_PROVEN, RELAY_CLIENTS
+        rate = self._crowd.retries_per_s
+        self._retries = TokenBucket(rate, rate, now)
 
     def judge_stranger(
         self, header: QuicHeader, source: Address, now: float
@@ -77,14 +118,14 @@ class Admission:
         half_open = len(self._half_open_strangers)
         if self.strangers is Strangers.REFUSED:
             return None
-        if half_open >= MAX_HALF_OPEN_STRANGERS:
+        if half_open >= self._crowd.half_open:
             self.counts["no_room"] += 1
             return None
         if header.token:
             return self._redeem(header, source, now)
         if (
             self.strangers is Strangers.BUSY_PROVEN
-            and half_open < MAX_HALF_OPEN_STRANGERS // 2
+            and half_open < self._crowd.half_open // 2
         ):
             return Admitted(header.destination_cid)
         return self._retry(header, source, now)
@@ -93,9 +134,16 @@ class Admission:
         """Whether one more handshake through a channel may start."""
         return len(self._half_open_channels) < MAX_HALF_OPEN_CHANNELS
 
-    def opened(self, link: Link, *, stranger: bool) -> None:
-        """Count a new link as half open."""
-        (self._half_open_strangers if stranger else self._half_open_channels).add(link)
+    def opened(self, link: Link, source: Address | None, *, proven: bool) -> None:
+        """Count a new link as half open; `source` None: it came through a channel."""
+        if source is None:
+            self._half_open_channels.add(link)
+            return
+        # A source that is not proven may be a false one: it counts for nobody.
+        subscriber = source.subscriber if proven else None
+        self._half_open_strangers[link] = subscriber
+        if subscriber is not None:
+            self._half_open_sources[subscriber] += 1
 
     @property
     def half_open(self) -> int:
@@ -105,7 +153,11 @@ class Admission:
     def settled(self, link: Link) -> None:
         """The handshake is complete, or the link is gone."""
         self.counts["failed" if link.ended else "ok"] += 1
-        self._half_open_strangers.discard(link)
+        subscriber = self._half_open_strangers.pop(link, None)
+        if subscriber is not None:
+            self._half_open_sources[subscriber] -= 1
+            if not self._half_open_sources[subscriber]:
+                del self._half_open_sources[subscriber]
         self._half_open_channels.discard(link)
 
     def _retry(self, header: QuicHeader, source: Address, now: float) -> Retry | None:
@@ -142,5 +194,8 @@ class Admission:
             )
         except ValueError:
             self.counts["bad_token"] += 1
+            return None
+        if self._half_open_sources[source.subscriber] >= self._crowd.per_source:
+            self.counts["source_limit"] += 1
             return None
         return Admitted(original, header.destination_cid)

@@ -203,7 +203,7 @@ class Endpoint:
         """From now on, admit the clients of a relay."""
         self._acceptor = self._credentials.acceptor(RELAY_ALPN)
         self._accepts_relay_clients = True
-        self._admission.strangers = Strangers.BUSY_PROVEN
+        self._admission.expect_relay_clients(self.now())
 
     async def accept(self) -> Link:
         """Return the next link that somebody dialled to us, its handshake complete."""
@@ -464,7 +464,9 @@ class Endpoint:
         link = Link(quic, self, routes, dialled=False, virtual=not relayed)
         link.claim(header.destination_cid)
         link.on_handshake_over = self._on_handshake_over
-        self._admission.opened(link, stranger=isinstance(route, DirectRoute))
+        source = route.address if isinstance(route, DirectRoute) else None
+        proven = admitted.retry_source_cid is not None
+        self._admission.opened(link, source, proven=proven)
         self._deadlines[link] = self._loop.call_later(
             HANDSHAKE_TIMEOUT_S, link.abort, "handshake took too long"
         )

@@ -15,12 +15,11 @@ from wzp_cli.defaults import (
     RELAY_MAX_CONNECTS_PER_TARGET_PER_MIN,
     RELAY_MAX_REGISTRATIONS_PER_SOURCE_PER_MIN,
     RELAY_MAX_TRACKED_SOURCES,
+    RELAY_PROBES_PER_S,
 )
 from wzp_cli.protocol.buckets import KeyedBuckets
 
-__all__ = ["TURNED_AWAY", "Limits", "Refusal", "source_key"]
-
-_V6_SITE_BITS = 64
+__all__ = ["TURNED_AWAY", "Limits", "Refusal"]
 
 
 class Refusal(enum.Enum):
@@ -61,13 +60,6 @@ TURNED_AWAY = {
 """Why a client is not taken, as the relay counts it, and what the client hears."""
 
 
-def source_key(source: Address) -> int | str:
-    """Return what stands for one subscriber: an IPv4 host, an IPv6 /64."""
-    if not source.is_v6:
-        return source.host
-    return int(source.ip) >> (128 - _V6_SITE_BITS)
-
-
 def _per_minute(count: int) -> KeyedBuckets:
     return KeyedBuckets(count / 60, count, capacity=RELAY_MAX_TRACKED_SOURCES)
 
@@ -79,11 +71,14 @@ class Limits:
         self._registrations = _per_minute(RELAY_MAX_REGISTRATIONS_PER_SOURCE_PER_MIN)
         self._callers = _per_minute(RELAY_MAX_CONNECTS_PER_CALLER_PER_MIN)
         self._targets = _per_minute(RELAY_MAX_CONNECTS_PER_TARGET_PER_MIN)
+        self._probes = KeyedBuckets(
+            RELAY_PROBES_PER_S, RELAY_PROBES_PER_S, capacity=RELAY_MAX_TRACKED_SOURCES
+        )
         self._channels: collections.Counter[bytes] = collections.Counter()
 
     def admit_registration(self, source: Address, now: float) -> bool:
         """Return whether one more link may come from this source's network."""
-        return self._registrations.take(source_key(source), now)
+        return self._registrations.take(source.subscriber, now)
 
     def admit_connect(self, caller: bytes, target: bytes, now: float) -> Refusal | None:
         """Charge one `connect`; return why it is refused, None if it is not.
@@ -95,6 +90,10 @@ class Limits:
         if not self._targets.take(target, now):
             return Refusal.TARGET_LIMIT
         return None
+
+    def admit_probe(self, asker: bytes, now: float) -> bool:
+        """Return whether one more filtering probe may go to who asks for it."""
+        return self._probes.take(asker, now)
 
     def take_channels(self, caller: bytes, count: int) -> bool:
         """Charge channels to who asked for them; False: too many, none charged."""

@@ -372,6 +372,8 @@ class Relay:
         self._tell(other, relay.Revealed(channel=channel_id, address=where))
 
     def _probe(self, link: Link, port: int) -> None:
+        if not self.limits.admit_probe(link.identity.key, self.endpoint.now()):
+            return
         for reflector in self.reflectors:
             if reflector.port == port and link.address is not None:
                 reflector.probe(link.address, link.own_host)
