@@ -6,12 +6,10 @@ finished run is a line in the results; running again adds what is missing.
 """
 
 import argparse
-import json
 import math
 import os
 import queue
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -20,6 +18,7 @@ from pathlib import Path
 
 from bench import _rivals
 from bench._heat_map import draw
+from bench._results import Results, commit, markdown
 from bench._stage import introduce, percentile, show
 from bench._traverse import ROWS, Row, laboratory
 from tests.netlab.nats import KINDS
@@ -29,37 +28,11 @@ EVERY = [kind for kind in KINDS if kind != "udp-blocked"]
 QUICK = ("A x X", "R x R", "Rp x Rp", "R x Q", "X x X", "same LAN")
 
 
-class Results:
-    """Lines in a file, by row and number."""
-
-    def __init__(self, path: Path, label: str) -> None:
-        self._path, self._label, self._lock = path, label, threading.Lock()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lines = path.read_text().splitlines() if path.exists() else []
-        every = [json.loads(line) for line in lines]
-        self._runs = {(r["row"], r["number"]): r for r in every if r["label"] == label}
-
-    def has(self, row: Row, number: int) -> bool:
-        """Whether this run is there already."""
-        return (row.name, number) in self._runs
-
-    def add(self, row: Row, number: int, run: dict[str, object]) -> None:
-        """Keep a run."""
-        line = {"label": self._label, "row": row.name, "number": number, **run}
-        with self._lock, self._path.open("a") as file:
-            file.write(json.dumps(line) + "\n")
-            self._runs[row.name, number] = line
-
-    def of(self, row: Row) -> list[dict]:
-        """Return the runs of a row."""
-        return [run for (name, _), run in self._runs.items() if name == row.name]
-
-
 def main() -> None:
     """Run what is missing, and print the table."""
     options = _options()
     rows = _rows(options)
-    label = options.label or _commit()
+    label = options.label or commit()
     results = Results(options.results, label)
     who = {"wzp": results}
     for rival in options.rivals:
@@ -71,13 +44,13 @@ def main() -> None:
                 sys.exit(f"{rival}: {reason}")
         _run_all(rows, options, who)
     if options.rivals:
-        _compare(rows, who, markdown=options.markdown)
+        _compare(rows, who, as_markdown=options.markdown)
         return
     lines = [_line(row, results.of(row)) for row in rows]
     if options.every:
         draw(options.picture, EVERY, {row.name: results.of(row) for row in rows})
     elif options.markdown:
-        sys.stdout.write(_markdown(lines))
+        sys.stdout.write(markdown(lines, HEAD, 2))
     else:
         show("direct calls", HEAD, lines)
     if options.quick:
@@ -114,12 +87,6 @@ def _rows(options: argparse.Namespace) -> list[Row]:
     if options.quick:
         options.runs, options.rows = 2, QUICK
     return [row for row in ROWS if not options.rows or row.pair in options.rows]
-
-
-def _commit() -> str:
-    words = ["git", "rev-parse", "--short", "HEAD"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
 
 
 def _run_all(
@@ -194,15 +161,17 @@ def _line(row: Row, runs: list[dict]) -> list[str]:
     ]
 
 
-def _compare(rows: Sequence[Row], who: dict[str, Results], *, markdown: bool) -> None:
+def _compare(
+    rows: Sequence[Row], who: dict[str, Results], *, as_markdown: bool
+) -> None:
     """Print shares of successes and medians, one column for each program."""
     head = ["pair", *who]
     lines = [
         [row.pair, *(_summary(results.of(row)) for results in who.values())]
         for row in rows
     ]
-    if markdown:
-        sys.stdout.write(_markdown(lines, head, 1))
+    if as_markdown:
+        sys.stdout.write(markdown(lines, head, 1))
     else:
         show("direct, of tries: milliseconds in the median", head, lines)
 
@@ -211,14 +180,6 @@ def _summary(runs: list[dict]) -> str:
     direct = [r["time_to_direct_ms"] for r in runs if r.get("time_to_direct_ms")]
     share = f"{len(direct)} of {len(runs)}"
     return f"{share}: {statistics.median(direct):.0f}" if direct else share
-
-
-def _markdown(
-    lines: Sequence[Sequence[str]], head: Sequence[str] = HEAD, words: int = 2
-) -> str:
-    rule = [*["---"] * words, *["---:"] * (len(head) - words)]
-    table = [head, rule, *lines]
-    return "".join("| " + " | ".join(cells) + " |\n" for cells in table)
 
 
 def _judge(rows: Sequence[Row], results: Results) -> None:

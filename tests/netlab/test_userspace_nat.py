@@ -507,6 +507,16 @@ def test_each_direction_has_its_own_impairment(make_lab: MakeLab) -> None:
     assert 20 < overtaken < 90
 
 
+def test_a_seed_repeats_a_links_losses(make_lab: MakeLab) -> None:
+    def survivors(seed: str) -> list[int]:
+        link = Impairment(loss_pct=30)
+        lab = make_lab(SiteSpec("a", "open", downlink=link, seed=seed))
+        with ends(lab) as (client, server):
+            return [number for number, _ in arrivals(server, client, 200)]
+
+    assert survivors("one") == survivors("one") != survivors("two")
+
+
 def test_a_slow_link_drops_what_its_queue_cannot_hold(make_lab: MakeLab) -> None:
     slow = Impairment(rate_kbps=160, queue_ms=100)  # 20 bytes in a millisecond
     lab = make_lab(SiteSpec("a", "open", uplink=slow))

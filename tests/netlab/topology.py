@@ -49,6 +49,8 @@ class SiteSpec:
         behind: An earlier site of two layers whose outer NAT, the carrier's, serves
             this one as well. The kind is then of the home router alone, and the link is
             the other site's.
+        seed: Makes the link's chance the same each time: the n-th packet of a direction
+            meets the same fate.
     """
 
     name: str
@@ -61,6 +63,7 @@ class SiteSpec:
     uplink: Impairment | None = None
     downlink: Impairment | None = None
     behind: str | None = None
+    seed: str | None = None
 
     @property
     def nat(self) -> NatKind:
@@ -206,7 +209,8 @@ class Topology:
         out, into = (format_words(link) for link in spec.links)
         if out or into:
             words = ("--link", spec.name, network, "--out", out, "--in", into)
-            self.machines[CORE].userspace.append(words)
+            seed = () if spec.seed is None else ("--seed", spec.seed)
+            self.machines[CORE].userspace.append(words + seed)
 
     def _segments(self, spec: SiteSpec, number: int) -> list[_Segment]:
         """From the hosts outward; the one below the first public router is 11.0/16."""

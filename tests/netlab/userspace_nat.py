@@ -576,18 +576,23 @@ def main() -> None:
     what.add_argument("--link", nargs=2, metavar=("INTERFACE", "NETWORK"))
     parser.add_argument("--out", default="", metavar="SETTINGS", help="from inside")
     parser.add_argument("--in", default="", metavar="SETTINGS", dest="into")
+    parser.add_argument("--seed", help="the same losses and delays each time")
     options = parser.parse_args()
-    chance = random.Random()
     wires = [
-        Wire(parse_words(Impairment, word), chance)
-        for word in (options.out, options.into)
+        Wire(parse_words(Impairment, word), _chance(options.seed, way))
+        for way, word in (("out", options.out), ("in", options.into))
     ]
     if options.link:
         shuttle = _link(wires, *options.link)
     else:
+        chance = _chance(options.seed, "nat")
         shuttle = _nat(wires, parse_words(Behaviour, options.nat), chance)
     _say("ready")
     shuttle.run()
+
+
+def _chance(seed: str | None, what_for: str) -> random.Random:
+    return random.Random(None if seed is None else f"{seed} {what_for}")
 
 
 def _nat(wires: list[Wire], behaviour: Behaviour, chance: random.Random) -> _Shuttle:
