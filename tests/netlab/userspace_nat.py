@@ -47,6 +47,7 @@ _QUEUE_PACKETS: Final = 4000
 _BATCH: Final = 64
 _DELIVERED_MARK: Final = 1
 
+_IPV4: Final = 4
 _UDP_HEADER: Final = 8
 _ICMP_HEADER: Final = 8
 _ICMP_ERRORS: Final = frozenset({3, 11, 12})
@@ -547,9 +548,14 @@ class _Shuttle:
         now = time.monotonic()
         with contextlib.suppress(BlockingIOError):
             for _ in range(_BATCH):
-                packet = lane.before(os.read(lane.tun, _MTU), now)
-                if packet is not None:
-                    self._enter(lane, packet, now)
+                packet = os.read(lane.tun, _MTU)
+                if packet[0] >> 4 == _IPV4:  # the device itself solicits in IPv6
+                    self._pass(lane, packet, now)
+
+    def _pass(self, lane: _Lane, packet: bytes, now: float) -> None:
+        translated = lane.before(packet, now)
+        if translated is not None:
+            self._enter(lane, translated, now)
 
     def _enter(self, lane: _Lane, packet: bytes, now: float) -> None:
         due = lane.wire.due(len(packet), now)
