@@ -151,6 +151,7 @@ __all__ = [
     "RATE_DOUBT_PCT",
     "RATE_DOUBT_S",
     "RATE_HEADROOM",
+    "RATE_IN_VAIN_RATIO",
     "RATE_PATIENCE_MAX_S",
     "RATE_PATIENCE_MIN_S",
     "RATE_SETTLE_S",
@@ -575,6 +576,9 @@ RATE_DOUBT_S: Final = 3.0
 
 RATE_DOUBT_PCT: Final = 10.0
 """How much more loss that has to be. Source: ours; chance does less."""
+
+RATE_IN_VAIN_RATIO: Final = 0.6
+"""Loss left after a cut, of that before, that shows it was in vain. Source: ours."""
 
 RATE_PATIENCE_MIN_S: Final = 8.0
 """First pause before more is tried after a cut. Source: ours."""

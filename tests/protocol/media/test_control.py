@@ -96,6 +96,12 @@ def test_a_narrow_link_without_a_queue_is_found_by_its_loss() -> None:
     assert sum(sending.wire_bps > 40_000 for sending in told) <= 15
 
 
+def test_a_link_that_loses_more_than_half_is_not_narrow_for_long() -> None:
+    told = ways(Link(loss=lambda second: 0.6), 60)
+    assert sum(sending.frames > 1 for sending in told) <= 6
+    assert told[-1].copies == 3
+
+
 def test_a_link_that_gets_wide_again_is_used() -> None:
     link = Link(bps=40_000)
     control, now = SendControl(OPUS), 0.0

@@ -9,6 +9,7 @@
     neither, for a while  the link is better again     one step up; if that was too
                                                          much, cut, and wait longer
 
+A cut for loss alone that does not lessen the loss is taken back, and not tried again.
 Loss while a queue stands is the queue's, and calls for no copies. Neither does a break
 of the route: nothing that we could send would have come through.
 """
@@ -31,6 +32,7 @@ from wzp_cli.defaults import (
     RATE_DOUBT_PCT,
     RATE_DOUBT_S,
     RATE_HEADROOM,
+    RATE_IN_VAIN_RATIO,
     RATE_PATIENCE_MAX_S,
     RATE_PATIENCE_MIN_S,
     RATE_SETTLE_S,
@@ -143,6 +145,8 @@ class _Rate:
         self._patience_s = RATE_PATIENCE_MIN_S
         self._rose_at: float | None = None
         self._loss_before = 0.0
+        self._hopeless_pct = LOSS_HOPELESS_PCT
+        self._cut_at_loss: float | None = None
         self._quiet_since = 0.0
         self._settled_at = 0.0
         self._last: tuple[float, float] | None = None  # when, queue in ms
@@ -154,10 +158,11 @@ class _Rate:
         self, received: Received, loss: float, sent_bps: float, now: float
     ) -> bool:
         """Cut the rate where the link is too narrow for it; whether it was."""
+        self._undo_in_vain(loss, now)
         growth = self._growth(received.queue_ms, now)
         grows = growth > QUEUE_GROWTH or received.lost > 0
         too_much = (
-            100 * loss > LOSS_HOPELESS_PCT
+            100 * loss > self._hopeless_pct
             or (received.queue_ms >= QUEUE_FULL_MS and grows)
             or self._rise_was_too_much(received, now)
         )
@@ -169,6 +174,7 @@ class _Rate:
         limit_bps = RATE_HEADROOM * min(carried_bps, self.limit_bps)
         self.limit_bps = max(limit_bps, self._least_bps)
         self._settled_at = now + RATE_SETTLE_S
+        self._cut_at_loss = None if received.queue_ms >= QUEUE_FULL_MS else loss
         self._be_patient(now)
         self.was_cut = True
         return True
@@ -190,6 +196,14 @@ class _Rate:
         """Whether loss has come with the last rise: no queue tells of a policer."""
         fresh = self._rose_at is not None and now - self._rose_at < RATE_DOUBT_S
         return fresh and 100 * (received.loss - self._loss_before) > RATE_DOUBT_PCT
+
+    def _undo_in_vain(self, loss: float, now: float) -> None:
+        """Take a cut back that changed nothing: the link loses, at any rate."""
+        if self._cut_at_loss is None or now < self._settled_at:
+            return
+        if loss > RATE_IN_VAIN_RATIO * self._cut_at_loss:
+            self.limit_bps, self._hopeless_pct = self._most_bps, 100.0
+        self._cut_at_loss = None
 
     def _be_patient(self, now: float) -> None:
         """Wait twice as long where a rise was too much; as at first where it held."""
