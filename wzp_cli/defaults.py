@@ -34,6 +34,7 @@ __all__ = [
     "DEMO_SOUND_MAX_FRAMES",
     "DETECT_TIMEOUT_S",
     "DIRECT_PROBE_S",
+    "DRAIN_MAX_SHARE",
     "FALLBACK_CODEC",
     "FAREWELL_TIMEOUT_S",
     "GAIN_MAX_DB",
@@ -234,6 +235,9 @@ __all__ = [
     "STUN_DEFAULT_PORT",
     "STUN_TRIES_S",
     "SURROUNDINGS_INTERVAL_S",
+    "THRIFTY_DOUBT_S",
+    "THRIFTY_PROBE_S",
+    "THRIFTY_S",
     "TONE_AMPLITUDE_INT16",
     "TONE_DEFAULT_HZ",
     "TONE_MAX_HZ",
@@ -516,9 +520,9 @@ REDUNDANCY_MAX_OFFSET_FRAMES: Final = 30
 COPY_REACH_MAX_FRAMES: Final = 9
 """How many packets back a copy may be. Source: ours; 200 ms are waited for it."""
 
-WIRE_PACKET_OVERHEAD_BYTES: Final = 71
-"""Bytes of a voice packet beside the sound: IPv4, UDP, QUIC 58, flow 1, RTP 12.
-Source: measured."""
+WIRE_PACKET_OVERHEAD_BYTES: Final = 78
+"""Bytes of a voice packet beside the sound: IPv4, UDP, QUIC, an ACK that rides along,
+flow id, RTP. Source: measured."""
 
 WIRE_RATE_MAX_RATIO: Final = 1.9
 """How much more than a plain stream may be sent. Source: ours; 100 kbit/s of Opus."""
@@ -547,8 +551,8 @@ REORDER_MIN_FRAMES: Final = 3
 REORDER_MAX_FRAMES: Final = 12
 """The most, where the network is seen to reorder. Source: ours; 240 ms."""
 
-QUEUE_BUCKET_S: Final = 0.5
-"""Time of which the fastest frame is remembered. Source: ours; 25 frames."""
+QUEUE_BUCKET_S: Final = 0.25
+"""Time of which the fastest frame is remembered. Source: ours; 12 frames."""
 
 QUEUE_MEMORY_S: Final = 10.0
 """How long the fastest frame stands for an empty queue. Source: ours, after BBR."""
@@ -565,8 +569,11 @@ QUEUE_GROWTH: Final = 0.02
 RATE_HEADROOM: Final = 0.85
 """Share of the measured rate used after a cut. Source: ours; the queue drains."""
 
-RATE_SETTLE_S: Final = 1.0
+RATE_SETTLE_S: Final = 1.5
 """Time after a cut until its effect is looked at. Source: ours; a report."""
+
+DRAIN_MAX_SHARE: Final = 0.4
+"""How much of the rate a queue may take to drain. Source: ours; speech goes on."""
 
 RATE_STEP_RATIO: Final = 1.1
 """How far the rate is raised at a time, until that makes a difference. Source: ours."""
@@ -590,7 +597,7 @@ QUALITY_PAUSE_S: Final = 0.1
 """Shortest pause between two reports to the peer. Source: ours; five frames."""
 
 QUALITY_MAX_QUEUE_MS: Final = 60_000.0
-"""Longest queue that is reported. Source: ours; a machine that slept makes longer ones."""
+"""Longest queue that is told. Source: ours; a machine that slept makes longer ones."""
 
 PACE_CATCH_UP_MAX_S: Final = 0.2
 """How far a paced source may lag before beats are dropped. Source: ours."""
@@ -726,6 +733,15 @@ RELAY_PROBE_S: Final = 0.3
 
 STANDBY_PROBE_S: Final = 5.0
 """Pause between probes of a route kept warm. Source: docs/nat.md."""
+
+THRIFTY_PROBE_S: Final = 0.5
+"""Pause between probes of the route in use on a narrow link. Source: ours; 3 kbit/s."""
+
+THRIFTY_DOUBT_S: Final = 1.0
+"""Silence that puts a route in doubt on a narrow link. Source: ours; queues take it."""
+
+THRIFTY_S: Final = 30.0
+"""How long a link counts as narrow after it was. Source: ours."""
 
 ROUTE_DOUBT_S: Final = 0.25
 """Silence that puts a route in doubt, or two round trips. Source: docs/nat.md."""

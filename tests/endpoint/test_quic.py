@@ -281,6 +281,16 @@ def test_a_full_queue_drops_its_oldest() -> None:
     assert one.dropped_datagrams == 2
 
 
+def test_acks_may_wait_for_rarer_media_and_never_less_than_a_frame() -> None:
+    one, other, now = joined()
+    other.let_acks_wait(0.06)
+    one.send_datagram_frame(b"sound")
+    carry(one, other, now)
+    assert other.get_timer() == pytest.approx(now + 0.06)
+    other.let_acks_wait(0.001)
+    assert other._ack_delay == DELAYED_ACK_S
+
+
 @contract("_ack_delay")
 def test_an_ack_waits_for_company() -> None:
     one, other, now = joined()

@@ -24,6 +24,8 @@ from wzp_cli.defaults import (
     ROUTE_GIVE_UP_S,
     STANDBY_PROBE_S,
     STRAY_CHECKS,
+    THRIFTY_DOUBT_S,
+    THRIFTY_PROBE_S,
 )
 from wzp_cli.errors import LocalProtocolError
 from wzp_cli.protocol.paths import (
@@ -458,6 +460,19 @@ def test_a_silent_relay_does_not_disturb_a_direct_call() -> None:
     play.rtts_s[RELAY] = 0.040
     play.run(RETRY_LATER_S + CHECK_GIVE_UP_S)
     assert play.state(RELAY) is State.VALID
+
+
+def test_a_narrow_link_is_probed_less_and_its_end_still_found() -> None:
+    play = direct_call()
+    play.paths.thrifty = True
+    play.sent.clear()
+    play.run(60)
+    assert len(play.checks(LAN)) == pytest.approx(60 / THRIFTY_PROBE_S, abs=3)
+    del play.rtts_s[LAN]
+    play.run(THRIFTY_PROBE_S + THRIFTY_DOUBT_S / 2)
+    assert play.sends_by(LAN), "the answer may stand in a queue"
+    play.run(THRIFTY_PROBE_S + THRIFTY_DOUBT_S)
+    assert play.sends_by(LAN, RELAY)
 
 
 def test_how_often_routes_are_probed() -> None:

@@ -130,6 +130,7 @@ class Wire:
 
     trip: Callable[[], float | None] = lambda: 0.030
     over: bool = False
+    acks_wait_s: float = 0.0
 
     def __post_init__(self) -> None:
         self.sink: Callable[[bytes], None] = lambda payload: None
@@ -142,6 +143,9 @@ class Wire:
         if trip_s is not None:
             loop = asyncio.get_running_loop()
             loop.call_later(trip_s, lambda: self.far.sink(payload))
+
+    def let_acks_wait(self, seconds: float) -> None:
+        self.acks_wait_s = seconds
 
     def receive_datagrams(self, sink: Callable[[bytes], None]) -> None:
         self.sink = sink

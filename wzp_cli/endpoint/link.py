@@ -221,6 +221,10 @@ class Link:
         self._quic.send_datagram_frame(payload)
         self.flush()
 
+    def let_acks_wait(self, seconds: float) -> None:
+        """Let acknowledgements wait for the next payload, which goes so often."""
+        self._quic.let_acks_wait(seconds)
+
     def receive_datagrams(self, sink: Callable[[bytes], None]) -> None:
         """Bring each DATAGRAM payload to `sink`, on the loop; earlier ones are lost."""
         self._datagram_sink = sink

@@ -160,6 +160,10 @@ class WzpQuic(QuicConnection):
             return 0
         return min(self._max_datagram_size - _PACKET_OVERHEAD_BYTES, remote - 4)
 
+    def let_acks_wait(self, seconds: float) -> None:
+        """Let an ACK wait so long for a media packet to ride with, 20 ms at least."""
+        self._ack_delay = max(seconds, DELAYED_ACK_S)
+
     def send_datagram_frame(self, data: bytes) -> None:
         """Queue `data`; a full queue drops its oldest, since old sound is worth least.
 

@@ -32,6 +32,8 @@ from wzp_cli.defaults import (
     RTT_STICKINESS_S,
     STANDBY_PROBE_S,
     STRAY_CHECKS,
+    THRIFTY_DOUBT_S,
+    THRIFTY_PROBE_S,
 )
 from wzp_cli.errors import LocalProtocolError
 from wzp_cli.protocol.route import ChannelRoute, DirectRoute, Route
@@ -132,12 +134,15 @@ class Paths:
             first public hop where it is known, else a ladder.
         trials: Every route known, the first one first.
         selected: The route that media takes.
+        thrifty: The link is narrow: probe the route in use less often, and let answers
+            wait in a queue before it is doubted, since both routes take twice the rate.
     """
 
     controlling: bool
     first: Route
     now: float
     opener_ttls: tuple[int, ...] = OPENER_TTLS_HOPS
+    thrifty: bool = False
     trials: dict[Route, Trial] = field(default_factory=dict)
     _nominated: Route | None = None
     _nominated_at: float = 0.0
@@ -355,18 +360,22 @@ class Paths:
             since = trial.answered_at
         if since is None:
             return False
-        return now - since > max(ROUTE_DOUBT_S, 2 * (trial.rtt_s or 0.0))
+        least_s = THRIFTY_DOUBT_S if self.thrifty else ROUTE_DOUBT_S
+        return now - since > max(least_s, 2 * (trial.rtt_s or 0.0))
 
     def _is_watched(self, trial: Trial) -> bool:
         """Whether it is probed so often that silence tells at once."""
-        return trial.route == self.selected and not trial.is_relay
+        in_use = trial.route == self.selected and not trial.is_relay
+        return in_use and not self.thrifty
 
     def _probe_interval_s(self, trial: Trial) -> float:
         if trial.state is State.DOUBTED or self._is_watched(trial):
             return DIRECT_PROBE_S
         if trial.unanswered_since is not None:
             return ROUTE_DOUBT_S
-        return RELAY_PROBE_S if trial.route == self.selected else STANDBY_PROBE_S
+        if trial.route != self.selected:
+            return STANDBY_PROBE_S
+        return THRIFTY_PROBE_S if self.thrifty else RELAY_PROBE_S
 
     def _rest(self, trial: Trial, now: float) -> list[Check]:
         pause_s = RETRY_LATER_S if trial.rounds else RETRY_FIRST_S

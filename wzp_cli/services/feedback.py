@@ -8,9 +8,15 @@ know payload type 112 (`features` of its hello), is sent plain frames throughout
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
-from wzp_cli.defaults import QUALITY_PAUSE_S, STATS_INTERVAL_S
+from wzp_cli.defaults import (
+    QUALITY_PAUSE_S,
+    QUEUE_FULL_MS,
+    STATS_INTERVAL_S,
+    THRIFTY_S,
+)
 from wzp_cli.ports import Codec
 from wzp_cli.protocol.media.control import SendControl
 from wzp_cli.protocol.media.reception import Received
@@ -25,11 +31,18 @@ class Feedback:
     """The reports of one call, and what follows from those of the peer."""
 
     def __init__(
-        self, conversation: Conversation, media: MediaStream, codec: Codec
+        self,
+        conversation: Conversation,
+        media: MediaStream,
+        codec: Codec,
+        on_narrow: Callable[[bool], None],
     ) -> None:
+        """Begin; `on_narrow` is called with whether the link is narrow either way."""
+        self._on_narrow = on_narrow
         self._conversation = conversation
         self._media = media
         self._control = SendControl(codec.bitrates_bps)
+        self._narrow_until = 0.0
         self._may_adapt = REDUNDANCY in conversation.features
 
     async def run(self) -> None:
@@ -39,6 +52,7 @@ class Feedback:
             with suppress(TimeoutError):
                 async with asyncio.timeout(STATS_INTERVAL_S - QUALITY_PAUSE_S):
                     await self._media.news.wait()
+            self._look_at_queue()
             self._conversation.try_to_say(self._media.report())
 
     def take(self, quality: Quality) -> None:
@@ -49,3 +63,11 @@ class Feedback:
         if self._may_adapt and quality.expected:
             now = asyncio.get_running_loop().time()
             self._media.send_as(self._control.heard(received, now))
+            self._look_at_queue()
+
+    def _look_at_queue(self) -> None:
+        """Spare the link while either direction is narrow, and for a while after."""
+        now = asyncio.get_running_loop().time()
+        if self._media.queue_ms >= QUEUE_FULL_MS or self._control.is_limited:
+            self._narrow_until = now + THRIFTY_S
+        self._on_narrow(now < self._narrow_until)

@@ -50,6 +50,10 @@ class MediaLink(Protocol):
         """
         ...
 
+    def let_acks_wait(self, seconds: float) -> None:
+        """Let acknowledgements wait for the next payload, which goes so often."""
+        ...
+
     def receive_datagrams(self, sink: Callable[[bytes], None]) -> None:
         """Bring each arriving payload to `sink`, on the event loop."""
         ...
@@ -190,12 +194,19 @@ class MediaStream:
         """Send so from the next frame on. The peer must know payload type 112."""
         if sending.bitrate_bps != self._packetizer.sending.bitrate_bps:
             self._codec.bitrate_bps = sending.bitrate_bps
+        if sending.frames != self._packetizer.sending.frames:
+            self._link.let_acks_wait(sending.frames * MEDIA_FRAME_MS / 1000)
         self._packetizer.sending = sending
 
     def snapshot(self, rtt_ms: float | None) -> MediaSnapshot:
         """Return how it went since the last snapshot, and begin the next interval."""
         since, self._marked = self._marked, self._mark()
         return self._measure(since, self._marked, rtt_ms)
+
+    @property
+    def queue_ms(self) -> float:
+        """How long the peer's sound stands in a queue on its way, at present."""
+        return self._reception.queue_ms
 
     def report(self) -> Quality:
         """Return what to tell the peer of its sound since the last report."""

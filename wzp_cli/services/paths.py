@@ -133,6 +133,10 @@ class RouteTaker:
                 group.create_task(self._search())
                 group.create_task(self._watch_surroundings())
 
+    def be_thrifty(self, thrifty: bool) -> None:
+        """Leave a narrow link to the sound: probe less often."""
+        self._paths.thrifty = thrifty
+
     def close(self) -> None:
         """Answer no more checks."""
         self.endpoint.close_checks(self._session)

@@ -170,7 +170,9 @@ class _Call:
             self.codec,
             on_first_sound=self._heard,
         )
-        self.feedback = Feedback(self.conversation, self.media, self.codec)
+        self.feedback = Feedback(
+            self.conversation, self.media, self.codec, self.routes.be_thrifty
+        )
 
     async def run(self) -> CallOutcome:
         self.routes.offer()

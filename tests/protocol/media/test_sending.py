@@ -6,11 +6,11 @@ from wzp_cli.protocol.media.sending import PLAIN, Sending
 @pytest.mark.parametrize(
     ("sending", "wire_bps"),
     [
-        (PLAIN, 52_400),
-        (Sending(24_000, copies=1), 78_000),
-        (Sending(16_000, copies=2), 79_200),
-        (Sending(16_000, frames=2), 31_000),
-        (Sending(64_000), 92_400),
+        (PLAIN, 55_200),
+        (Sending(24_000, copies=1), 80_800),
+        (Sending(16_000, copies=2), 82_000),
+        (Sending(16_000, frames=2), 32_400),
+        (Sending(64_000), 95_200),
     ],
 )
 def test_what_it_takes_on_the_wire(sending: Sending, wire_bps: int) -> None:

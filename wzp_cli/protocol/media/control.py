@@ -6,6 +6,7 @@
       or loses              carries                      came through, at once
     over 50 % loss, or    the same, without a queue    the same
       more after a rise
+    a queue that stands   what was sent too much       less than that, until it is gone
     neither, for a while  the link is better again     one step up; if that was too
                                                          much, cut, and wait longer
 
@@ -20,6 +21,7 @@ from collections.abc import Sequence
 from wzp_cli.defaults import (
     BURST_RATIO,
     COPY_REACH_MAX_FRAMES,
+    DRAIN_MAX_SHARE,
     LOSS_CALM_S,
     LOSS_FAST_S,
     LOSS_HOPELESS_PCT,
@@ -65,6 +67,11 @@ class SendControl:
         """Whether the link was ever found to carry less than we would send."""
         return self._rate.was_cut
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether the link is thought to carry less than we would send."""
+        return self._rate.is_limited
+
     def heard(self, received: Received, now: float) -> Sending:
         """Return how to send, after a report from the peer."""
         queues = received.queue_ms >= QUEUE_FULL_MS
@@ -84,7 +91,7 @@ class SendControl:
 
     def _choose(self, now: float) -> Sending:
         loss, burst = self._losses.share(now), self._losses.burst(self.sending.frames)
-        return choose(self._bitrates_bps, loss, burst, self._rate.limit_bps)
+        return choose(self._bitrates_bps, loss, burst, self._rate.allowed_bps)
 
     def _may_change(self, wanted: Sending, now: float) -> bool:
         """Fewer copies have to do for a while first; all else is at once."""
@@ -149,16 +156,25 @@ class _Rate:
         self._cut_at_loss: float | None = None
         self._quiet_since = 0.0
         self._settled_at = 0.0
+        self._queue_ms = 0.0
         self._last: tuple[float, float] | None = None  # when, queue in ms
 
+    @property
+    def allowed_bps(self) -> float:
+        """The rate for now: a queue that stands has to drain, in a second or so."""
+        queue_s = self._queue_ms / 1000
+        drains = self.is_limited and 1000 * queue_s >= QUEUE_FULL_MS
+        return self.limit_bps * (1 - min(queue_s, DRAIN_MAX_SHARE) * drains)
+
     def fits(self, sending: Sending) -> bool:
-        return sending.wire_bps <= self.limit_bps
+        return sending.wire_bps <= self.allowed_bps
 
     def heard(
         self, received: Received, loss: float, sent_bps: float, now: float
     ) -> bool:
         """Cut the rate where the link is too narrow for it; whether it was."""
         self._undo_in_vain(loss, now)
+        self._queue_ms = received.queue_ms
         growth = self._growth(received.queue_ms, now)
         grows = growth > QUEUE_GROWTH or received.lost > 0
         too_much = (

@@ -15,6 +15,7 @@ from wzp_cli.defaults import (
     LOSS_MIN_FRAMES,
     MEDIA_FRAME_MS,
     QUEUE_BUCKET_S,
+    QUEUE_FULL_MS,
     QUEUE_MEMORY_S,
     REORDER_MAX_FRAMES,
     REORDER_MIN_FRAMES,
@@ -54,6 +55,7 @@ class Reception:
         self._expected = self._lost = self._gaps = 0
         self._in_gap = False
         self._told = 0.0
+        self._told_queue_ms = 0.0
         self._queue = _Queue()
 
     def arrived(self, ssrc: int, sequence: int, frames: int, now: float) -> None:
@@ -73,17 +75,24 @@ class Reception:
         received = self._pending()
         # What was bad lately is no news: it fades, so that reports do not flicker.
         self._told = max(received.loss, 0.8 * self._told)
+        self._told_queue_ms = received.queue_ms
         self._expected = self._lost = self._gaps = 0
         return received
 
     @property
     def is_news(self) -> bool:
-        """Whether loss is so much worse than last told that it should be told now."""
-        return self._pending().loss > 1.5 * self._told + 0.01
+        """Whether it is so much worse than last told that it should be told now."""
+        pending = self._pending()
+        queues = pending.queue_ms > 2 * self._told_queue_ms + QUEUE_FULL_MS
+        return queues or pending.loss > 1.5 * self._told + 0.01
+
+    @property
+    def queue_ms(self) -> float:
+        """How long frames stand in a queue now."""
+        return self._queue.delay_s * 1000
 
     def _pending(self) -> Received:
-        queue_ms = self._queue.delay_s * 1000
-        return Received(self._expected, self._lost, self._gaps, queue_ms)
+        return Received(self._expected, self._lost, self._gaps, self.queue_ms)
 
     def _see(self, ahead: int, frames: int) -> None:
         if ahead > 0:
@@ -114,14 +123,14 @@ class Reception:
 
 
 class _Queue:
-    """The fastest transit of each half second, for ten seconds."""
+    """The fastest transit of each quarter of a second, for ten seconds."""
 
     def __init__(self) -> None:
         self._buckets: deque[tuple[float, float]] = deque()
 
     @property
     def delay_s(self) -> float:
-        """How much slower the fastest frames of the last second are."""
+        """How much slower the fastest frame of the last two quarters is."""
         fastest = [transit_s for _, transit_s in self._buckets]
         return min(fastest[-2:]) - min(fastest) if fastest else 0.0
 
