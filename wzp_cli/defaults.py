@@ -37,6 +37,15 @@ __all__ = [
     "DRAIN_MAX_SHARE",
     "FALLBACK_CODEC",
     "FAREWELL_TIMEOUT_S",
+    "FLEET_ANSWER_S",
+    "FLEET_FLUSH_S",
+    "FLEET_GRACE_S",
+    "FLEET_HELD_FRAMES",
+    "FLEET_JOINS_PER_MIN",
+    "FLEET_JOIN_S",
+    "FLEET_MAX_JOINS",
+    "FLEET_PING_S",
+    "FLEET_RECONNECT_S",
     "GAIN_MAX_DB",
     "GAIN_MIN_DB",
     "HANDSHAKE_TIMEOUT_S",
@@ -766,6 +775,39 @@ PEER_KEEPALIVE_S: Final = 3.0
 
 RELAY_SWEEP_S: Final = 1.0
 """Pause between sweeps of a relay's idle channels. Source: ours."""
+
+FLEET_ANSWER_S: Final = 1.0
+"""How long relays of a fleet may take to answer each other. Source: ours; a client
+waits 5 s (RELAY_ANSWER_TIMEOUT_S)."""
+
+FLEET_GRACE_S: Final = 0.05
+"""How long after an answer another relay's may come. Source: ours; two of a fleet are
+at most so far apart, and each call between relays waits so long."""
+
+FLEET_FLUSH_S: Final = 1
+"""How long NATS may take to take note. Source: ours; as an answer."""
+
+FLEET_PING_S: Final = 5
+"""Pause between pings to NATS; two unanswered ones end it. Source: ours; so what is cut
+off is noticed within 15 s, before a client's link ends (30 s)."""
+
+FLEET_RECONNECT_S: Final = 1
+"""Pause between tries to reach NATS. Source: ours; a fleet has few relays."""
+
+FLEET_JOIN_S: Final = 10.0
+"""How long a device that was found may take to join. Source: ours; twice a handshake
+(HANDSHAKE_TIMEOUT_S)."""
+
+FLEET_HELD_FRAMES: Final = 4
+"""Frames kept until the device has joined. Source: ours; a dialler's first flight, and
+its repetition."""
+
+FLEET_MAX_JOINS: Final = 8
+"""Other relays' links that a client has at once. Source: ours; a call needs one."""
+
+FLEET_JOINS_PER_MIN: Final = 60
+"""Other relays that a client follows its relay to. Source: ours; as calls that a relay
+offers (RELAY_MAX_CONNECTS_PER_TARGET_PER_MIN)."""
 
 RELAY_DRAIN_S: Final = 10.0
 """How long calls may go on after SIGTERM. Source: ours; below systemd's 90 s."""

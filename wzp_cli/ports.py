@@ -1,6 +1,6 @@
 """What the services need from outside, as types. Adapters fit them by shape."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
@@ -12,6 +12,7 @@ __all__ = [
     "Codec",
     "ControlChannel",
     "FindInterfaces",
+    "FleetBus",
     "FrameSink",
     "FrameSource",
     "Interface",
@@ -152,6 +153,37 @@ class ControlChannel(Protocol):
 
     async def left(self) -> None:
         """Return when the other side has left."""
+        ...
+
+
+class FleetBus(Protocol):
+    """Questions and answers between the relays of a fleet."""
+
+    @property
+    def up(self) -> bool:
+        """Whether it can be asked right now."""
+        ...
+
+    async def ask(self, subject: str, question: bytes) -> list[bytes]:
+        """Return the answers of the others who hold `subject`; [] if nobody does.
+
+        Raises:
+            ConnectionLost: It is not up, or whoever holds it is silent.
+        """
+        ...
+
+    async def hold(
+        self, subject: str, answer: Callable[[bytes], Awaitable[bytes]]
+    ) -> None:
+        """From now on, answer those who ask `subject`."""
+        ...
+
+    async def drop(self, subject: str) -> None:
+        """Undo `hold`."""
+        ...
+
+    async def settle(self) -> None:
+        """Return when others find what we hold, or can't just now."""
         ...
 
 

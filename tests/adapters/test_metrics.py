@@ -12,7 +12,7 @@ from wzp_cli.adapters import metrics
 from wzp_cli.adapters.metrics import ask_status, exposition, serve_metrics
 from wzp_cli.address import HostPort
 from wzp_cli.errors import EnvironmentFault, RelayUnreachable
-from wzp_cli.protocol.relay_facts import Histogram, RelayFacts
+from wzp_cli.protocol.relay_facts import FleetFacts, Histogram, RelayFacts
 
 ANYWHERE = HostPort("127.0.0.1", 0)
 FACTS = RelayFacts(
@@ -32,6 +32,10 @@ FACTS = RelayFacts(
     connects={"connected": 10},
     handshakes={"ok": 11},
     loop_lag=Histogram(bounds_s=(0.1, 1.0), counts=[2, 1, 1], sum_s=3.5),
+    reserved=12,
+    fleet=FleetFacts(
+        up=True, held=13, asked={"found": 14}, answered=15, joined=16, refused=17
+    ),
 )
 
 
@@ -109,6 +113,13 @@ def test_the_text_has_all_there_is_to_know() -> None:
         'wzp_relay_event_loop_lag_seconds_bucket{le="0.1"} 2.0',
         'wzp_relay_event_loop_lag_seconds_bucket{le="+Inf"} 4.0',
         "wzp_relay_event_loop_lag_seconds_sum 3.5",
+        "wzp_relay_reserved 12.0",
+        "wzp_fleet_up 1.0",
+        "wzp_fleet_held 13.0",
+        'wzp_fleet_asked_total{result="found"} 14.0',
+        "wzp_fleet_answered_total 15.0",
+        'wzp_fleet_joins_total{result="joined"} 16.0',
+        'wzp_fleet_joins_total{result="refused"} 17.0',
         "process_cpu_seconds_total",
     ):
         assert f"\n{line}" in text, line

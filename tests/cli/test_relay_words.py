@@ -82,3 +82,20 @@ def test_where_to_answer_the_operator(text: str, expected: HostPort) -> None:
 def test_nowhere_to_answer_the_operator(text: str) -> None:
     with pytest.raises(UsageError, match="--metrics"):
         metrics_address(text)
+
+
+def test_a_fleet_and_where_its_clients_find_this_relay() -> None:
+    single = RelayWords().over(Config())
+    assert single.bus() is None
+    words = RelayWords().over(Config(cluster="nats://a, tls://b:1"))
+    bus = words.bus()
+    assert bus is not None
+    assert list(bus.servers) == ["nats://a", "tls://b:1"]
+    own = [f"192.0.2.{n}:1" for n in range(6)]
+    assert words.met_at(own) == tuple(own[:4])
+    told = RelayWords(advertise=["198.51.100.1:4433"])
+    assert told.met_at(own) == ("198.51.100.1:4433",)
+    with pytest.raises(UsageError, match=r"--advertise relay\.example: write IP:PORT"):
+        RelayWords(advertise=["relay.example"]).met_at(own)
+    with pytest.raises(UsageError, match="no address of its own"):
+        words.met_at([])

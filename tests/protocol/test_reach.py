@@ -3,7 +3,7 @@ import ipaddress
 import pytest
 
 from wzp_cli.address import Address
-from wzp_cli.protocol.reach import Surroundings, may_check, unmap
+from wzp_cli.protocol.reach import Surroundings, may_be_relay, may_check, unmap
 
 HOME = Surroundings(
     hosts=frozenset({"192.168.1.10", "fd12::10", "2a00:1:2:3::10"}),
@@ -180,3 +180,28 @@ def test_point_to_point_networks_have_no_broadcast() -> None:
     link = Surroundings(networks=(ipaddress.ip_network("10.9.0.0/31"),))
     assert judged("10.9.0.1", None, link) is None
     assert judged("10.9.0.1", "not numeric", link) == "not a numeric address"
+
+
+@pytest.mark.parametrize(
+    ("address", "home", "may"),
+    [
+        ("198.41.0.4:4433", "9.9.9.9:4433", True),
+        ("198.41.0.4:443", "9.9.9.9:4433", True),
+        ("198.41.0.4:53", "9.9.9.9:4433", False),
+        ("198.41.0.4:53", "9.9.9.9:53", True),
+        ("[2a00::1]:4433", "9.9.9.9:4433", True),
+        ("10.0.0.1:4433", "9.9.9.9:4433", False),
+        ("[::ffff:10.0.0.1]:4433", "9.9.9.9:4433", False),
+        ("127.0.0.1:4433", "9.9.9.9:4433", False),
+        ("127.0.0.1:4433", "127.0.0.1:5000", True),
+        ("10.0.0.2:4433", "192.168.1.1:4433", True),
+        ("9.9.9.9:4433", "127.0.0.1:4433", False),
+        ("224.0.0.1:4433", "9.9.9.9:4433", False),
+        ("255.255.255.255:4433", "9.9.9.9:4433", False),
+        ("0.0.0.0:4433", "9.9.9.9:4433", False),
+    ],
+)
+def test_where_another_relay_of_the_fleet_may_be(
+    address: str, home: str, may: bool
+) -> None:
+    assert may_be_relay(Address.parse(address), Address.parse(home)) is may

@@ -22,6 +22,7 @@ from wzp_cli.protocol.relay_messages import (
     RelayMessage,
     Reveal,
     Revealed,
+    Summoned,
     Unpublish,
     Welcome,
 )
@@ -37,6 +38,14 @@ FAMILY = MessageFamily(
         (
             Enter(version="0.1.0", token="t"),
             '{"type":"enter","version":"0.1.0","token":"t"}',
+        ),
+        (
+            Enter(version="0.1.0", join="c.d.m"),
+            '{"type":"enter","version":"0.1.0","join":"c.d.m"}',
+        ),
+        (
+            Summoned(addresses=("192.0.2.1:4433",), ticket="c.d.m"),
+            '{"type":"summoned","addresses":["192.0.2.1:4433"],"ticket":"c.d.m"}',
         ),
         (Draining(within_s=10.0), '{"type":"draining","within_s":10.0}'),
         (

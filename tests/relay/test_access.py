@@ -50,3 +50,9 @@ def test_a_token_is_kept_as_its_digest() -> None:
 
 def test_no_token_shown_is_no_token() -> None:
     assert not rules(tokens=[token_digest("")]).admit(ALICE)
+
+
+def test_whom_the_fleet_vouches_for_needs_nothing_else() -> None:
+    closed = rules(tokens=[SESAME], allowed=[])
+    assert closed.admit(ALICE, vouched=True)
+    assert not rules(blocked=[ALICE]).admit(ALICE, vouched=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 import pytest
 
 from wzp_cli.address import Address
+from wzp_cli.defaults import FLEET_HELD_FRAMES
 from wzp_cli.errors import LocalProtocolError
 from wzp_cli.protocol.demux import encode_frame, kind_of, split_frame
 from wzp_cli.relay.channels import Channel, ChannelTable, DropReason
@@ -246,3 +247,48 @@ def test_an_ended_channel_reveals_nothing() -> None:
     again = relay.open()
     assert table.revealing("caller") == [], "a new channel, a new decision"
     assert table.reveal("caller", again.caller_id) is again
+
+
+# --- Channels whose callee is on the way
+
+
+def test_first_frames_are_kept_for_who_is_on_the_way() -> None:
+    table = ChannelTable()
+    reserved = table.reserve(("caller", CALLER), b"t" * 32)
+    frames = [
+        encode_frame(reserved.caller_id, bytes([0x40, n]))
+        for n in range(FLEET_HELD_FRAMES + 2)
+    ]
+    for frame in frames:
+        assert table.forward(frame, CALLER, 0.0) is None
+    elsewhere = CALLER._replace(port=9)
+    table.reserved_by("caller")[0].held.pop()
+    assert table.forward(frames[0], elsewhere, 0.0) is None
+    assert table.drops == {DropReason.UNKNOWN_CHANNEL: 2, DropReason.WRONG_SOURCE: 1}
+    channel = table.fill(reserved, ("callee", CALLEE), 0.0)
+    assert (channel.caller_id, channel.callee_id) == (
+        reserved.caller_id,
+        reserved.callee_id,
+    )
+    assert channel.ids("caller") == reserved.ids
+    assert reserved.held == frames[: FLEET_HELD_FRAMES - 1]
+    assert table.forward(frames[0], CALLER, 0.0) == (frames[0], CALLEE)
+    assert table.reserved == 0
+    assert len(table) == 1
+
+
+def test_a_reservation_follows_its_caller_and_is_given_up_by_it_alone() -> None:
+    table = ChannelTable()
+    reserved = table.reserve(("caller", CALLER), b"t" * 32)
+    moved = CALLER._replace(port=9)
+    table.move("caller", moved)
+    assert reserved.source == moved
+    assert table.release("other", reserved.caller_id) is None
+    assert table.release("caller", reserved.callee_id) is None
+    assert table.reserved == 1
+    assert table.release("caller", reserved.caller_id) is reserved
+    assert table.reserved_by("caller") == []
+    assert table.release("caller", reserved.caller_id) is None
+    frame = encode_frame(reserved.caller_id, b"\x40x")
+    assert table.forward(frame, moved, 0.0) is None
+    assert table.drops == {DropReason.UNKNOWN_CHANNEL: 1}

@@ -71,4 +71,4 @@ def test_channels_are_taken_all_or_none_and_given_back() -> None:
 def test_a_stranger_can_not_tell_offline_from_refused(refusal: Refusal) -> None:
     about_the_target = {Refusal.OFFLINE, Refusal.TARGET_REFUSES, Refusal.TARGET_LIMIT}
     assert (refusal.told == "offline") == (refusal in about_the_target)
-    assert refusal.told in {"offline", "limit", "access", "draining"}
+    assert refusal.told in {"offline", "limit", "access", "draining", "fleet"}

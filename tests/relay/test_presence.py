@@ -116,3 +116,19 @@ def test_so_many_devices_ring_and_no_more() -> None:
     found = presence.reachable(BOB, by="alice")
     assert links(found) == list(range(19, 19 - RELAY_MAX_DEVICES_PER_TARGET, -1))
     assert len({reachable.device for reachable in found}) == len(found)
+
+
+def test_who_may_be_called_at_all_is_findable() -> None:
+    presence = Presence()
+    assert not presence.is_findable(ALICE)
+    presence.join("link", ALICE)
+    assert not presence.is_findable(ALICE)
+    presence.publish("link")
+    assert presence.is_findable(ALICE)
+    presence.unpublish("link")
+    presence.start_calling("link", BOB)
+    assert presence.is_findable(ALICE)
+    assert [each.link for each in presence.reachable_from(BOB, ALICE)] == ["link"]
+    assert presence.reachable_from(b"c" * 32, ALICE) == []
+    presence.leave("link")
+    assert not presence.is_findable(ALICE)

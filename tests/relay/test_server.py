@@ -666,6 +666,7 @@ async def test_a_client_that_leaves_frees_everything_and_the_other_is_told(
         "presence": 1,
         "channels": 0,
         "charged": 0,
+        "reserved": 0,
     }
     bob.link.abort("bye")
     await asyncio.sleep(0.1)

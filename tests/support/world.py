@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from tests.support.fakenet import MASQUERADE, FakeNet, Host, Nat, NatKind, Packet
+from tests.support.fleet_bus import Hub
 from tests.support.virtual_time import VirtualLoop, run
 from wzp_cli.address import Address, HostPort
 from wzp_cli.concurrency import task_group
@@ -33,6 +34,7 @@ from wzp_cli.events import Event, Incoming
 from wzp_cli.ports import Codec
 from wzp_cli.protocol.identity import Identity, Keypair
 from wzp_cli.relay.access import AccessRules
+from wzp_cli.relay.fleet import Fleet
 from wzp_cli.relay.server import Relay, RelaySettings
 from wzp_cli.services.call import CallSettings, call_address, call_identity
 from wzp_cli.services.listen import AskHuman, ListenSettings, listen
@@ -264,6 +266,7 @@ class RelayAtWork(Watcher):
             "presence": len(self.server.presence),
             "channels": len(self.server.channels),
             "charged": sum(self.server.limits._channels.values()),
+            "reserved": self.server.channels.reserved,
         }
 
     def vanish(self) -> None:
@@ -427,18 +430,21 @@ class World:
         access: AccessRules = AccessRules(),  # noqa: B008 - it is frozen
         keypair: Keypair | None = None,
         machine: Host | None = None,
+        hub: Hub | None = None,
     ) -> RelayAtWork:
         """Open a relay with one extra port, under the name RELAY."""
         machine = machine or self.net.host(host)
         self.name(RELAY.host, host)
         endpoint = await self.open_endpoint(machine, RELAY.port, keypair)
         reflectors = [Reflector(machine.wire(RELAY.port + 1))]
+        where = f"{host}:{RELAY.port}"
         relay: RelayAtWork
         server = Relay(
             endpoint,
             reflectors,
             RelaySettings(access),
             lambda event: relay.report(event),
+            None if hub is None else Fleet(hub.seat(), endpoint.identity, [where]),
         )
         relay = RelayAtWork(endpoint, machine, server, self.start(server.run()))
         self.relays.append(relay)

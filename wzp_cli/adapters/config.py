@@ -49,6 +49,10 @@ class Config(
     allow_file: str | None = None
     block_file: str | None = None
     drain: Duration | None = None
+    cluster: Servers | None = None
+    cluster_ca: str | None = None
+    cluster_creds: str | None = None
+    advertise: Servers | None = None
     portmap: bool | None = None
 
     privacy: Literal["always-relay", "after-answer", "contacts-early"] | None = None
@@ -74,6 +78,16 @@ class Config(
     def stun_servers(self) -> tuple[str, ...] | None:
         """`stun` likewise; () means none at all, None that nothing was said."""
         return None if self.stun is None else _several(self.stun)
+
+    @property
+    def clusters(self) -> tuple[str, ...]:
+        """`cluster`, whether one or several servers were named."""
+        return _several(self.cluster)
+
+    @property
+    def advertised(self) -> tuple[str, ...]:
+        """`advertise` likewise."""
+        return _several(self.advertise)
 
 
 def _several(servers: Servers | None) -> tuple[str, ...]:

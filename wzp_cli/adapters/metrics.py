@@ -26,7 +26,7 @@ import msgspec
 from wzp_cli.address import HostPort
 from wzp_cli.defaults import STATUS_ANSWER_S
 from wzp_cli.errors import EnvironmentFault, RelayUnreachable
-from wzp_cli.protocol.relay_facts import Histogram, RelayFacts
+from wzp_cli.protocol.relay_facts import FleetFacts, Histogram, RelayFacts
 
 __all__ = ["ask_status", "exposition", "serve_metrics"]
 
@@ -164,6 +164,8 @@ class _Collector:
             yield _gauge(name, help_, value)
         for name, label, values, help_ in _counters(facts):
             yield _counter(name, help_, label, values)
+        if facts.fleet is not None:
+            yield from _fleet(facts.fleet)
         yield _histogram(
             "wzp_relay_event_loop_lag_seconds",
             "How late the event loop wakes up whoever sleeps.",
@@ -178,6 +180,8 @@ def _gauges(facts: RelayFacts) -> Iterator[tuple[str, float, str]]:
     yield "wzp_relay_links", facts.links, "Clients connected."
     yield "wzp_relay_registrations", facts.published, "Clients that can be called."
     yield "wzp_relay_channels", facts.channels, "Channels open."
+    waiting = "Channels whose callee comes from another relay."
+    yield "wzp_relay_reserved", facts.reserved, waiting
     yield "wzp_relay_half_open", facts.half_open, "Handshakes under way."
 
 
@@ -199,6 +203,17 @@ def _gauge(name: str, help_: str, value: float) -> Any:
     from prometheus_client.core import GaugeMetricFamily
 
     return GaugeMetricFamily(name, help_, value=value)
+
+
+def _fleet(fleet: FleetFacts) -> Iterator[Any]:
+    yield _gauge("wzp_fleet_up", "1 while NATS answers.", fleet.up)
+    yield _gauge("wzp_fleet_held", "Identities others find here.", fleet.held)
+    asked = "Calls for which the other relays were asked, by outcome."
+    yield _counter("wzp_fleet_asked", asked, "result", fleet.asked)
+    answered = {"": fleet.answered}
+    yield _counter("wzp_fleet_answered", "Their questions.", "", answered)
+    joins = {"joined": fleet.joined, "refused": fleet.refused}
+    yield _counter("wzp_fleet_joins", "Their clients that came.", "result", joins)
 
 
 def _counter(name: str, help_: str, label: str, values: dict[str, int]) -> Any:

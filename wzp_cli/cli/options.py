@@ -19,7 +19,6 @@ __all__ = [
     "Color",
     "DrainOption",
     "DurationOption",
-    "EveryOption",
     "Everywhere",
     "InOption",
     "LogFormat",
@@ -117,15 +116,6 @@ DurationOption = Annotated[
     ),
 ]
 
-EveryOption = Annotated[
-    float | None,
-    typer.Option(
-        "--every",
-        metavar="TIME",
-        parser=_option_value(parse_duration),
-        help="Measure again and again, so often: 30s, 5m.",
-    ),
-]
 RingTimeoutOption = Annotated[
     float | None,
     typer.Option(

@@ -1,12 +1,14 @@
 """What `wzp relay` is told, by its options or by the configuration file."""
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from wzp_cli.adapters.config import Config
+from wzp_cli.adapters.nats_bus import BusWords
 from wzp_cli.adapters.relay_lists import read_identities, read_tokens
-from wzp_cli.address import HostPort
+from wzp_cli.address import Address, HostPort
 from wzp_cli.cli.options import parse_duration
 from wzp_cli.cli.settings import Settings
 from wzp_cli.defaults import RELAY_DEFAULT_PORT, RELAY_DRAIN_S
@@ -15,6 +17,9 @@ from wzp_cli.relay.access import AccessRules, token_digest
 from wzp_cli.relay.server import RelaySettings
 
 __all__ = ["RelayWords", "metrics_address", "serving_address"]
+
+
+_MOST_ADDRESSES = 4  # `summoned` has room for so many
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +33,10 @@ class RelayWords:
     allow_file: Path | None = None
     block_file: Path | None = None
     drain: float | None = None
+    cluster: Sequence[str] | None = None
+    cluster_ca: Path | None = None
+    cluster_creds: Path | None = None
+    advertise: Sequence[str] | None = None
 
     def over(self, said: Config) -> "RelayWords":
         """Return these, and the file's (and variables') where nothing was said."""
@@ -39,7 +48,41 @@ class RelayWords:
             allow_file=self.allow_file or _path(said.allow_file),
             block_file=self.block_file or _path(said.block_file),
             drain=self.drain or _drain_s(said),
+            cluster=self.cluster or said.clusters,
+            cluster_ca=self.cluster_ca or _path(said.cluster_ca),
+            cluster_creds=self.cluster_creds or _path(said.cluster_creds),
+            advertise=self.advertise or said.advertised,
         )
+
+    def bus(self) -> BusWords | None:
+        """Return how the fleet's NATS is reached; None: this is a single relay."""
+        if not self.cluster:
+            return None
+        return BusWords(self.cluster, self.cluster_ca, self.cluster_creds)
+
+    def met_at(self, addresses: Sequence[str]) -> tuple[str, ...]:
+        """Return where clients of other relays find this one.
+
+        Args:
+            addresses: This machine's own, with the port.
+
+        Raises:
+            UsageError: There is none, or --advertise names no address.
+        """
+        for text in self.advertise or ():
+            try:
+                Address.parse(text)
+            except ValueError as error:
+                raise UsageError(
+                    f"--advertise {text}: write IP:PORT, in numbers"
+                ) from error
+        met_at = tuple(self.advertise or addresses)[:_MOST_ADDRESSES]
+        if not met_at:
+            raise UsageError(
+                "this machine has no address of its own: say where other relays' "
+                "clients find it, with --advertise IP:PORT"
+            )
+        return met_at
 
     def settings(self) -> RelaySettings:
         """Read the lists.

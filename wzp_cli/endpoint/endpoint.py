@@ -351,12 +351,16 @@ class Endpoint:
     def _on_spare_datagram(self, datagram: bytes, source: Address, spare: int) -> None:
         self._on_bare(datagram, DirectRoute(source, spare), "")
 
+    def pass_on(self, frame: bytes, source: Address) -> None:
+        """Send a frame where `forward` says (a relay's)."""
+        forwarded = self.forward(frame, source) if self.forward is not None else None
+        if forwarded is not None:
+            out, to = forwarded
+            self._wire.send(out, to, source=self.own_hosts.get(to, ""))
+
     def _on_frame(self, frame: bytes, source: Address) -> None:
         if self.forward is not None:
-            forwarded = self.forward(frame, source)
-            if forwarded is not None:
-                out, to = forwarded
-                self._wire.send(out, to, source=self.own_hosts.get(to, ""))
+            self.pass_on(frame, source)
             return
         parts = split_frame(frame)
         channel = self._channels.get(parts[0]) if parts else None

@@ -19,6 +19,7 @@ __all__ = [
     "Surroundings",
     "first_public_hop",
     "is_public",
+    "may_be_relay",
     "may_check",
     "unmap",
 ]
@@ -28,6 +29,7 @@ IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052 section 2.1
 _SITE_PREFIX_BITS = 64
+_HTTPS = 443
 
 
 def _networks(*texts: str) -> tuple[IpNetwork, ...]:
@@ -187,6 +189,24 @@ def may_check(
     if address.port < LOWEST_PEER_PORT:
         return f"port below {LOWEST_PEER_PORT}"
     return _why_nobodys(ip, surroundings) or _why_not_here(ip, surroundings, peer)
+
+
+def may_be_relay(address: Address, home: Address) -> bool:
+    """Return whether to follow our relay's word that another one is at `address`.
+
+    Args:
+        address: As it named it.
+        home: Where it is itself: a private one has private neighbours, no others do.
+    """
+    try:
+        ip, here = unmap(address.host), unmap(home.host)
+    except ValueError:
+        return False
+    if address.port < LOWEST_PEER_PORT and address.port not in (home.port, _HTTPS):
+        return False
+    kinds = (_LOOPBACK, _PRIVATE, _DOCUMENTATION)
+    alike = all(_is_in(ip, kind) == _is_in(here, kind) for kind in kinds)
+    return alike and not any(_is_in(ip, networks) for _, networks in _NEVER)
 
 
 def _why_nobodys(ip: IpAddress, surroundings: Surroundings) -> str | None:

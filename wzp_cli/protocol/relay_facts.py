@@ -7,7 +7,7 @@ import msgspec
 
 from wzp_cli.defaults import LOOP_LAG_BUCKETS_S
 
-__all__ = ["Histogram", "RelayFacts", "RelayState"]
+__all__ = ["FleetFacts", "Histogram", "RelayFacts", "RelayState"]
 
 RelayState = Literal["serving", "draining"]
 
@@ -30,13 +30,30 @@ class Histogram(msgspec.Struct, kw_only=True):
         self.sum_s += seconds
 
 
+class FleetFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """The other relays, as this one sees them.
+
+    `held`: identities that others find here; `asked`: calls for which the others were
+    asked, by outcome; `answered`: their questions; `joined`: clients of theirs that
+    came here; `refused`: those without a good ticket.
+    """
+
+    up: bool
+    held: int
+    asked: dict[str, int]
+    answered: int
+    joined: int
+    refused: int
+
+
 class RelayFacts(msgspec.Struct, frozen=True, kw_only=True):
     """One moment of a relay. Counters run since its start.
 
     `dropped`: frames not passed on, by reason; `socket`: datagrams that this machine
     lost (`received`: nobody read them in time, `sent`: no room to send);
     `entered`: clients by what they were told; `connects`: calls asked for, by outcome;
-    `handshakes`: Initials and handshakes by what became of them.
+    `handshakes`: Initials and handshakes by what became of them; `reserved`: channels
+    whose callee is on the way from another relay; `fleet`: None for a single relay.
     """
 
     version: str
@@ -55,3 +72,5 @@ class RelayFacts(msgspec.Struct, frozen=True, kw_only=True):
     connects: dict[str, int]
     handshakes: dict[str, int]
     loop_lag: Histogram
+    reserved: int = 0
+    fleet: FleetFacts | None = None

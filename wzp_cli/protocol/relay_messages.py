@@ -27,6 +27,7 @@ __all__ = [
     "RelayMessage",
     "Reveal",
     "Revealed",
+    "Summoned",
     "Unpublish",
     "Welcome",
 ]
@@ -46,10 +47,14 @@ class ChannelIds(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Enter(Message, frozen=True, kw_only=True, tag="enter"):
-    """A client's first message: it opens the stream. `token`: the relay's, if any."""
+    """A client's first message: it opens the stream. `token`: the relay's, if any.
+
+    `join`: the ticket of a `summoned`, which then opens this relay, too.
+    """
 
     version: Annotated[str, msgspec.Meta(max_length=64)]
     token: Annotated[str, msgspec.Meta(max_length=256)] = ""
+    join: Annotated[str, msgspec.Meta(max_length=128)] = ""
 
 
 class Welcome(Message, frozen=True, kw_only=True, tag="welcome"):
@@ -138,6 +143,16 @@ class Revealed(Message, frozen=True, kw_only=True, tag="revealed"):
     address: Annotated[str, msgspec.Meta(max_length=64)]
 
 
+class Summoned(Message, frozen=True, kw_only=True, tag="summoned"):
+    """Somebody calls you at another relay of the fleet: enter there, with `ticket`."""
+
+    addresses: Annotated[
+        tuple[Annotated[str, msgspec.Meta(max_length=64)], ...],
+        msgspec.Meta(min_length=1, max_length=4),
+    ]
+    ticket: Annotated[str, msgspec.Meta(max_length=128)]
+
+
 class Draining(Message, frozen=True, kw_only=True, tag="draining"):
     """The relay stops within so long: it opens no more channels, and ends those."""
 
@@ -164,6 +179,7 @@ RelayMessage = (
     | Closed
     | Reveal
     | Revealed
+    | Summoned
     | Draining
     | ProbeMe
 )

@@ -14,10 +14,11 @@ import collections
 import enum
 import os
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from wzp_cli.address import Address
 from wzp_cli.defaults import (
+    FLEET_HELD_FRAMES,
     RELAY_CHANNEL_BURST_S,
     RELAY_CHANNEL_IDLE_S,
     RELAY_CHANNEL_MAX_BITS_PER_S,
@@ -32,7 +33,7 @@ from wzp_cli.protocol.demux import (
 )
 from wzp_cli.protocol.relay_messages import ChannelIds
 
-__all__ = ["Channel", "ChannelTable", "DropReason", "Link"]
+__all__ = ["Channel", "ChannelTable", "DropReason", "Link", "Reservation"]
 
 Link = Hashable
 """A relay link: anything that stands for it while it lives."""
@@ -108,6 +109,29 @@ class Channel:
         )
 
 
+@dataclass(slots=True, eq=False)
+class Reservation:
+    """A channel whose callee is still on the way here, from another relay.
+
+    Attributes:
+        target: The identity (32-byte key) that will join.
+        source: The caller's validated address.
+        held: The caller's first frames, until then.
+    """
+
+    caller: Link
+    target: bytes
+    source: Address
+    caller_id: bytes
+    callee_id: bytes
+    held: list[bytes] = field(default_factory=list)
+
+    @property
+    def ids(self) -> ChannelIds:
+        """The ids as the caller is told them."""
+        return ChannelIds(send=self.caller_id.hex(), receive=self.callee_id.hex())
+
+
 class ChannelTable:
     """All channels of a relay.
 
@@ -120,6 +144,7 @@ class ChannelTable:
         self._random_bytes = random_bytes
         self._directions: dict[bytes, _Direction] = {}
         self._channels: dict[bytes, Channel] = {}
+        self._reserved: dict[bytes, Reservation] = {}
         self._by_pair: dict[tuple[Link, Link], Channel] = {}
         self._by_link: dict[Link, set[Channel]] = {}
         self._ended_packets = self._ended_bytes = 0
@@ -132,6 +157,7 @@ class ChannelTable:
         caller: tuple[Link, Address],
         callee: tuple[Link, Address],
         now: float,
+        ids: tuple[bytes, bytes] | None = None,
     ) -> Channel:
         """Join two different links; silently ends their old channel (see `between`).
 
@@ -142,6 +168,7 @@ class ChannelTable:
             caller: The link that asks, and its validated address.
             callee: The link that is called, and its validated address.
             now: In seconds.
+            ids: The caller's and the callee's, if they were told already.
 
         Raises:
             LocalProtocolError: The two links are one.
@@ -151,14 +178,45 @@ class ChannelTable:
             raise LocalProtocolError("a channel from a link to itself")
         if (before := self._by_pair.get((caller_link, callee_link))) is not None:
             self._remove(before)
-        caller_id = self._add(_Direction(caller_link, caller_at, callee_at, now))
-        callee_id = self._add(_Direction(callee_link, callee_at, caller_at, now))
+        caller_id, callee_id = ids or self._two_ids()
+        self._directions[caller_id] = _Direction(caller_link, caller_at, callee_at, now)
+        self._directions[callee_id] = _Direction(callee_link, callee_at, caller_at, now)
         channel = Channel(caller_link, callee_link, caller_id, callee_id)
         self._channels[caller_id] = self._channels[callee_id] = channel
         self._by_pair[caller_link, callee_link] = channel
         for link in (caller_link, callee_link):
             self._by_link.setdefault(link, set()).add(channel)
         return channel
+
+    def reserve(self, caller: tuple[Link, Address], target: bytes) -> Reservation:
+        """Give a caller a channel whose other side is still to come."""
+        reserved = Reservation(caller[0], target, caller[1], *self._two_ids())
+        self._reserved[reserved.caller_id] = reserved
+        return reserved
+
+    def fill(
+        self, reserved: Reservation, callee: tuple[Link, Address], now: float
+    ) -> Channel:
+        """Open a reserved channel: the callee has come. `held` is to be sent then."""
+        self._reserved.pop(reserved.caller_id, None)
+        caller = (reserved.caller, reserved.source)
+        return self.open(caller, callee, now, (reserved.caller_id, reserved.callee_id))
+
+    def reserved_by(self, caller: Link) -> list[Reservation]:
+        """Return the channels of a caller whose other side is still to come."""
+        return [each for each in self._reserved.values() if each.caller == caller]
+
+    def release(self, caller: Link, send_id: bytes) -> Reservation | None:
+        """Give a reservation up, by the id with which its caller sends."""
+        reserved = self._reserved.get(send_id)
+        if reserved is None or reserved.caller != caller:
+            return None
+        return self._reserved.pop(send_id)
+
+    @property
+    def reserved(self) -> int:
+        """How many channels wait for their other side."""
+        return len(self._reserved)
 
     def between(self, caller: Link, callee: Link) -> Channel | None:
         """Return the channel that `caller` has to `callee` now, if any."""
@@ -184,7 +242,7 @@ class ChannelTable:
         """
         direction = self._directions.get(frame[1:FRAME_HEADER_BYTES])
         if direction is None:
-            return self._dropped(DropReason.UNKNOWN_CHANNEL)
+            return self._held(frame, source)
         if direction.source != source:
             return self._dropped(DropReason.WRONG_SOURCE)
         size = len(frame)
@@ -208,6 +266,8 @@ class ChannelTable:
 
     def move(self, link: Link, address: Address) -> None:
         """Let all channels of `link` follow it to an address that it has validated."""
+        for reserved in self.reserved_by(link):
+            reserved.source = address
         for channel in self._by_link.get(link, ()):
             self._directions[channel.send_id(link)].source = address
             self._directions[channel.send_id(channel.other(link))].to = address
@@ -275,16 +335,30 @@ class ChannelTable:
             self._ended_bytes + sum(way.bytes for way in ways),
         )
 
+    def _held(self, frame: bytes, source: Address) -> tuple[bytes, Address] | None:
+        """Keep the first frames for a callee that is on the way; drop all others."""
+        reserved = self._reserved.get(frame[1:FRAME_HEADER_BYTES])
+        if reserved is None or len(reserved.held) >= FLEET_HELD_FRAMES:
+            return self._dropped(DropReason.UNKNOWN_CHANNEL)
+        if reserved.source != source:
+            return self._dropped(DropReason.WRONG_SOURCE)
+        reserved.held.append(frame)
+        return None
+
     def _dropped(self, reason: DropReason) -> tuple[bytes, Address] | None:
         self.drops[reason] += 1
         return None
 
-    def _add(self, direction: _Direction) -> bytes:
-        send_id = self._random_bytes(CHANNEL_ID_BYTES)
-        while send_id in self._directions:
+    def _new_id(self, but: bytes = b"") -> bytes:
+        taken = (self._directions, self._reserved, (but,))
+        while True:
             send_id = self._random_bytes(CHANNEL_ID_BYTES)
-        self._directions[send_id] = direction
-        return send_id
+            if not any(send_id in each for each in taken):
+                return send_id
+
+    def _two_ids(self) -> tuple[bytes, bytes]:
+        first = self._new_id()
+        return first, self._new_id(first)
 
     def _used_s(self, channel: Channel) -> float:
         """Return when it was used last, at most a burst too late."""

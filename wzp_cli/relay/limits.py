@@ -32,6 +32,7 @@ class Refusal(enum.Enum):
     CHANNEL_LIMIT = "channel_limit"
     ACCESS = "access"
     DRAINING = "draining"
+    FLEET = "fleet"
 
     @property
     def told(self) -> str:
@@ -47,6 +48,7 @@ _TOLD = {
     Refusal.CHANNEL_LIMIT: "limit",
     Refusal.ACCESS: "access",
     Refusal.DRAINING: "draining",
+    Refusal.FLEET: "fleet",
 }
 
 
@@ -90,6 +92,10 @@ class Limits:
         if not self._targets.take(target, now):
             return Refusal.TARGET_LIMIT
         return None
+
+    def admit_offer(self, target: bytes, now: float) -> bool:
+        """Charge one call that another relay of the fleet brings."""
+        return self._targets.take(target, now)
 
     def admit_probe(self, asker: bytes, now: float) -> bool:
         """Return whether one more filtering probe may go to who asks for it."""

@@ -103,13 +103,21 @@ class Presence:
         caller = self._joined.get(by)
         if caller is None:
             return []
+        found = self.reachable_from(caller.identity, target)
+        return [each for each in found if each.link != by]
+
+    def reachable_from(self, caller: bytes, target: bytes) -> list[Reachable]:
+        """Return the links of `target` that an identity elsewhere may call."""
         found = [
             Reachable(link, joined.device)
             for link in reversed(self._links.get(target, {}))
-            if link != by
-            and (
-                (joined := self._joined[link]).published
-                or caller.identity in joined.calling
-            )
+            if (joined := self._joined[link]).published or caller in joined.calling
         ]
         return found[:RELAY_MAX_DEVICES_PER_TARGET]
+
+    def is_findable(self, identity: bytes) -> bool:
+        """Return whether anybody at all may call an identity here."""
+        links = self._links.get(identity, ())
+        return any(
+            (joined := self._joined[link]).published or joined.calling for link in links
+        )

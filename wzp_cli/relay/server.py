@@ -10,6 +10,7 @@ from wzp_cli.address import Address
 from wzp_cli.concurrency import task_group
 from wzp_cli.defaults import (
     HELLO_TIMEOUT_S,
+    RELAY_MAX_DEVICES_PER_TARGET,
     RELAY_MAX_LINKS,
     RELAY_MAX_LINKS_PER_IDENTITY,
     RELAY_SWEEP_S,
@@ -18,16 +19,18 @@ from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.link import Link
 from wzp_cli.endpoint.message_stream import MessageStream
 from wzp_cli.endpoint.reflector import BindingBudget, Reflector
-from wzp_cli.errors import WzpError
+from wzp_cli.errors import ConnectionLost, WzpError
 from wzp_cli.events import RelayDraining, RelayReloaded, RelayStats, Report
 from wzp_cli.protocol import relay_messages as relay
+from wzp_cli.protocol.fleet_messages import Found, Ticket, Wanted
 from wzp_cli.protocol.identity import Identity
 from wzp_cli.protocol.relay_facts import RelayFacts
 from wzp_cli.protocol.signal import Message
 from wzp_cli.relay.access import AccessRules, token_digest
-from wzp_cli.relay.channels import Channel, ChannelTable, DropReason
+from wzp_cli.relay.channels import Channel, ChannelTable, DropReason, Reservation
 from wzp_cli.relay.counts import Counts
 from wzp_cli.relay.drain import Drain
+from wzp_cli.relay.fleet import Fleet, FleetCall
 from wzp_cli.relay.limits import TURNED_AWAY, Limits, Refusal
 from wzp_cli.relay.presence import Presence, Reachable
 
@@ -72,6 +75,7 @@ class Relay:
     reflectors: Sequence[Reflector]
     settings: RelaySettings
     report: Report
+    fleet: Fleet | None = None
     channels: ChannelTable = field(default_factory=ChannelTable)
     presence: Presence = field(default_factory=Presence)
     limits: Limits = field(default_factory=Limits)
@@ -79,6 +83,7 @@ class Relay:
     _drain: Drain = field(default_factory=Drain)
     _streams: dict[Link, _Stream] = field(default_factory=dict)
     _shown: dict[Link, bytes] = field(default_factory=dict)
+    _vouched: set[Link] = field(default_factory=set)
     _located: dict[Link, Address] = field(default_factory=dict)
     _told: RelayStats | None = None
 
@@ -100,6 +105,10 @@ class Relay:
                 group.create_task(self._sweep()),
                 group.create_task(self.counts.watch_loop()),
             ]
+            self._group = group
+            if self.fleet is not None:
+                self.fleet.answer = self._offer
+                beside.append(group.create_task(self.fleet.keep()))
             await self._drain.wait_begun()
             await self._drain.wait_over(lambda: len(self.channels))
             for task in beside:
@@ -168,6 +177,8 @@ class Relay:
             connects=dict(self.counts.connects),
             handshakes=dict(self.endpoint.handshakes),
             loop_lag=self.counts.loop_lag,
+            reserved=self.channels.reserved,
+            fleet=None if self.fleet is None else self.fleet.facts(),
         )
 
     # -- clients
@@ -199,14 +210,20 @@ class Relay:
     async def _entered(
         self, entered: relay.Enter, stream: _Stream, address: Address
     ) -> None:
-        self._shown[stream.link] = token_digest(entered.token)
-        if not self._may(stream.link):
+        link = stream.link
+        self._shown[link] = token_digest(entered.token)
+        joins = self._redeem(entered.join, link) if entered.join else None
+        if joins is not None:
+            self._vouched.add(link)
+        if not self._may(link) or (entered.join and joins is None):
             self.counts.entered["access"] += 1
             refused = relay.Refused(request="", reason=Refusal.ACCESS.told)
             await stream.close(refused, "no access")
             return
         self.counts.entered["welcome"] += 1
         self._welcome(stream, address)
+        if joins is not None:
+            self._arrive(*joins, link)
         async for message in stream.messages():
             self._take(message, stream)
 
@@ -214,7 +231,9 @@ class Relay:
         """Whether the rules, as they are now, admit a client (that has entered)."""
         if link not in self._shown:
             return True
-        return self.settings.access.admit(link.identity.key, self._shown[link])
+        return self.settings.access.admit(
+            link.identity.key, self._shown[link], vouched=link in self._vouched
+        )
 
     def _turned_away(self, link: Link, address: Address | None) -> str:
         """Return why a client can't be taken now, of TURNED_AWAY; "" if it can."""
@@ -245,20 +264,39 @@ class Relay:
         link = stream.link
         match message:
             case relay.Publish():
-                self.presence.publish(link)
-                stream.send(relay.Published())
+                self._publish(stream)
             case relay.Unpublish():
                 self.presence.unpublish(link)
+                self._findable(link.identity)
             case relay.Connect():
                 self._connect(message, stream)
             case relay.Closed(channel=send_id):
                 self._close(self.channels.close(link, bytes.fromhex(send_id)), link)
+                self._release(self.channels.release(link, bytes.fromhex(send_id)))
             case relay.Reveal(channel=send_id):
                 channel = self.channels.reveal(link, bytes.fromhex(send_id))
                 if channel is not None:
                     self._tell_where(channel, link)
             case relay.ProbeMe(port=port):
                 self._probe(link, port)
+
+    def _publish(self, stream: _Stream) -> None:
+        self.presence.publish(stream.link)
+        self._findable(stream.link.identity)
+        if self.fleet is None:
+            stream.send(relay.Published())
+        else:
+            self._group.create_task(self._published(stream, self.fleet))
+
+    async def _published(self, stream: _Stream, fleet: Fleet) -> None:
+        await fleet.settled()
+        self._tell(stream.link, relay.Published())
+
+    def _findable(self, identity: Identity) -> None:
+        """Let the fleet know whether somebody may be called here."""
+        if self.fleet is not None:
+            is_findable = self.presence.is_findable(identity.key)
+            self.fleet.findable(identity, is_findable)
 
     # -- calls
 
@@ -269,31 +307,46 @@ class Relay:
         except WzpError:
             self._refuse(stream, message, Refusal.OFFLINE)
             return
-        refusal, found = self._find(link, target)
+        refusal = self._admit_connect(link.identity, target)
         if refusal is not None:
+            self._refuse(stream, message, refusal)
+        elif self.fleet is not None:
+            work = self._connect_fleet(message, stream, target, self.fleet)
+            self._group.create_task(work)
+        else:
+            self._answer_connect(message, stream, target, [], Refusal.OFFLINE)
+
+    def _answer_connect(
+        self,
+        message: relay.Connect,
+        stream: _Stream,
+        target: Identity,
+        elsewhere: list[relay.Device],
+        otherwise: Refusal,
+    ) -> None:
+        """Join the target's devices that are here; tell the caller of all."""
+        link = stream.link
+        found = self.presence.reachable(target.key, by=link)
+        here = [each for each in found if self._take_channel(link)]
+        if not here and not elsewhere:
+            refusal = Refusal.CHANNEL_LIMIT if found else otherwise
             self._refuse(stream, message, refusal)
             return
         self.counts.connects["connected"] += 1
-        devices = [self._join(link, reachable) for reachable in found]
+        devices = [self._join(link, reachable) for reachable in here] + elsewhere
         self.presence.start_calling(link, target.key)
-        stream.send(relay.Connected(request=message.request, devices=devices))
+        connected = relay.Connected(
+            request=message.request, devices=devices[:RELAY_MAX_DEVICES_PER_TARGET]
+        )
+        self._tell(link, connected)
 
-    def _find(
-        self, link: Link, target: Identity
-    ) -> tuple[Refusal | None, list[Reachable]]:
-        caller = link.identity
+    def _take_channel(self, caller: Link) -> bool:
+        return self.limits.take_channels(caller.identity.key, 1)
+
+    def _admit_connect(self, caller: Identity, target: Identity) -> Refusal | None:
         if self._drain.begun:
-            return Refusal.DRAINING, []
-        now = self.endpoint.now()
-        refusal = self.limits.admit_connect(caller.key, target.key, now)
-        if refusal is not None:
-            return refusal, []
-        found = self.presence.reachable(target.key, by=link)
-        if not found:
-            return Refusal.OFFLINE, []
-        if not self.limits.take_channels(caller.key, len(found)):
-            return Refusal.CHANNEL_LIMIT, []
-        return None, found
+            return Refusal.DRAINING
+        return self.limits.admit_connect(caller.key, target.key, self.endpoint.now())
 
     def _join(self, caller: Link, reachable: Reachable) -> relay.Device:
         callee = reachable.link
@@ -312,6 +365,105 @@ class Relay:
         )
         return relay.Device(device=reachable.device, channel=channel.ids(caller))
 
+    # -- calls between relays of a fleet
+
+    async def _connect_fleet(
+        self, message: relay.Connect, stream: _Stream, target: Identity, fleet: Fleet
+    ) -> None:
+        """Ask the others, too: the callee's devices there are told to come here."""
+        link = stream.link
+        call, wanted = fleet.begin(link, link.identity, target, self.endpoint.now())
+        self.presence.start_calling(link, target.key)  # so that they may call back
+        self._findable(link.identity)
+        devices: list[str] = []
+        otherwise = Refusal.OFFLINE
+        try:
+            await fleet.settled()
+            devices = await fleet.find(call, wanted)
+        except ConnectionLost:
+            otherwise = Refusal.FLEET
+        if link.ended:
+            return
+        elsewhere = [self._expect(call, device) for device in devices]
+        known = [device for device in elsewhere if device is not None]
+        if devices and not known:
+            otherwise = Refusal.CHANNEL_LIMIT
+        self._answer_connect(message, stream, target, known, otherwise)
+        self._stop_calling(link, target.key)
+
+    def _expect(self, call: FleetCall, device: str) -> relay.Device | None:
+        """Return a channel to a device that is on the way, or was quick."""
+        caller = call.caller
+        assert isinstance(caller, Link)
+        if device in call.joined:
+            return relay.Device(device=device, channel=call.joined[device].ids(caller))
+        reserved = self._reserve(call)
+        if reserved is None:
+            return None
+        call.reserved[device] = reserved
+        return relay.Device(device=device, channel=reserved.ids)
+
+    def _reserve(self, call: FleetCall) -> Reservation | None:
+        caller = call.caller
+        assert isinstance(caller, Link)
+        if caller.ended or caller.address is None or not self._take_channel(caller):
+            return None
+        return self.channels.reserve((caller, caller.address), call.target.key)
+
+    def _offer(self, target: Identity, wanted: Wanted) -> Found:
+        """Tell the target's devices here to join a call at another relay."""
+        caller = Identity.parse(wanted.caller)
+        now = self.endpoint.now()
+        if self._drain.begun or not self.limits.admit_offer(target.key, now):
+            return Found()
+        found = self.presence.reachable_from(caller.key, target.key)
+        for each in found:
+            ticket = str(Ticket.issue(wanted.call, each.device, wanted.secret))
+            summoned = relay.Summoned(addresses=wanted.addresses, ticket=ticket)
+            assert isinstance(each.link, Link)
+            self._tell(each.link, summoned)
+        return Found(devices=tuple(each.device for each in found))
+
+    def _redeem(self, shown: str, link: Link) -> tuple[FleetCall, str] | None:
+        """Return the call and the device that a ticket is for; None: it is not good."""
+        if self.fleet is None:
+            return None
+        return self.fleet.redeem(shown, link.identity, self.endpoint.now())
+
+    def _arrive(self, call: FleetCall, device: str, link: Link) -> None:
+        """A callee's link from another relay is here: open its channel."""
+        reserved = call.reserved.pop(device, None) or self._reserve(call)
+        caller = call.caller
+        assert isinstance(caller, Link)
+        if reserved is None or link.address is None or caller.ended:
+            link.refuse("the call is over")
+            return
+        channel = self.channels.fill(
+            reserved, (link, link.address), self.endpoint.now()
+        )
+        call.joined[device] = channel
+        self._tell(
+            link, relay.Incoming(channel=channel.ids(link), caller=str(caller.identity))
+        )
+        for frame in reserved.held:
+            self.endpoint.pass_on(frame, reserved.source)
+
+    def _release(self, reserved: Reservation | None) -> None:
+        """Whoever was expected does not come any more."""
+        if reserved is None:
+            return
+        caller = reserved.caller
+        assert isinstance(caller, Link)
+        self._tell(caller, relay.Closed(channel=reserved.ids.receive))
+        self.limits.release_channels(caller.identity.key, 1)
+        self._stop_calling(caller, reserved.target)
+
+    def _give_up(self, call: FleetCall) -> None:
+        for reserved in call.reserved.values():
+            self._release(self.channels.release(reserved.caller, reserved.caller_id))
+
+    # -- the ends of calls
+
     def _refuse(
         self, stream: _Stream, message: relay.Connect, refusal: Refusal
     ) -> None:
@@ -329,15 +481,19 @@ class Relay:
             if link is not by:
                 self._tell(link, relay.Closed(channel=channel.ids(link).receive))
         self.limits.release_channels(caller.identity.key, 1)
-        target = callee.identity.key
-        if not any(
-            isinstance(other.callee, Link) and other.callee.identity.key == target
-            for other in self.channels.called_by(caller)
-        ):
-            self.presence.stop_calling(caller, target)
+        self._stop_calling(caller, callee.identity.key)
         self._drain.changed()
         for link in (caller, callee):
             self._let_go(link)
+
+    def _stop_calling(self, caller: Link, target: bytes) -> None:
+        """The target may not call back any more, if that was the last channel to it."""
+        called = (channel.callee for channel in self.channels.called_by(caller))
+        keys = {link.identity.key for link in called if isinstance(link, Link)}
+        keys |= {reserved.target for reserved in self.channels.reserved_by(caller)}
+        if target not in keys:
+            self.presence.stop_calling(caller, target)
+            self._findable(caller.identity)
 
     def _tell(self, link: Link, message: Message) -> None:
         stream = self._streams.get(link)
@@ -383,16 +539,23 @@ class Relay:
     def _forget(self, link: Link) -> None:
         for channel in self.channels.close_link(link):
             self._close(channel, link)
+        for reserved in self.channels.reserved_by(link):
+            self._release(self.channels.release(link, reserved.caller_id))
         self.presence.leave(link)
+        self._findable(link.identity)
         self._locate(link, None)
         self._streams.pop(link, None)
         self._shown.pop(link, None)
+        self._vouched.discard(link)
 
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(RELAY_SWEEP_S)
-            for channel in self.channels.sweep(self.endpoint.now()):
+            now = self.endpoint.now()
+            for channel in self.channels.sweep(now):
                 self._close(channel, None)
+            for call in self.fleet.overdue(now) if self.fleet else ():
+                self._give_up(call)
             stats = self._stats()
             if stats != self._told:
                 self._told = stats

@@ -40,6 +40,7 @@ from wzp_cli.protocol.reach import first_public_hop
 from wzp_cli.protocol.route import ChannelRoute
 from wzp_cli.protocol.signal import Message
 from wzp_cli.services.relay_channels import RelayChannels
+from wzp_cli.services.relay_joins import RelayJoins
 from wzp_cli.services.relay_session import RelaySession, RelayVisit
 
 __all__ = ["Registration", "register"]
@@ -55,6 +56,7 @@ class Registration:
         reflexive: Our address as the relay sees it (None before the first welcome).
         extra_ports: The relay's other ports that answer STUN.
         opener_ttls: What opens our NAT and dies before the peer's.
+        joins: Calls that come through other relays of the fleet.
         watchers: Each is called after `reflexive` changed, or what `seen_at` and
             `has_lost` tell.
     """
@@ -80,7 +82,9 @@ class Registration:
         self._session: RelaySession | None = None
         self._requests: dict[str, asyncio.Future[list[relay.Device]]] = {}
         self._channels = RelayChannels(endpoint)
+        self.joins = RelayJoins(self._visit, self._channels, self._tell_watchers)
         self._nudged = asyncio.Event()
+        self._drains = asyncio.Event()
         self._anew: RelaySession | None = None
 
     @property
@@ -155,15 +159,20 @@ class Registration:
         if self._session is not None:
             self._session.link.poke()
             self._nudged.set()
+        self.joins.nudge()
 
     def close_channel(self, route: ChannelRoute) -> None:
         """Give a channel back."""
         self._channels.close(route)
-        self._try_to_say(relay.Closed(channel=route.send_id.hex()))
+        closed = relay.Closed(channel=route.send_id.hex())
+        if not self.joins.say(route, closed):
+            self._try_to_say(closed)
 
     def reveal(self, route: ChannelRoute) -> None:
         """Have the relay tell the peer at the channel's other end where it sees us."""
-        self._try_to_say(relay.Reveal(channel=route.send_id.hex()))
+        reveal = relay.Reveal(channel=route.send_id.hex())
+        if not self.joins.say(route, reveal):
+            self._try_to_say(reveal)
 
     def seen_at(self, route: ChannelRoute) -> Address | None:
         """Return where the relay sees the peer at the other end of a channel in use.
@@ -242,9 +251,11 @@ class Registration:
 
     async def _serve(self, session: RelaySession) -> None:
         """Read and keep alive until the link is over."""
+        self._drains.clear()
         async with task_group() as group:
             beside = [
                 group.create_task(self._keep_alive(session.link)),
+                group.create_task(self._move(session.link)),
                 group.create_task(self._walk(session.address)),
             ]
             try:
@@ -254,7 +265,7 @@ class Registration:
                 pass
             for task in beside:
                 task.cancel()
-        self._channels.all_withdrawn()
+        self._channels.all_withdrawn(session.address)
         for request in self._requests.values():
             if not request.done():
                 request.set_exception(ConnectionLost("the relay is lost"))
@@ -301,6 +312,15 @@ class Registration:
             self._anew = session
             link.abort("the relay began anew")
 
+    async def _move(self, link: Link) -> None:
+        """Once the relay is about to stop: go to another one of its name, if any.
+
+        The relay that stops sends us away. Calls ask for another channel there.
+        """
+        await self._drains.wait()
+        self._anew, _ = await self._find(RELAY_BACKOFF_FIRST_S)
+        link.abort("the relay stops")
+
     async def _walk(self, relay_address: Address) -> None:
         """Learn which TTL opens our NATs and goes no further (docs/nat.md, trap 2)."""
         index = first_public_hop(await self._endpoint.walk(relay_address))
@@ -326,9 +346,12 @@ class Registration:
             case relay.Closed(channel=channel):
                 if self._channels.withdrawn(bytes.fromhex(channel)):
                     self._tell_watchers()
+            case relay.Summoned():
+                self.joins.summon(message, address)
             case relay.Draining(within_s=within_s):
                 words = f"the relay {self.relay} stops within {within_s:g} s"
                 self._report(Warned(code="relay_draining", message=words))
+                self._drains.set()
 
     def _observe(self, address: Address) -> None:
         if address == self.reflexive:
@@ -360,7 +383,7 @@ class Registration:
         match reason:
             case "access":
                 answer.set_exception(AccessRefused(str(self.relay)))
-            case "limit" | "draining":
+            case "limit" | "draining" | "fleet":
                 answer.set_exception(RelayBusy(f"{self.relay}: {reason}"))
             case _:
                 answer.set_exception(
@@ -396,9 +419,13 @@ async def register(
     )
     await registration.open()
     async with task_group() as group:
-        keeper = group.create_task(registration.keep())
+        beside = [
+            group.create_task(registration.keep()),
+            group.create_task(registration.joins.run()),
+        ]
         try:
             yield registration
         finally:
-            keeper.cancel()
+            for task in beside:
+                task.cancel()
             await registration.close()

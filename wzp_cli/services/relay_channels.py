@@ -91,10 +91,12 @@ class RelayChannels:
             self._lost.add(receive_id)
         return receive_id in self._in_use
 
-    def all_withdrawn(self) -> None:
-        """The relay's link is over, and every channel with it."""
-        for receive_id in (*self._announced, *self._in_use):
-            self.withdrawn(receive_id)
+    def all_withdrawn(self, relay_address: Address) -> None:
+        """The link to a relay is over, and every channel through it."""
+        announced = [route for route, _ in self._announced.values()]
+        for route in (*announced, *self._in_use.values()):
+            if route.relay == relay_address:
+                self.withdrawn(route.receive_id)
 
     def is_lost(self, route: ChannelRoute) -> bool:
         """Whether the relay no longer knows a channel that we use."""

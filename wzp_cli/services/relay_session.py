@@ -1,6 +1,7 @@
 """One visit to a relay: dialled, its key judged, welcomed."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -53,6 +54,7 @@ class RelayVisit:
         pins: Keys of relays met before; a new one is pinned, a changed one refused.
         publishes: Let others call us through this relay.
         token: What this relay wants to see of its clients ("" nothing).
+        join: The ticket for a call that another relay of the fleet told us of.
     """
 
     endpoint: Endpoint
@@ -60,6 +62,7 @@ class RelayVisit:
     pins: RelayPins
     publishes: bool
     token: str = ""
+    join: str = ""
 
     async def open(self) -> RelaySession:
         """Try the relay's addresses a little after each other; the first wins.
@@ -67,7 +70,10 @@ class RelayVisit:
         Raises:
             NameNotFound, RelayUnreachable, KeyChanged, AccessRefused, VersionMismatch.
         """
-        addresses = await self.endpoint.resolve(self.relay)
+        return await self.open_first(await self.endpoint.resolve(self.relay))
+
+    async def open_first(self, addresses: Sequence[Address]) -> RelaySession:
+        """Do so at these addresses. Raises as `open`, without NameNotFound."""
         opened: list[RelaySession] = []
         tries: list[asyncio.Task[None]] = []
 
@@ -122,7 +128,7 @@ class RelayVisit:
             link, relay.RelayMessage
         )
         # QUIC lets the dialler alone open the stream: speak first.
-        stream.send(relay.Enter(version=__version__, token=self.token))
+        stream.send(relay.Enter(version=__version__, token=self.token, join=self.join))
         if self.publishes:
             stream.send(relay.Publish())
         stream.trust()

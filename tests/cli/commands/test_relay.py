@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_schema import fits
+from tests.support.nats_server import nats_server
 from tests.support.processes import Processes
 from wzp_cli.cli.app import run
 
@@ -193,3 +194,39 @@ def test_its_log_is_json_for_whoever_reads_it_later(processes: Processes) -> Non
     assert names == ["hello", "relay.ready", "relay.draining"]
     assert told[1]["port"] == ready["port"]
     assert all({"ts", "level", "message"} <= line.keys() for line in lines)
+
+
+def test_relays_of_a_fleet_find_each_others_clients(
+    processes: Processes, tmp_path: Path
+) -> None:
+    boss, alice, bob = map(processes.user, ("relay", "alice", "bob"))
+    (boss.state / "relay").mkdir(0o700)
+    key = boss.state / "relay" / "identity.key"
+    first = boss.start("relay", "--listen", "127.0.0.1:0")
+    identity = first.wait_for("relay.ready")["id"]
+    first.terminate()
+    first.wait_end()
+    with nats_server() as nats:
+        relays = [
+            processes.user(f"relay {n}").start(
+                *("relay", "--listen", "127.0.0.1:0", "--key-file", str(key)),
+                *("--cluster", nats.url, "--metrics", "127.0.0.1:0"),
+            )
+            for n in range(2)
+        ]
+        ready = [each.wait_for("relay.ready") for each in relays]
+        assert [each["id"] for each in ready] == [identity, identity]
+        where = [f"127.0.0.1:{each['port']}" for each in ready]
+        sound = ("--in", "tone", "--out", "null")
+        words = ("--relay", where[1], "--auto-answer", "all", "--once", *sound)
+        listening = bob.start("listen", *words)
+        listening.wait_for("ready")
+        calling = alice.start(
+            "call", bob.id, "--relay", where[0], *sound, "--duration", "1s"
+        )
+        calling.wait_for("media.started")
+        assert calling.wait_end()["exit"] == listening.wait_end()["exit"] == 0
+        answer = boss.ask("relay", "status", "--metrics", ready[0]["metrics"])
+        fits(answer.document, "relay-status.json")
+        assert answer.result["fleet"]["up"]
+        assert answer.result["fleet"]["joined"] == 1

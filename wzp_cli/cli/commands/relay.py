@@ -2,8 +2,8 @@
 
 import errno
 import logging
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from wzp_cli.adapters.state import State
     from wzp_cli.cli.relay_words import RelayWords
     from wzp_cli.endpoint.reflector import Reflector
-    from wzp_cli.protocol.identity import Keypair
+    from wzp_cli.protocol.identity import Identity, Keypair
+    from wzp_cli.relay.fleet import Fleet
     from wzp_cli.relay.server import Relay
 
 __all__ = ["app", "relay", "status"]
@@ -56,6 +57,28 @@ BlockFileOption = Annotated[
     Path | None,
     typer.Option("--block-file", metavar="PATH", help="Identities to refuse."),
 ]
+ClusterOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cluster",
+        metavar="nats://HOST",
+        help="The fleet's NATS; may be given again.",
+    ),
+]
+ClusterCaOption = Annotated[
+    Path | None,
+    typer.Option("--cluster-ca", metavar="PATH", help="Who signs NATS' certificate."),
+]
+ClusterCredsOption = Annotated[
+    Path | None,
+    typer.Option("--cluster-creds", metavar="PATH", help="What NATS wants to see."),
+]
+AdvertiseOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--advertise", metavar="IP:PORT", help="Where others of the fleet send clients."
+    ),
+]
 
 
 @command(app, "relay", stream=True, is_group=True)
@@ -68,6 +91,10 @@ async def relay(
     allow_file: AllowFileOption = None,
     block_file: BlockFileOption = None,
     drain: DrainOption = None,
+    cluster: ClusterOption = None,
+    cluster_ca: ClusterCaOption = None,
+    cluster_creds: ClusterCredsOption = None,
+    advertise: AdvertiseOption = None,
 ) -> None:
     """Serve as relay: who is online, at which address, and a way between them."""
     from wzp_cli.cli.compose import own_state
@@ -83,6 +110,10 @@ async def relay(
         allow_file=allow_file,
         block_file=block_file,
         drain=drain,
+        cluster=cluster,
+        cluster_ca=cluster_ca,
+        cluster_creds=cluster_creds,
+        advertise=advertise,
     )
     words = said.over(session.settings.said)
     where = serving_address(words.listen, session.settings)
@@ -94,22 +125,24 @@ async def relay(
     async with open_endpoint(keypair, bind, session.report) as endpoint:
         port = endpoint.local.port
         with _reflectors(session, where, port) as reflectors:
-            server = Relay(endpoint, reflectors, settings, report)
-            with (
-                _metrics(words.metrics, server) as answers_at,
-                on_signal("SIGHUP", lambda: _reload(session, said, server)),
-                on_signal("SIGTERM", lambda: _drain(words, server), once=True),
-            ):
-                report(
-                    RelayReady(
-                        id=str(keypair.identity),
-                        port=port,
-                        addresses=_addresses(where, port),
-                        ports=[each.port for each in reflectors],
-                        metrics=None if answers_at is None else str(answers_at),
+            addresses = _addresses(where, port)
+            async with _fleet(words, keypair.identity, addresses) as fleet:
+                server = Relay(endpoint, reflectors, settings, report, fleet)
+                with (
+                    _metrics(words.metrics, server) as answers_at,
+                    on_signal("SIGHUP", lambda: _reload(session, said, server)),
+                    on_signal("SIGTERM", lambda: _drain(words, server), once=True),
+                ):
+                    report(
+                        RelayReady(
+                            id=str(keypair.identity),
+                            port=port,
+                            addresses=addresses,
+                            ports=[each.port for each in reflectors],
+                            metrics=None if answers_at is None else str(answers_at),
+                        )
                     )
-                )
-                await server.run()
+                    await server.run()
 
 
 def _keypair(state: "State", key_file: Path | None) -> "Keypair":
@@ -151,6 +184,23 @@ def _reload(session: Session, said: "RelayWords", server: "Relay") -> None:
 def _drain(words: "RelayWords", server: "Relay") -> None:
     assert words.drain is not None
     server.drain(words.drain)
+
+
+@asynccontextmanager
+async def _fleet(
+    words: "RelayWords", identity: "Identity", addresses: list[str]
+) -> AsyncIterator["Fleet | None"]:
+    """Yield what this relay has to do with others; None: nothing."""
+    from wzp_cli.adapters.nats_bus import open_bus
+    from wzp_cli.relay.fleet import Fleet
+
+    bus_words = words.bus()
+    if bus_words is None:
+        yield None
+        return
+    met_at = words.met_at(addresses)
+    async with open_bus(bus_words) as bus:
+        yield Fleet(bus, identity, met_at)
 
 
 @contextmanager

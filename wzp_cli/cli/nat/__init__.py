@@ -1,1 +1,0 @@
-"""The diagnosis of a NAT as people and scripts get it: document, words, text, page."""
