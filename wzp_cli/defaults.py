@@ -71,6 +71,7 @@ __all__ = [
     "LIKENESS_QUIET_RATIO",
     "LIKENESS_REACH_SAMPLES",
     "LINK_IDLE_TIMEOUT_S",
+    "LOOPBACK_FRAMES",
     "LOOP_LAG_BUCKETS_S",
     "LOOP_LAG_PROBE_S",
     "LOSS_CALM_S",
@@ -168,6 +169,13 @@ __all__ = [
     "RATE_STEP_RATIO",
     "RECEIVE_BATCH_DATAGRAMS",
     "RECEIVE_BUFFER_BYTES",
+    "RECORDING_CLOSE_MAX_S",
+    "RECORDING_FREE_MIN_BYTES",
+    "RECORDING_NAMES_MAX",
+    "RECORDING_PIECE_S",
+    "RECORDING_QUEUE_PIECES",
+    "RECORDING_TOLERANCE_S",
+    "RECORDING_WAIT_S",
     "REDUNDANCY_MAX_OFFSET_FRAMES",
     "REDUNDANCY_PAYLOAD_TYPE",
     "RELAY_ANSWER_TIMEOUT_S",
@@ -202,6 +210,11 @@ __all__ = [
     "RETRIES_PER_S",
     "RETRY_FIRST_S",
     "RETRY_LATER_S",
+    "RING_AMPLITUDE_INT16",
+    "RING_BACK_CADENCE_S",
+    "RING_BACK_HZ",
+    "RING_CADENCE_S",
+    "RING_HZ",
     "RING_TIMEOUT_S",
     "ROUTE_DOUBT_S",
     "ROUTE_GIVE_UP_S",
@@ -249,6 +262,7 @@ __all__ = [
     "THRIFTY_S",
     "TONE_AMPLITUDE_INT16",
     "TONE_DEFAULT_HZ",
+    "TONE_EDGE_S",
     "TONE_MAX_HZ",
     "TONE_MIN_HZ",
     "UPNP_MAX_BYTES",
@@ -622,6 +636,48 @@ PIPE_FLUSH_MAX_S: Final = 0.5
 
 PIPE_QUEUE_FRAMES: Final = 5
 """Frames that wait between a pipe and the event loop, 100 ms. Source: ours."""
+
+RECORDING_CLOSE_MAX_S: Final = 3.0
+"""How long the end of a call waits for its recording. Source: ours."""
+
+RECORDING_FREE_MIN_BYTES: Final = 64 << 20
+"""What a recording leaves free on its disk. Source: ours; a caller can't fill it."""
+
+RECORDING_NAMES_MAX: Final = 9_999
+"""How many recordings of one name may be beside each other. Source: ours."""
+
+RECORDING_PIECE_S: Final = 1.0
+"""How often a recording is written, and made a whole file. Source: ours."""
+
+RECORDING_QUEUE_PIECES: Final = 10
+"""Pieces that may wait for a slow disk, 10 s. Source: ours."""
+
+RECORDING_TOLERANCE_S: Final = 0.1
+"""How far a side of a recording may be off its time. Source: ours; hardly heard."""
+
+RECORDING_WAIT_S: Final = 0.5
+"""How long a recording waits for a side before it is silent. Source: ours."""
+
+LOOPBACK_FRAMES: Final = 5
+"""Frames that may wait in the echo service, 100 ms. Source: ours."""
+
+TONE_EDGE_S: Final = 0.005
+"""How long a tone takes to begin and to end. Source: ours; no click is heard."""
+
+RING_AMPLITUDE_INT16: Final = 6_000
+"""Peak of ring tones, -15 dB of full scale. Source: ours; heard across a room."""
+
+RING_BACK_HZ: Final = (425,)
+"""What a caller hears while it rings. Source: ITU-T E.180."""
+
+RING_BACK_CADENCE_S: Final = (1.0, 4.0)
+"""Sound, pause. Source: ITU-T E.180 (0.67 to 1.5, and 3 to 5)."""
+
+RING_HZ: Final = (400, 450)
+"""What a callee hears. Source: ours; the pair of ITU-T E.180 Supplement 2, UK."""
+
+RING_CADENCE_S: Final = (0.4, 0.2, 0.4, 2.0)
+"""Sound, pause, sound, pause. Source: as above."""
 
 SOUND_BLOCK_SAMPLES: Final = 480
 """Block of the sound card, 10 ms. Source: ours; 3 % CPU, blocks of any size 23 %."""

@@ -37,6 +37,7 @@ __all__ = [
     "Pings",
     "PortMapped",
     "Ready",
+    "Recorded",
     "Reflexive",
     "Registered",
     "RelayDraining",
@@ -208,6 +209,12 @@ class Level(Event, tag="level", frozen=True, kw_only=True):
 
     level_dbfs: float | None
     peak_dbfs: float | None
+
+
+class Recorded(Event, tag="recording", frozen=True, kw_only=True):
+    """The call is recorded from now on."""
+
+    path: str
 
 
 class Muted(Event, tag="muted", frozen=True, kw_only=True):

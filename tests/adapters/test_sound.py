@@ -8,7 +8,7 @@ import pytest
 
 from wzp_cli.adapters import opus
 from wzp_cli.adapters.sound import Sound, check_words, open_codec, open_sound
-from wzp_cli.adapters.sound_files import WavSink, WavSource
+from wzp_cli.adapters.sound_files.wav import WavSink, WavSource
 from wzp_cli.errors import SoundError, UsageError
 
 SOURCES = ["mic", "mic:2", "mic:USB Audio", "tone", "tone:20", "tone:20000"]

@@ -1,18 +1,22 @@
 """Words about sound, as flags and as the file has them, put together."""
 
 import asyncio
+from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 
 from wzp_cli.adapters.config import Config
-from wzp_cli.adapters.sound import Treatment
+from wzp_cli.adapters.pace import NullSink, NullSource
+from wzp_cli.adapters.sound import Sound, Treatment
 from wzp_cli.adapters.voice.cleaning import Cleaning
 from wzp_cli.cli import sound
 from wzp_cli.cli.command import Session
 from wzp_cli.cli.options import SoundFlags
 from wzp_cli.cli.settings import Settings
 from wzp_cli.cli.sound import SoundWords
-from wzp_cli.errors import UsageError
+from wzp_cli.errors import SoundError, UsageError
+from wzp_cli.events import Event, Warned
 
 NOTHING = SoundFlags()
 
@@ -89,3 +93,90 @@ def test_to_ring_opens_the_speaker_alone() -> None:
     assert ringing.treatment.gain_out_db == 6
     assert not ringing.treatment.gain_in_db
     assert not ringing.treatment.cleaning
+
+
+def test_echo_needs_no_device_and_takes_none() -> None:
+    chosen = SoundWords.choose(session()[0], NOTHING, echo=True)
+    assert (chosen.hears, chosen.speaks) == (False, False)
+    with pytest.raises(UsageError, match="--echo"):
+        SoundWords.choose(session()[0], SoundFlags(source="tone"), echo=True)
+
+    async def scenario() -> None:
+        async with sound.sound_opener(chosen)() as opened:
+            opened.sink.write(b"\1\2" * 960)
+            assert await opened.source.read() == b"\1\2" * 960
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("sink", "flag", "said", "heard"),
+    [
+        ("speaker", None, None, True),
+        ("speaker:2", None, True, True),
+        ("speaker", False, True, False),
+        ("speaker", None, False, False),
+        ("file:a.wav", True, True, False),
+        ("null", None, None, False),
+    ],
+)
+def test_it_rings_by_a_speaker_unless_that_is_unwanted(
+    sink: str, flag: bool | None, said: bool | None, heard: bool
+) -> None:
+    ada = session(Config(ring=said))[0]
+    tone = sound.ring(ada, SoundWords("null", sink), flag)
+    assert (tone is not nullcontext) is heard
+
+
+def test_a_speaker_that_does_not_open_does_not_keep_a_call_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[Event] = []
+
+    def broken(*_: object) -> None:
+        raise SoundError("no such speaker")
+
+    monkeypatch.setattr(sound, "open_sound", broken)
+    ada = Session(Settings(), told.append)
+
+    async def scenario() -> None:
+        async with sound.ring(ada, SoundWords("null", "speaker"), None)():
+            pass
+
+    asyncio.run(scenario())
+    (warned,) = told
+    assert isinstance(warned, Warned)
+    assert warned.message == "it can't ring: no such speaker"
+
+
+def test_the_ring_back_tone_is_played_through_the_calls_own_sound() -> None:
+    class Ear(NullSink):
+        def __init__(self) -> None:
+            super().__init__()
+            self.loud = asyncio.Event()
+
+        def write(self, pcm: bytes) -> None:
+            if any(pcm):
+                self.loud.set()
+
+    async def scenario() -> None:
+        ear = Ear()
+        kept = sound.KeptSound(Sound(NullSource(), ear))
+        words = SoundWords("null", "speaker")
+        async with (
+            asyncio.timeout(5),
+            sound.ring_back(session()[0], words, None, kept)(),
+        ):
+            await ear.loud.wait()
+        assert sound.ring_back(session()[0], words, False, kept) is nullcontext
+
+    asyncio.run(scenario())
+
+
+def test_no_recording_unless_it_is_asked_for(tmp_path: Path) -> None:
+    def ignore(event: Event) -> None: ...
+
+    assert sound.recorder(None, ignore, numbered=False) is None
+    assert sound.recorder(str(tmp_path / "a.wav"), ignore, numbered=False) is not None
+    with pytest.raises(UsageError, match="--record"):
+        sound.recorder(str(tmp_path / "a.txt"), ignore, numbered=False)

@@ -116,10 +116,14 @@ class Program:
         self._process.kill()
         self._process.wait()
 
+    def talk(self) -> str:
+        """Return what it has said on standard error."""
+        return self._talk.read_text("utf-8", "replace")
+
     def transcript(self) -> str:
         """What the program has said, for a person."""
         lines = [json.dumps(event) for event in self.events[-_LAST_EVENTS_SHOWN:]]
-        words = self._talk.read_text("utf-8", "replace")
+        words = self.talk()
         return "\n".join([f"exit {self._process.poll()}", *lines, words])
 
     def _read(self) -> None:

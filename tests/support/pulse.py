@@ -116,6 +116,11 @@ class Pulse:
             process.kill()
             process.wait()
 
+    def play_to_end(self, sink: str, pcm: bytes) -> None:
+        """Play raw sound into a sink, all of it."""
+        with self.popen("pacat", "--playback", "-d", sink, stdin=subprocess.PIPE) as it:
+            it.communicate(pcm, timeout=len(pcm) / 96_000 + _WAIT_S)
+
     def _pactl(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["pactl", *words],

@@ -7,13 +7,14 @@ DST   speaker[:dev]         file:P  -  null
 import contextlib
 import importlib
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple, TypeVar
 
 from wzp_cli.adapters.opus import open_opus
 from wzp_cli.adapters.pace import NullSink, NullSource, ToneSource
 from wzp_cli.adapters.sound_card.card import Card, open_card
-from wzp_cli.adapters.sound_files import WavSink, WavSource
+from wzp_cli.adapters.sound_files.decoded import DecodedSource, open_file
+from wzp_cli.adapters.sound_files.wav import WavSink, WavSource
 from wzp_cli.adapters.sound_pipe import PipeSink, PipeSource
 from wzp_cli.adapters.voice.cleaning import Cleaning, CleanSource, can_clean
 from wzp_cli.adapters.voice.gain import GainSink, GainSource
@@ -68,6 +69,12 @@ class Sound:
 
     source: FrameSource
     sink: FrameSink
+    card: Card | None = None
+
+    def begin(self) -> None:
+        """Forget what a microphone has heard until now, before the call."""
+        if self.card is not None:
+            self.card.begin()
 
     @property
     def failed(self) -> SoundError | None:
@@ -114,6 +121,7 @@ async def open_sound(
         sound = Sound(
             microphone or _closed_later(stack, _open_source(heard)),
             card.sink or _closed_later(stack, _open_sink(played)),
+            card,
         )
         yield _amplified(sound, treatment)
     if sound.failed:
@@ -191,7 +199,7 @@ def _hz(text: str) -> int | None:
 def _closed_later(stack: contextlib.AsyncExitStack, side: _Side) -> _Side:
     """Have the stack close what has to be closed; return the side."""
     match side:
-        case WavSource() | WavSink() | PipeSource():
+        case WavSource() | DecodedSource() | WavSink() | PipeSource():
             stack.callback(side.close)
         case PipeSink():
             stack.push_async_callback(side.close)
@@ -215,13 +223,13 @@ def _amplified(sound: Sound, treatment: Treatment) -> Sound:
         source = GainSource(source, treatment.gain_in_db)
     if treatment.gain_out_db:
         sink = GainSink(sink, treatment.gain_out_db)
-    return Sound(source, sink)
+    return replace(sound, source=source, sink=sink)
 
 
 def _open_source(word: _Word) -> FrameSource:
     kinds: dict[str, Callable[[], FrameSource]] = {
         "tone": lambda: ToneSource(_hz(word.rest) or TONE_DEFAULT_HZ),
-        "file": lambda: WavSource(word.rest),
+        "file": lambda: open_file(word.rest),
         "-": PipeSource,
         "null": NullSource,
     }

@@ -26,8 +26,10 @@ __all__ = [
     "OutOption",
     "PeerArgument",
     "PortmapOption",
+    "RecordOption",
     "RelayOption",
     "RequireOption",
+    "RingOption",
     "RingTimeoutOption",
     "SoundFlags",
     "StunOption",
@@ -159,6 +161,20 @@ PortmapOption = Annotated[
 RequireOption = Annotated[
     Literal["direct"] | None,
     typer.Option("--require", help="Exit 3 if the call never went that way."),
+]
+
+
+RecordOption = Annotated[
+    str | None,
+    typer.Option(
+        "--record",
+        metavar="FILE",
+        help="Record to FILE.wav or .opus: left our voice, right the peer's.",
+    ),
+]
+RingOption = Annotated[
+    bool | None,
+    typer.Option("--ring/--no-ring", help="Let the speaker ring."),
 ]
 
 

@@ -1,9 +1,11 @@
 import json
 import os
 import signal
+import wave
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pytest
 
 from tests.cli.test_schema import fits
@@ -258,3 +260,65 @@ def test_what_is_refused_before_anything_is_opened(
     assert events[1]["hint"]
     for event in events:
         fits(event, "events.json")
+
+
+def test_the_echo_service_plays_a_caller_its_own_voice(
+    processes: Processes, tmp_path: Path
+) -> None:
+    """No device, no relay; and the caller records what it says and hears."""
+    said = write_wav(tmp_path / "said.wav", speech(SPEECH_S))
+    bob, alice = processes.user("bob"), processes.user("alice")
+    listening = bob.start("listen", "--once", "--auto-answer", "all", "--echo")
+    listening.wait_for("ready")
+    port = listening.wait_for("bound")["port"]
+    calling = alice.start(
+        "call", f"127.0.0.1:{port}", "--in", f"file:{said}",
+        "--out", f"file:{tmp_path / 'heard.wav'}", "--duration", "3s",
+        "--record", str(tmp_path / "call.wav"),
+    )  # fmt: skip
+    assert calling.wait_end()["exit"] == listening.wait_end()["exit"] == 0
+    check_stream(calling)
+    assert calling.all("recording")[0]["path"] == str(tmp_path / "call.wav")
+    with wave.open(str(tmp_path / "call.wav"), "rb") as file:
+        assert file.getnchannels() == 2
+        both = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2)
+    ours, theirs = both[:, 0][::3], both[:, 1][::3]  # no more than 8 kHz is in it
+    assert aligned_correlation(speech(SPEECH_S), ours) > 0.98
+    assert np.abs(theirs.astype(int)).max() > 1_000, "something of it came back"
+
+
+def test_each_call_to_a_listener_is_recorded_under_its_own_name(
+    processes: Processes, tmp_path: Path
+) -> None:
+    bob, alice = processes.user("bob"), processes.user("alice")
+    listening = bob.start(
+        "listen", "--auto-answer", "all", *SILENCE,
+        "--record", str(tmp_path / "calls.wav"),
+    )  # fmt: skip
+    port = listening.wait_for("bound")["port"]
+    listening.wait_for("ready")
+    for number in (1, 2):
+        calling = alice.start(
+            "call", f"127.0.0.1:{port}", "--in", "tone", "--out", "null",
+            "--duration", "500ms",
+        )  # fmt: skip
+        path = listening.wait_for("recording")["path"]
+        assert path == str(tmp_path / f"calls-000{number}.wav")
+        assert calling.wait_end()["exit"] == 0
+        listening.wait_for("hangup")
+    listening.send(signal.SIGTERM)
+    listening.wait_end()
+    for number in (1, 2):
+        path = tmp_path / f"calls-000{number}.wav"
+        assert path.stat().st_mode & 0o777 == 0o600
+        with wave.open(str(path), "rb") as file:
+            assert file.getnframes() > 12_000
+
+
+def test_a_recording_that_is_there_is_refused_before_the_call(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "a.wav").touch()
+    words = ["--record", str(tmp_path / "a.wav"), *SILENCE]
+    assert run(["call", "127.0.0.1:1", *words], environ) == 2
+    assert run(["listen", "--once", "--auto-answer", "all", *words], environ) == 2

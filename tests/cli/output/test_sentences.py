@@ -22,6 +22,7 @@ SAID = [
         events.Hangup(reason="hung up", by="local"),
         "The call is over: we hung up.",
     ),
+    (events.Recorded(path="a.wav"), "The call is recorded: a.wav"),
     (events.Muted(muted=True), "Muted: we are not heard."),
     (events.Muted(muted=False), "No longer muted."),
     (events.Muted(muted=False, push_to_talk=True), "We are heard."),

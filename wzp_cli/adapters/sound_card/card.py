@@ -161,7 +161,7 @@ class Card:
             opening = self._opening = _Opening()
             try:
                 self._open_streams(sd, opening, mic, speaker)
-                self._come()
+                self.begin()
                 for stream in opening.streams:
                     stream.start()
             except (sd.PortAudioError, ValueError) as error:
@@ -182,7 +182,8 @@ class Card:
             None if speaker is None else choose(speaker, "speaker", devices),
         )
 
-    def _come(self) -> None:
+    def begin(self) -> None:
+        """Forget what was heard, and what was left to play."""
         self.played.clear()
         for side in (self.source, self.sink):
             if side is not None:

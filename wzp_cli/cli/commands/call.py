@@ -10,8 +10,10 @@ from wzp_cli.cli.options import (
     DurationOption,
     PeerArgument,
     PortmapOption,
+    RecordOption,
     RelayOption,
     RequireOption,
+    RingOption,
     RingTimeoutOption,
     SoundFlags,
 )
@@ -36,6 +38,8 @@ async def call(
     relay: RelayOption = None,
     sound: SoundFlags = SoundFlags(),  # noqa: B008 - frozen
     duration: DurationOption = None,
+    record: RecordOption = None,
+    ring: RingOption = None,
     ring_timeout: RingTimeoutOption = None,
     require: RequireOption = None,
     portmap: PortmapOption = None,
@@ -47,7 +51,7 @@ async def call(
     from wzp_cli.cli import compose, steering
     from wzp_cli.cli.commands.ping import probe
     from wzp_cli.cli.settings import ring_timeout_s
-    from wzp_cli.cli.sound import SoundWords, keep_open
+    from wzp_cli.cli.sound import SoundWords, keep_open, recorder, ring_back
     from wzp_cli.services.call import CallSettings
     from wzp_cli.services.ping import PingSettings
 
@@ -66,6 +70,7 @@ async def call(
         ring_timeout_s=ring_timeout_s(settings, ring_timeout),
         duration_s=duration,
         on_outcome=lambda outcome: session.report(compose.ended(outcome)),
+        open_recording=recorder(record, session.report, numbered=False),
     )
     async with (
         keep_open(words, session.report) as open_sound,
@@ -74,7 +79,8 @@ async def call(
         compose.port_mapped(session, endpoint, portmap) as mapping,
         compose.way_to(session, state, endpoint, target, relay) as way,
     ):
-        call_settings = replace(call_settings, port_mapping=mapping)
+        tone = ring_back(session, words, ring, open_sound)
+        call_settings = replace(call_settings, port_mapping=mapping, play_tone=tone)
         outcome = await _call(session, endpoint, target, way, call_settings, open_sound)
     compose.connection_kept(outcome)
     compose.required_path(outcome, require)

@@ -10,8 +10,10 @@ from wzp_cli.cli.command import Outcome, Session, command, command_app
 from wzp_cli.cli.options import (
     DurationOption,
     PortmapOption,
+    RecordOption,
     RelayOption,
     RequireOption,
+    RingOption,
     RingTimeoutOption,
     SoundFlags,
 )
@@ -49,10 +51,15 @@ async def listen(
         typer.Option("--direct", help="Who may dial this port without a relay."),
     ] = None,
     sound: SoundFlags = SoundFlags(),  # noqa: B008 - frozen
+    echo: Annotated[
+        bool, typer.Option("--echo", help="Let callers hear themselves: a test.")
+    ] = False,
+    record: RecordOption = None,
     once: Annotated[
         bool, typer.Option("--once", help="Stop after the first call.")
     ] = False,
     duration: DurationOption = None,
+    ring: RingOption = None,
     ring_timeout: RingTimeoutOption = None,
     require: RequireOption = None,
     portmap: PortmapOption = None,
@@ -60,15 +67,15 @@ async def listen(
     """Take calls, from the relay and from whoever dials this port, until stopped."""
     from wzp_cli.adapters.sound import open_codec
     from wzp_cli.cli import compose, steering
+    from wzp_cli.cli import sound as sounding
     from wzp_cli.cli.settings import ring_timeout_s
-    from wzp_cli.cli.sound import SoundWords, keep_open, sound_opener
     from wzp_cli.services.listen import ListenSettings
     from wzp_cli.services.listen import listen as serve_calls
 
     settings = session.settings.with_servers(relay=relay)
     session, watch = steering.watched(session, "listen")
     state = compose.own_state(session)
-    words = SoundWords.choose(session, sound)
+    words = sounding.SoundWords.choose(session, sound, echo=echo)
     answers = auto_answer or settings.said.auto_answer or "off"
     _check_answering(session, answers, words, open_mic or bool(settings.said.open_mic))
     dialled = (direct or settings.said.direct or "anyone") == "anyone"
@@ -86,8 +93,10 @@ async def listen(
         ring_timeout_s=ring_timeout_s(settings, ring_timeout),
         duration_s=duration,
         on_outcome=lambda outcome: session.report(compose.ended(outcome)),
+        open_recording=sounding.recorder(record, session.report, numbered=not once),
+        play_tone=sounding.ring(session, words, ring),
     )
-    async with keep_open(words.devices):
+    async with sounding.keep_open(words.devices):
         pass  # what is missing is told now, not when somebody calls
     async with AsyncExitStack() as stack:
         endpoint = await stack.enter_async_context(compose.endpoint_of(session, state))
@@ -108,7 +117,7 @@ async def listen(
             registration,
             replace(listen_settings, port_mapping=mapping),
             _asker(session, state),
-            sound_opener(words, session.report),
+            sounding.sound_opener(words, session.report),
             open_codec,
             compose.find_interfaces,
             session.report,

@@ -174,6 +174,10 @@ def _media_started(event: events.MediaStarted) -> str:
     return f"First sound {event.first_audio_ms:.0f} ms after the answer."
 
 
+def _recorded(event: events.Recorded) -> str:
+    return f"The call is recorded: {event.path}"
+
+
 def _muted(event: events.Muted) -> str:
     if event.push_to_talk:
         return "Nobody presses: we are not heard." if event.muted else "We are heard."
@@ -263,6 +267,7 @@ _SENTENCES: dict[type[events.Event], Callable[[Any], str | None]] = {
     events.Pinged: _pinged,
     events.PortMapped: _port_mapped,
     events.Ready: _ready,
+    events.Recorded: _recorded,
     events.Reflexive: _reflexive,
     events.Registered: _registered,
     events.RelayDraining: _relay_draining,

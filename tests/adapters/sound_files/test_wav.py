@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from wzp_cli.adapters.sound_files import Resampler, WavSink, WavSource
+from wzp_cli.adapters.sound_files.wav import Resampler, WavSink, WavSource
 from wzp_cli.errors import SoundError
 from wzp_cli.ports import FrameSink, FrameSource
 

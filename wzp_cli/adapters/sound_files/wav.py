@@ -29,13 +29,23 @@ if TYPE_CHECKING:
 
     Samples = npt.NDArray[np.float32]
 
-__all__ = ["Resampler", "WavSink", "WavSource"]
+__all__ = [
+    "WAV_SOUND_MAX_BYTES",
+    "Resampler",
+    "WavSink",
+    "WavSource",
+    "cut_into_frames",
+    "int16_bytes",
+    "wav_header",
+]
 
 _CROSSINGS: Final = 16  # of the sinc, on each side: 32 taps when not decimating
 _ROLLOFF: Final = 0.94
 _KAISER_BETA: Final = 8.0
 _HEADER: Final = struct.Struct("<4sI4s4sIHHIIHH4sI")
-_LENGTH_MAX: Final = 0xFFFF_FFFF - _HEADER.size  # a WAV counts in 32 bits: 12 hours
+
+WAV_SOUND_MAX_BYTES: Final = 0xFFFF_FFFF - _HEADER.size
+"""A WAV counts in 32 bits: 12 hours of mono."""
 
 
 class WavSource:
@@ -58,7 +68,7 @@ class WavSource:
             rate_hz = self._wave.getframerate()
             self._wave.close()
             raise SoundError(_unreadable(path, f"a rate of {rate_hz} Hz"))
-        frames = _frames(_converted(self._wave))
+        frames = cut_into_frames(_converted(self._wave))
         try:
             # Now, and not in the call: building the filter takes longer than a frame.
             first = list(itertools.islice(frames, 1))
@@ -106,7 +116,7 @@ class WavSink:
             self._file: BinaryIO = Path(path).open("wb")  # noqa: SIM115 (see `close`)
         except OSError as error:
             raise SoundError(f"{path} can't be written: {error.strerror}") from error
-        self._file.write(_header(0))
+        self._file.write(wav_header(0))
 
     async def wanted(self) -> None:
         """Return at the next beat."""
@@ -140,7 +150,7 @@ class WavSink:
         """Write sound and lengths out, sound first: the header never promises more."""
         self._file.flush()
         self._file.seek(0)
-        self._file.write(_header(self._bytes))
+        self._file.write(wav_header(self._bytes))
         self._file.seek(0, 2)
 
     def _fail(self, error: OSError) -> None:
@@ -211,12 +221,12 @@ def _converted(source: wave.Wave_read) -> Iterator[bytes]:
         return
     if rate_hz == MEDIA_CLOCK_HZ:
         for piece in _pieces(source):
-            yield _int16(_mono(piece, source))
+            yield int16_bytes(_mono(piece, source))
         return
     resampler = Resampler(rate_hz)
     for piece in _pieces(source):
-        yield _int16(resampler.feed(_mono(piece, source)))
-    yield _int16(resampler.finish())
+        yield int16_bytes(resampler.feed(_mono(piece, source)))
+    yield int16_bytes(resampler.finish())
 
 
 def _pieces(source: wave.Wave_read) -> Iterator[bytes]:
@@ -240,13 +250,14 @@ def _mono(piece: bytes, source: wave.Wave_read) -> "Samples":
     return np.asarray(sound / 65_536, dtype=np.float32)
 
 
-def _int16(sound: "Samples") -> bytes:
+def int16_bytes(sound: "Samples") -> bytes:
+    """Return samples on the scale of int16 as int16."""
     import numpy as np
 
     return np.clip(np.rint(sound), -32_768, 32_767).astype("<i2").tobytes()
 
 
-def _frames(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def cut_into_frames(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """Cut pieces into frames of 1920 bytes; the last one is padded with silence."""
     held = bytearray()
     for piece in pieces:
@@ -258,12 +269,13 @@ def _frames(pieces: Iterator[bytes]) -> Iterator[bytes]:
         yield bytes(held).ljust(MEDIA_FRAME_BYTES, b"\0")
 
 
-def _header(sound_bytes: int) -> bytes:
-    """Return the 44 bytes in front of that much int16 mono sound at 48 kHz."""
-    length = min(sound_bytes, _LENGTH_MAX)
+def wav_header(sound_bytes: int, channels: int = 1) -> bytes:
+    """Return the 44 bytes in front of that much int16 sound at 48 kHz."""
+    length = min(sound_bytes, WAV_SOUND_MAX_BYTES)
+    width = 2 * channels
     return _HEADER.pack(
-        *(b"RIFF", length + _HEADER.size - 8, b"WAVE", b"fmt ", 16, 1, 1),
-        *(MEDIA_CLOCK_HZ, 2 * MEDIA_CLOCK_HZ, 2, 16, b"data", length),
+        *(b"RIFF", length + _HEADER.size - 8, b"WAVE", b"fmt ", 16, 1, channels),
+        *(MEDIA_CLOCK_HZ, width * MEDIA_CLOCK_HZ, width, 16, b"data", length),
     )
 
 
