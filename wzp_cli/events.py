@@ -6,7 +6,7 @@ measured". The envelope (v, ts, seq, t_ms) is added by the command line.
 """
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -26,6 +26,7 @@ __all__ = [
     "MappingProtocol",
     "MediaStarted",
     "Muted",
+    "NatDetected",
     "PathChanged",
     "PathName",
     "PathPlanned",
@@ -229,6 +230,19 @@ class Held(Event, tag="held", frozen=True, kw_only=True):
 
     held: bool
     by: Literal["local", "peer"]
+
+
+class NatDetected(Event, tag="nat.detected", frozen=True, kw_only=True):
+    """One measurement of `detect-nat --every`.
+
+    `result`: as in the document of `wzp detect-nat`. `changed`: its keys that differ
+    from the time before; rtt_ms is none of them. `error`: the code, where it failed.
+    """
+
+    summary: str
+    changed: list[str]
+    result: dict[str, Any] | None
+    error: str | None = None
 
 
 class Stats(Event, tag="stats", frozen=True, kw_only=True):

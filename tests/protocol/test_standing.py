@@ -69,6 +69,14 @@ def test_a_call_from_ringing_to_its_end() -> None:
         loss_pct=1.5,
         mos_est=4.2,
     )
+    quiet = standing(
+        incoming,
+        answered,
+        events.Muted(muted=True),
+        events.Held(held=True, by="peer"),
+    ).call
+    assert quiet is not None
+    assert (quiet.muted, quiet.held) == (True, True)
     over = events.Hangup(reason="time is up", by="local")
     assert standing(incoming, answered, stats, over).call is None
     assert standing(incoming, events.Hangup(reason="declined", by="local")).calls == 0

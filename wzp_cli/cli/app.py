@@ -21,6 +21,7 @@ __all__ = ["COMMANDS", "app", "main", "run"]
 COMMANDS: Mapping[str, str] = {
     "demo": "wzp_cli.cli.commands.demo",
     "detect-nat": "wzp_cli.cli.commands.detect_nat",
+    "forecast": "wzp_cli.cli.commands.forecast",
     "register": "wzp_cli.cli.commands.register",
     "listen": "wzp_cli.cli.commands.listen",
     "call": "wzp_cli.cli.commands.call",

@@ -19,6 +19,7 @@ __all__ = [
     "Color",
     "DrainOption",
     "DurationOption",
+    "EveryOption",
     "Everywhere",
     "InOption",
     "LogFormat",
@@ -118,6 +119,15 @@ DurationOption = Annotated[
     ),
 ]
 
+EveryOption = Annotated[
+    float | None,
+    typer.Option(
+        "--every",
+        metavar="TIME",
+        parser=_option_value(parse_duration),
+        help="Measure again and again, so often: 30s, 5m.",
+    ),
+]
 RingTimeoutOption = Annotated[
     float | None,
     typer.Option(

@@ -24,7 +24,7 @@ from wzp_cli.adapters.state import State
 from wzp_cli.address import HostPort
 from wzp_cli.cli.command import Session
 from wzp_cli.cli.compose import find_interfaces
-from wzp_cli.cli.nat_document import DetectedNat, detected
+from wzp_cli.cli.nat.document import DetectedNat, detected
 from wzp_cli.cli.output.document import timestamp
 from wzp_cli.concurrency import task_group
 from wzp_cli.defaults import CONTROL_REPLY_S

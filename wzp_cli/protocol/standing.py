@@ -20,6 +20,8 @@ class CallStanding(msgspec.Struct, frozen=True, kw_only=True):
     rtt_ms: float | None = None
     loss_pct: float | None = None
     mos_est: float | None = None
+    muted: bool = False
+    held: bool = False
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +87,10 @@ def _in_call(call: CallStanding, event: events.Event) -> CallStanding:
     match event:
         case events.PathSelected() | events.PathChanged():
             return change(call, path=event.path, remote=event.remote)
+        case events.Muted(muted=muted):
+            return change(call, muted=muted)
+        case events.Held(held=held):
+            return change(call, held=held)
         case events.Stats():
             return change(
                 call,

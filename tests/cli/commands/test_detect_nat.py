@@ -1,9 +1,12 @@
 import json
+import re
 import socket
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
+from tests.cli.nat.samples import BLOCKED
 from tests.cli.test_schema import fits
 from tests.support.processes import Processes
 from wzp_cli.cli.app import run
@@ -38,7 +41,7 @@ def test_a_person_reads_the_verdict_first(processes: Processes, relay: str) -> N
     assert said.stderr == ""
     lines = said.stdout.splitlines()
     assert lines[0] == "Direct calls: likely"
-    assert "  mapping:            none" in lines
+    assert "  mapping:           none" in lines
     assert any(line.startswith(f"  {relay} sees 127.0.0.1:") for line in lines)
     assert all(len(line) <= 80 for line in lines)
 
@@ -79,6 +82,12 @@ def test_silence_is_a_result_and_an_error(
         ([], "nobody to ask"),
         (["--expect", "cone", "--stun", "127.0.0.1:1"], "not one of endpoint-indep"),
         (["--stun", "host:port"], "Invalid value for '--stun'"),
+        (["--stun", "127.0.0.1:1", "--forecast-with", "/none"], "No such file"),
+        (
+            ["--stun", "127.0.0.1:1", "--forecast-with", "wzp:x"],
+            "not what their NAT does",
+        ),
+        (["--stun", "127.0.0.1:1", "--changes"], "are about --every"),
     ],
 )
 def test_wrong_words(
@@ -92,3 +101,77 @@ def test_wrong_words(
     fits(document, "detect-nat.json")
     assert said in document["error"]["message"]
     assert "wzp detect-nat --help" in document["error"]["hint"]
+
+
+def test_what_is_required(processes: Processes, relay: str, mute: str) -> None:
+    alice = processes.user("alice", WZP_RELAY=relay)
+    for require in ("direct", "limited", "udp"):
+        assert alice.ask("detect-nat", "--require", require).result["verdict"]
+    words = ["--relay", mute, "--timeout", "500ms", "--require", "udp"]
+    answer = alice.ask("detect-nat", *words, expect=4)  # nobody answered at all
+    assert answer.document["error"]["code"] == "relay_unreachable"
+
+
+def test_the_forecast_for_a_peer(processes: Processes, relay: str) -> None:
+    alice = processes.user("alice", WZP_RELAY=relay)
+    report = alice.state / "bob.json"
+    report.write_text(json.dumps({"result": msgspec.to_builtins(BLOCKED)}))
+    words = ["--forecast-with", str(report)]
+    answer = alice.ask("detect-nat", *words, "--require", "direct", expect=3)
+    fits(answer.document, "detect-nat.json")
+    assert answer.result["pair"]["outcome"] == "no-call"
+    assert answer.document["error"]["message"] == answer.result["pair"]["summary"]
+    said = alice.run("detect-nat", *words, "-q").stdout
+    assert "\nThis pair: no call, UDP is blocked on one side\n" in said
+
+
+def test_explained(processes: Processes, relay: str) -> None:
+    said = processes.user("alice", WZP_RELAY=relay).run("detect-nat", "--explain")
+    assert "\nWhat the words mean:\n" in said.stdout
+    assert "  mapping (none): What that address depends on." in said.stdout
+
+
+def test_again_and_again(processes: Processes, relay: str) -> None:
+    alice = processes.user("alice", WZP_RELAY=relay)
+    watching = alice.start("detect-nat", "--every", "100ms")
+    told = [watching.wait_for("nat.detected") for _ in range(3)]
+    watching.terminate()
+    assert watching.wait_end()["exit"] == 143
+    for event in watching.events:
+        fits(event, "events.json")
+    assert [event["event"] for event in watching.events].count("hello") == 1
+    for event in told:
+        validator = {"schema": "wzp.detect-nat/1", "wzp": "", "ts": "", "ok": True}
+        document = {**validator, "elapsed_ms": 1.0, "warnings": [], "error": None}
+        fits({**document, "result": event["result"]}, "detect-nat.json")
+        assert event["error"] is None
+    ports = {event["result"]["reflexive"] for event in told}
+    assert len(ports) == 1  # one socket for all of them
+
+
+def test_only_what_changes(processes: Processes, mute: str) -> None:
+    alice = processes.user("alice", WZP_STUN=mute)
+    words = ["--every", "50ms", "--changes", "--duration", "2s", "--timeout", "100ms"]
+    watching = alice.start("detect-nat", *words)
+    assert watching.wait_end()["exit"] == 0
+    (first,) = watching.all("nat.detected")
+    assert (first["changed"], first["error"]) == ([], "relay_unreachable")
+
+
+def test_a_watch_ends_when_what_is_required_is_no_more(
+    processes: Processes, mute: str
+) -> None:
+    alice = processes.user("alice", WZP_STUN=mute)
+    words = ["--every", "50ms", "--timeout", "100ms", "--require", "udp"]
+    watching = alice.start("detect-nat", *words)
+    assert watching.wait_end()["exit"] == 3
+    assert watching.all("error")[0]["code"] == "requirement"
+
+
+def test_a_person_reads_a_line_each_time(processes: Processes, relay: str) -> None:
+    alice = processes.user("alice", WZP_RELAY=relay)
+    words = ["--every", "100ms", "--duration", "1500ms", "-q"]
+    said = alice.run("detect-nat", *words).stdout.splitlines()
+    assert said
+    for line in said:
+        assert re.match(r"\d\d:\d\d:\d\d Direct calls: likely; 127\.0\.0\.1:", line)

@@ -46,6 +46,12 @@ SAID = [
         "Now talking directly with r:1, round trip 41 ms: better.",
     ),
     (
+        events.NatDetected(
+            summary="Direct calls: likely; a:4", changed=["reflexive"], result={}
+        ),
+        "Direct calls: likely; a:4 (new: reflexive)",
+    ),
+    (
         events.PathPlanned(
             strategy="relay",
             mapping="x",

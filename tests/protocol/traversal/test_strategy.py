@@ -3,7 +3,16 @@ import itertools
 import pytest
 
 from wzp_cli.defaults import MUTUAL_SPARES, PREDICTION_SPARES, SEARCH_SPARES
-from wzp_cli.protocol.nat import Allocation, Filtering, Mapping, NatFacts
+from wzp_cli.protocol.nat import (
+    Allocation,
+    Filtering,
+    Mapping,
+    NatFacts,
+    Outcome,
+    forecast_pair,
+    possible_kinds,
+    possible_outcomes,
+)
 from wzp_cli.protocol.traversal.strategy import Plan, Role, choose
 
 UNMEASURED = NatFacts()
@@ -69,3 +78,45 @@ def test_the_two_sides_plans_always_fit() -> None:
         one, two = choose(ours, theirs), choose(theirs, ours)
         assert (one.role, two.role) in fitting
         assert one.predicts == two.predicts
+
+
+ANY = [
+    NatFacts(mapping, filtering, allocation, pooled, mapped, blocked)
+    for mapping, filtering, allocation in itertools.product(
+        Mapping, Filtering, Allocation
+    )
+    for pooled, mapped, blocked in itertools.product(
+        (False, True), (None, False, True), (None, False, True)
+    )
+]
+"""Every combination of facts."""
+
+
+def forecast_of(ours: Plan, theirs: Plan) -> Outcome:
+    """Return the forecast that comes true when both sides do this."""
+    roles = {ours.role, theirs.role}
+    if roles == {Role.CHECK}:
+        return Outcome.DIRECT
+    if roles == {Role.REST}:
+        return Outcome.RELAY
+    if roles == {Role.MEET}:
+        return Outcome.MUTUAL_PREDICTION
+    assert roles == {Role.OPEN, Role.PROBE}
+    return Outcome.PREDICTION if ours.predicts else Outcome.SEARCH
+
+
+def test_the_forecast_is_what_is_done() -> None:
+    """For every pair of sides: by what is known, or one of what that leaves open."""
+    unlike: dict[object, NatFacts] = {}  # of many alike, one is met by all
+    for facts in ANY:
+        kinds = frozenset(possible_kinds(facts))
+        unlike.setdefault((kinds, facts.mapping), facts)
+    met = set()
+    for ours, theirs in itertools.product(ANY, unlike.values()):
+        done = forecast_of(choose(ours, theirs), choose(theirs, ours))
+        foreseen = forecast_pair(ours, theirs)
+        assert foreseen in (None, done), (ours, theirs)
+        possible = possible_outcomes(possible_kinds(ours), possible_kinds(theirs))
+        assert done in possible, (ours, theirs)
+        met.add(done)
+    assert met == set(Outcome)

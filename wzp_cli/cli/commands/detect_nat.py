@@ -1,29 +1,32 @@
 """`wzp detect-nat`: what the NAT in front of this machine does."""
 
-from typing import TYPE_CHECKING, Annotated
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Literal
 
+import msgspec
 import typer
 
-from wzp_cli import __version__
 from wzp_cli.cli.command import Outcome, Session, command, command_app
-from wzp_cli.cli.nat_document import AskedServer, DetectedNat, PortMappings
-from wzp_cli.cli.options import RelayOption, StunOption
+from wzp_cli.cli.nat.document import DetectedNat, changed_keys, diagnosis_of
+from wzp_cli.cli.nat.pair import forecast_pair_document
+from wzp_cli.cli.options import DurationOption, EveryOption, RelayOption, StunOption
 from wzp_cli.defaults import DETECT_TIMEOUT_S
 from wzp_cli.errors import RelayUnreachable, RequirementNotMet, UsageError, WzpError
-from wzp_cli.events import Hello, Warned
+from wzp_cli.events import NatDetected
 from wzp_cli.protocol.nat import Mapping
 
 if TYPE_CHECKING:
-    from wzp_cli.adapters.state import State
-    from wzp_cli.cli.settings import Settings
-    from wzp_cli.protocol.control_messages import AskDetectNat, NamedServer
+    from wzp_cli.cli.nat.measuring import Measuring
 
 __all__ = ["app", "detect_nat"]
 
 app = command_app()
 
+Require = Literal["direct", "limited", "udp"]
 
-@command(app, "detect-nat", result=DetectedNat)
+
+@command(app, "detect-nat", result=DetectedNat, stream="every")
 async def detect_nat(
     session: Session,
     relay: RelayOption = None,
@@ -32,116 +35,143 @@ async def detect_nat(
         str | None,
         typer.Option("--expect", metavar="MAPPING", help="Exit 3 if it is another."),
     ] = None,
+    require: Annotated[
+        Require | None, typer.Option("--require", help="Exit 3 if it is not so.")
+    ] = None,
     portmap: Annotated[
         bool, typer.Option("--portmap", help="Ask the router if it maps ports, too.")
     ] = False,
-) -> Outcome:
+    forecast_with: Annotated[
+        str | None,
+        typer.Option(
+            "--forecast-with",
+            metavar="REPORT.json",
+            help="The peer's report: how will a call go?",
+        ),
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say what the words mean.")
+    ] = False,
+    every: EveryOption = None,
+    changes: Annotated[
+        bool, typer.Option("--changes", help="With --every: only what is new.")
+    ] = False,
+    duration: DurationOption = None,
+) -> Outcome | None:
     """Say how the NAT treats the one socket, and what that means for calls."""
     from wzp_cli.cli.compose import own_state
+    from wzp_cli.cli.nat.measuring import Measuring, named_servers
+    from wzp_cli.cli.nat.reports import read_report
+    from wzp_cli.cli.nat.text import diagnosis_text, terminal_columns
     from wzp_cli.protocol.control_messages import AskDetectNat
 
     settings = session.settings.with_servers(relay=relay, stun=stun)
-    _check_expected(expect)
+    _check_words(expect, every, changes, duration)
+    peer = None if forecast_with is None else read_report(forecast_with)
     request = AskDetectNat(
-        servers=_named(settings),
+        servers=named_servers(settings),
         timeout_s=settings.timeout_s or DETECT_TIMEOUT_S,
         portmap=portmap,
     )
     if not request.servers:
         raise UsageError("nobody to ask; name a relay (--relay) or two (--stun)")
-    state = own_state(session)
-    detected = None
-    if settings.port is None:
-        detected = await _through_running(session, state, request)
-    if detected is None:
-        detected = await _through_own(session, state, request)
-    return Outcome(detected, _text(detected), _failure(detected, expect))
+    async with Measuring(session, own_state(session), request) as measuring:
+        wanted = _Wanted(expect, require, peer)
+        if every is not None:
+            await _watch(session, measuring, wanted, every, changes, duration)
+            return None
+        found = wanted.with_pair(await measuring.measure())
+    text = diagnosis_text(found, terminal_columns(), explain=explain, all_rows=explain)
+    return Outcome(found, text, _unanswered(found) or wanted.unmet(found))
 
 
-def _named(settings: "Settings") -> "list[NamedServer]":
-    from wzp_cli.protocol.control_messages import NamedServer
+def _check_words(
+    expect: str | None, every: float | None, changes: bool, duration: float | None
+) -> None:
+    known = [each.value for each in Mapping]
+    if expect is not None and expect not in known:
+        raise UsageError(f"--expect {expect}: not one of {', '.join(known)}")
+    if every is None and (changes or duration is not None):
+        raise UsageError("--changes and --duration are about --every: say how often")
 
-    relays = [NamedServer(name=str(name), kind="relay") for name in settings.relays]
-    servers = [NamedServer(name=str(name), kind="stun") for name in settings.stun or ()]
-    return relays + servers
 
+class _Wanted:
+    """What the user wants to be true, and with whom."""
 
-async def _through_running(
-    session: Session, state: "State", request: "AskDetectNat"
-) -> DetectedNat | None:
-    """Have the wzp that holds the remembered port measure, if one runs and can."""
-    from wzp_cli.cli.steering import asked_running
-    from wzp_cli.errors import ControlSilent, ControlUnknown, RemoteProtocolError
+    def __init__(
+        self, expect: str | None, require: Require | None, peer: DetectedNat | None
+    ) -> None:
+        self._expect = expect
+        self._require = require
+        self._peer = peer
 
-    session.report(Hello(id=str(state.keypair.identity), version=__version__))
-    patience_s = 2 * request.timeout_s
-    try:
-        return await asked_running(
-            state, request, DetectedNat, session.report, patience_s=patience_s
-        )
-    except (ControlSilent, ControlUnknown, RemoteProtocolError) as error:
-        why = str(error) or "the wzp that runs on this state directory can't measure"
-        session.report(Warned(code=error.code, message=why))
+    def with_pair(self, found: DetectedNat) -> DetectedNat:
+        """Return the document with the forecast for the peer, if there is one."""
+        if self._peer is None:
+            return found
+        pair = forecast_pair_document(diagnosis_of(found), diagnosis_of(self._peer))
+        return msgspec.structs.replace(found, pair=pair)
+
+    def unmet(self, found: DetectedNat) -> RequirementNotMet | None:
+        """Return what is not as it was stated."""
+        if self._expect is not None and self._expect != found.mapping:
+            return RequirementNotMet(
+                f"the mapping is {found.mapping}, not {self._expect}"
+            )
+        if self._require == "udp" and found.udp_blocked is not False:
+            return RequirementNotMet("UDP is blocked, or nobody answered")
+        if self._require in ("direct", "limited") and found.pair is not None:
+            direct = found.pair.outcome in ("direct", "search")
+            return None if direct else RequirementNotMet(found.pair.summary)
+        good = {"direct": ("likely",), "limited": ("likely", "limited")}
+        if self._require in good and found.verdict not in good[self._require]:
+            return RequirementNotMet(found.summary)
         return None
 
 
-async def _through_own(
-    session: Session, state: "State", request: "AskDetectNat"
-) -> DetectedNat:
-    from wzp_cli.cli.compose import endpoint_of
-    from wzp_cli.cli.steering import measured
-
-    async with endpoint_of(session, state) as endpoint:
-        return await measured(endpoint, state.known_relays, request, session.report)
+def _unanswered(found: DetectedNat) -> RelayUnreachable | None:
+    if any(answer.reflexive is not None for answer in found.servers):
+        return None
+    return RelayUnreachable("no server answered; is UDP blocked here?")
 
 
-def _check_expected(mapping: str | None) -> None:
-    known = [each.value for each in Mapping]
-    if mapping is not None and mapping not in known:
-        raise UsageError(f"--expect {mapping}: not one of {', '.join(known)}")
+async def _watch(
+    session: Session,
+    measuring: "Measuring",
+    wanted: _Wanted,
+    every_s: float,
+    changes: bool,
+    duration_s: float | None,
+) -> None:
+    """Measure again and again, until time is up.
+
+    Raises:
+        RequirementNotMet: As soon as what was stated is not so.
+    """
+    before: DetectedNat | None = None
+    now = asyncio.get_running_loop().time
+    with suppress(TimeoutError):
+        async with asyncio.timeout(duration_s):
+            while True:
+                began = now()
+                found = wanted.with_pair(await measuring.measure())
+                told = _told(before, found)
+                if before is None or told.changed or not changes:
+                    session.report(told)
+                unmet = wanted.unmet(found)
+                if unmet is not None:
+                    raise unmet
+                before = found
+                await asyncio.sleep(began + every_s - now())
 
 
-def _failure(detected: DetectedNat, expect: str | None) -> WzpError | None:
-    if all(answer.reflexive is None for answer in detected.servers):
-        return RelayUnreachable("no server answered; is UDP blocked here?")
-    if expect is not None and expect != detected.mapping:
-        return RequirementNotMet(f"the mapping is {detected.mapping}, not {expect}")
-    return None
+def _told(before: DetectedNat | None, found: DetectedNat) -> NatDetected:
+    from wzp_cli.cli.nat.text import line_of
 
-
-def _text(detected: DetectedNat) -> str:
-    rows = [
-        ("reflexive address", detected.reflexive or detected.reflexive_v6 or "unknown"),
-        ("mapping", detected.mapping),
-        ("filtering", detected.filtering),
-        ("port preservation", _yes_no(detected.port_preserving)),
-    ]
-    if detected.port_mapping != PortMappings():
-        rows.append(("port mapping", _port_mapping(detected.port_mapping)))
-    if detected.through != "detect-nat":
-        rows.append(("socket", f"that of the running wzp {detected.through}"))
-    facts = [f"  {name + ':':<20}{value}" for name, value in rows]
-    servers = [f"  {_server_line(each)}" for each in detected.servers]
-    return "\n".join([detected.summary, *facts, "asked:", *servers])
-
-
-def _port_mapping(mappings: PortMappings) -> str:
-    answers = {
-        "PCP": mappings.pcp,
-        "NAT-PMP": mappings.nat_pmp,
-        "UPnP": mappings.upnp,
-    }
-    offered = ", ".join(name for name, answer in answers.items() if answer)
-    if mappings.upnp is None:
-        return f"{offered or 'none'} (for UPnP, install wzp[upnp])"
-    return offered or "none"
-
-
-def _server_line(asked: AskedServer) -> str:
-    if asked.error is not None:
-        return f"{asked.server}: {asked.error}"
-    return f"{asked.server} sees {asked.reflexive} ({asked.rtt_ms:.0f} ms)"
-
-
-def _yes_no(value: bool | None) -> str:
-    return "unknown" if value is None else "yes" if value else "no"
+    error: WzpError | None = _unanswered(found)
+    return NatDetected(
+        summary=line_of(found),
+        changed=[] if before is None else changed_keys(before, found),
+        result=msgspec.to_builtins(found),
+        error=None if error is None else error.code,
+    )

@@ -92,6 +92,8 @@ def _call(call: CallStanding) -> str:
         call.peer,
         *([f'"{call.name}" (not verified)'] if call.name else []),
         *([f"{call.path}, {call.remote}"] if call.path else []),
+        *(["muted"] if call.muted else []),
+        *(["on hold"] if call.held else []),
         *([f"{call.rtt_ms:.0f} ms"] if call.rtt_ms is not None else []),
         *([f"{call.loss_pct:.1f} % lost"] if call.loss_pct is not None else []),
     ]

@@ -9,6 +9,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from wzp_cli import events
@@ -38,11 +39,16 @@ class PersonVoice:
     def report(self, event: events.Event) -> None:
         """Say one sentence, if `event` deserves one; nothing twice in a row."""
         line = event_sentence(event)
-        if line is None or self._quiet or type(event) in self._silent:
+        answer = isinstance(event, events.NatDetected)
+        if line is None or (self._quiet and not answer) or type(event) in self._silent:
             return
-        if line == self._said and not isinstance(event, events.Incoming):
+        if line == self._said and not answer and not isinstance(event, events.Incoming):
             return
         self._said = line
+        if answer:  # what was asked for, not talk about it
+            when = datetime.now().astimezone().strftime("%H:%M:%S")
+            self._write(f"{when} {line}\n".encode(errors="backslashreplace"))
+            return
         _tell(str(line))
 
     def close(self, outcome: Outcome | None, error: BaseException | None) -> None:
@@ -133,6 +139,11 @@ def _pinged(event: events.Pinged) -> str:
         return f"Ping {event.number}: no answer ({_way(event.path, event.remote)})."
     way = _way(event.path, event.remote)
     return f"Ping {event.number}: {event.rtt_ms:.0f} ms {way}."
+
+
+def _nat_detected(event: events.NatDetected) -> str:
+    changed = f" (new: {', '.join(event.changed)})" if event.changed else ""
+    return f"{event.summary}{changed}"
 
 
 def _path_tried(event: events.PathTried) -> str:
@@ -264,6 +275,7 @@ _SENTENCES: dict[type[events.Event], Callable[[Any], str | None]] = {
     events.PathSearched: _path_searched,
     events.PathSelected: _path_selected,
     events.PathTried: _path_tried,
+    events.NatDetected: _nat_detected,
     events.Pinged: _pinged,
     events.PortMapped: _port_mapped,
     events.Ready: _ready,

@@ -17,18 +17,24 @@ from wzp_cli.protocol.nat.facts import (
     RouterOffers,
 )
 from wzp_cli.protocol.nat.forecast import (
+    PEERS,
+    Kind,
     Outcome,
     Verdict,
     forecast,
     forecast_pair,
+    possible_kinds,
+    possible_outcomes,
     summary,
     verdict,
 )
 
 __all__ = [
+    "PEERS",
     "Allocation",
     "Filtering",
     "Ipv6Facts",
+    "Kind",
     "Mapping",
     "NatFacts",
     "Outcome",
@@ -42,6 +48,8 @@ __all__ = [
     "forecast",
     "forecast_pair",
     "port_preserving",
+    "possible_kinds",
+    "possible_outcomes",
     "summary",
     "verdict",
 ]

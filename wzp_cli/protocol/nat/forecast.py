@@ -8,7 +8,18 @@ import itertools
 
 from wzp_cli.protocol.nat.facts import Allocation, Filtering, Mapping, NatFacts
 
-__all__ = ["Outcome", "Verdict", "forecast", "forecast_pair", "summary", "verdict"]
+__all__ = [
+    "PEERS",
+    "Kind",
+    "Outcome",
+    "Verdict",
+    "forecast",
+    "forecast_pair",
+    "possible_kinds",
+    "possible_outcomes",
+    "summary",
+    "verdict",
+]
 
 
 class Verdict(enum.Enum):
@@ -31,7 +42,7 @@ class Outcome(enum.Enum):
     RELAY = "relay"
 
 
-class _Kind(enum.IntEnum):
+class Kind(enum.IntEnum):
     """The kinds of docs/nat.md's matrix, the easiest first."""
 
     OPEN = 0
@@ -43,73 +54,74 @@ class _Kind(enum.IntEnum):
     BLOCKED = 6
 
 
-_OUTCOMES: dict[_Kind, dict[_Kind, Outcome]] = {
-    _Kind.OPEN: {
-        _Kind.OPEN: Outcome.DIRECT,
-        _Kind.ADDRESS_FILTERED: Outcome.DIRECT,
-        _Kind.PORT_FILTERED: Outcome.DIRECT,
-        _Kind.SEQUENTIAL: Outcome.DIRECT,
-        _Kind.RANDOM: Outcome.DIRECT,
-        _Kind.POOLED: Outcome.DIRECT,
+_OUTCOMES: dict[Kind, dict[Kind, Outcome]] = {
+    Kind.OPEN: {
+        Kind.OPEN: Outcome.DIRECT,
+        Kind.ADDRESS_FILTERED: Outcome.DIRECT,
+        Kind.PORT_FILTERED: Outcome.DIRECT,
+        Kind.SEQUENTIAL: Outcome.DIRECT,
+        Kind.RANDOM: Outcome.DIRECT,
+        Kind.POOLED: Outcome.DIRECT,
     },
-    _Kind.ADDRESS_FILTERED: {
-        _Kind.ADDRESS_FILTERED: Outcome.DIRECT,
-        _Kind.PORT_FILTERED: Outcome.DIRECT,
-        _Kind.SEQUENTIAL: Outcome.DIRECT,  # one packet to the IP admits every port
-        _Kind.RANDOM: Outcome.DIRECT,
+    Kind.ADDRESS_FILTERED: {
+        Kind.ADDRESS_FILTERED: Outcome.DIRECT,
+        Kind.PORT_FILTERED: Outcome.DIRECT,
+        Kind.SEQUENTIAL: Outcome.DIRECT,  # one packet to the IP admits every port
+        Kind.RANDOM: Outcome.DIRECT,
     },
-    _Kind.PORT_FILTERED: {
-        _Kind.PORT_FILTERED: Outcome.DIRECT,
-        _Kind.SEQUENTIAL: Outcome.PREDICTION,
-        _Kind.RANDOM: Outcome.SEARCH,
+    Kind.PORT_FILTERED: {
+        Kind.PORT_FILTERED: Outcome.DIRECT,
+        Kind.SEQUENTIAL: Outcome.PREDICTION,
+        Kind.RANDOM: Outcome.SEARCH,
     },
-    _Kind.SEQUENTIAL: {_Kind.SEQUENTIAL: Outcome.MUTUAL_PREDICTION},
+    Kind.SEQUENTIAL: {Kind.SEQUENTIAL: Outcome.MUTUAL_PREDICTION},
 }
 """Easier side, harder side; what is not there goes by relay."""
 
-_PEERS = {
-    "endpoint-independent": _Kind.OPEN,
-    "address-dependent": _Kind.ADDRESS_FILTERED,
-    "address-and-port-dependent": _Kind.PORT_FILTERED,
-    "sequential": _Kind.SEQUENTIAL,
-    "random": _Kind.RANDOM,
+PEERS = {
+    "endpoint-independent": Kind.OPEN,
+    "address-dependent": Kind.ADDRESS_FILTERED,
+    "address-and-port-dependent": Kind.PORT_FILTERED,
+    "sequential": Kind.SEQUENTIAL,
+    "random": Kind.RANDOM,
 }
 """Kinds of peer in a forecast: by filtering where the mapping is
 endpoint-independent, by allocation where it is not."""
 
-_FILTERED: dict[Filtering, set[_Kind]] = {
-    Filtering.ENDPOINT_INDEPENDENT: {_Kind.OPEN},
-    Filtering.NONE: {_Kind.OPEN},
-    Filtering.ADDRESS_DEPENDENT: {_Kind.ADDRESS_FILTERED},
-    Filtering.ADDRESS_AND_PORT_DEPENDENT: {_Kind.PORT_FILTERED},
-    Filtering.ENDPOINT_DEPENDENT: {_Kind.ADDRESS_FILTERED, _Kind.PORT_FILTERED},
-    Filtering.UNKNOWN: {_Kind.OPEN, _Kind.ADDRESS_FILTERED, _Kind.PORT_FILTERED},
+_FILTERED: dict[Filtering, set[Kind]] = {
+    Filtering.ENDPOINT_INDEPENDENT: {Kind.OPEN},
+    Filtering.NONE: {Kind.OPEN},
+    Filtering.ADDRESS_DEPENDENT: {Kind.ADDRESS_FILTERED},
+    Filtering.ADDRESS_AND_PORT_DEPENDENT: {Kind.PORT_FILTERED},
+    Filtering.ENDPOINT_DEPENDENT: {Kind.ADDRESS_FILTERED, Kind.PORT_FILTERED},
+    Filtering.UNKNOWN: {Kind.OPEN, Kind.ADDRESS_FILTERED, Kind.PORT_FILTERED},
 }
 
-_ALLOCATED: dict[Allocation, set[_Kind]] = {
-    Allocation.PRESERVING: {_Kind.SEQUENTIAL},  # a known port, like a predicted one
-    Allocation.SEQUENTIAL: {_Kind.SEQUENTIAL},
-    Allocation.RANDOM: {_Kind.RANDOM},
-    Allocation.UNKNOWN: {_Kind.SEQUENTIAL, _Kind.RANDOM},
+_ALLOCATED: dict[Allocation, set[Kind]] = {
+    Allocation.PRESERVING: {Kind.SEQUENTIAL, Kind.RANDOM},  # not of a dependent one
+    Allocation.SEQUENTIAL: {Kind.SEQUENTIAL},
+    Allocation.RANDOM: {Kind.RANDOM},
+    Allocation.UNKNOWN: {Kind.SEQUENTIAL, Kind.RANDOM},
 }
 
 
-def _possible_kinds(facts: NatFacts) -> set[_Kind]:
+def possible_kinds(facts: NatFacts) -> set[Kind]:
     """Return every kind that fits what is known."""
     if facts.udp_blocked:
-        return {_Kind.BLOCKED}
+        return {Kind.BLOCKED}
     if facts.port_mapped:
-        return {_Kind.OPEN}
+        return {Kind.OPEN}
     if facts.mapping in (Mapping.NONE, Mapping.ENDPOINT_INDEPENDENT):
         return _FILTERED[facts.filtering]
-    dependent = {_Kind.POOLED} if facts.pooled else _ALLOCATED[facts.allocation]
+    dependent = {Kind.POOLED} if facts.pooled else _ALLOCATED[facts.allocation]
     if facts.mapping is not Mapping.UNKNOWN:
         return dependent
-    blocked = {_Kind.BLOCKED} if facts.udp_blocked is None else set()
+    blocked = {Kind.BLOCKED} if facts.udp_blocked is None else set()
     return _FILTERED[facts.filtering] | dependent | blocked
 
 
-def _possible_outcomes(ours: set[_Kind], theirs: set[_Kind]) -> set[Outcome]:
+def possible_outcomes(ours: set[Kind], theirs: set[Kind]) -> set[Outcome]:
+    """Return every outcome of a pair whose sides are of these kinds."""
     return {
         _OUTCOMES.get(min(pair), {}).get(max(pair), Outcome.RELAY)
         for pair in itertools.product(ours, theirs)
@@ -122,14 +134,14 @@ def _only(outcomes: set[Outcome]) -> Outcome | None:
 
 def forecast_pair(ours: NatFacts, theirs: NatFacts) -> Outcome | None:
     """Return how two sides will be connected; None where too little was measured."""
-    return _only(_possible_outcomes(_possible_kinds(ours), _possible_kinds(theirs)))
+    return _only(possible_outcomes(possible_kinds(ours), possible_kinds(theirs)))
 
 
 def forecast(facts: NatFacts) -> dict[str, str | None]:
     """Return the outcome against each kind of peer; None where it is not known."""
-    ours = _possible_kinds(facts)
+    ours = possible_kinds(facts)
     outcomes = {
-        name: _only(_possible_outcomes(ours, {kind})) for name, kind in _PEERS.items()
+        name: _only(possible_outcomes(ours, {kind})) for name, kind in PEERS.items()
     }
     return {name: outcome and outcome.value for name, outcome in outcomes.items()}
 
@@ -138,7 +150,7 @@ def verdict(facts: NatFacts) -> Verdict:
     """Return what to expect of direct calls."""
     if facts.udp_blocked:
         return Verdict.BLOCKED
-    outcomes = _possible_outcomes(_possible_kinds(facts), {_Kind.PORT_FILTERED})
+    outcomes = possible_outcomes(possible_kinds(facts), {Kind.PORT_FILTERED})
     if outcomes == {Outcome.DIRECT}:
         return Verdict.LIKELY
     if outcomes == {Outcome.RELAY}:
@@ -152,7 +164,7 @@ _SUMMARIES: dict[Verdict, str] = {
     Verdict.LIKELY: "Direct calls: likely",
     Verdict.LIMITED: "Direct calls: only to easy NATs",
     Verdict.RELAY_ONLY: "Direct calls: unlikely, calls go by relay",
-    Verdict.BLOCKED: "Direct calls: no, UDP is blocked here; calls go by relay",
+    Verdict.BLOCKED: "Direct calls: no, UDP is blocked here",
     Verdict.UNKNOWN: "Direct calls: unknown, too few servers answered",
 }
 

@@ -1,5 +1,14 @@
+import msgspec
+
+from tests.cli.nat.samples import HOME, MAPPED, PHONE
 from wzp_cli.address import Address
-from wzp_cli.cli.nat_document import AskedServer, PortMappings, detected
+from wzp_cli.cli.nat.document import (
+    AskedServer,
+    PortMappings,
+    changed_keys,
+    detected,
+    diagnosis_of,
+)
 from wzp_cli.protocol.nat import Allocation, Filtering, Mapping, NatFacts, Reflection
 from wzp_cli.services.detect_nat import NatReport, ServerAnswer
 
@@ -56,3 +65,42 @@ def test_a_router_that_maps_ports_is_reached_by_everybody() -> None:
     document = detected(REPORT, {"pcp": False, "nat-pmp": True, "upnp": None})
     assert document.port_mapping == PortMappings(pcp=False, nat_pmp=True, upnp=None)
     assert set(document.forecast.values()) == {"direct"}
+
+
+def test_a_port_of_a_router_inside_a_carriers_nat_is_of_no_use() -> None:
+    assert diagnosis_of(PHONE).facts.port_mapped is False
+    assert PHONE.verdict == "limited"
+    assert [each.code for each in PHONE.advice] == ["public-address", "ipv6"]
+    assert [each.code for each in PHONE.reasons] == ["mapping-random", "carrier-nat"]
+
+
+def test_a_document_says_all_that_rules_want() -> None:
+    known = diagnosis_of(MAPPED)
+    assert known.facts == NatFacts(
+        Mapping.ENDPOINT_INDEPENDENT,
+        Filtering.ADDRESS_AND_PORT_DEPENDENT,
+        Allocation.PRESERVING,
+        port_mapped=True,
+        udp_blocked=False,
+    )
+    assert (known.ipv6.reachable, known.answers) == (True, 2)
+    assert (known.local, known.reflexive) == (("192.168.88.10",), "203.0.113.7")
+
+
+def test_what_a_document_should_not_say_is_passed_over() -> None:
+    odd = msgspec.structs.replace(
+        HOME, mapping="quantum", local=["nobody", "10.0.0.1:9"], reflexive="x:y:z"
+    )
+    known = diagnosis_of(odd)
+    assert known.facts.mapping is Mapping.UNKNOWN
+    assert (known.local, known.reflexive) == (("10.0.0.1",), None)
+
+
+def test_what_has_changed() -> None:
+    change = msgspec.structs.replace
+    slower = [change(each, rtt_ms=99.0) for each in HOME.servers]
+    assert changed_keys(HOME, change(HOME, servers=slower)) == []
+    silent = [change(each, reflexive=None, error="no answer") for each in HOME.servers]
+    assert changed_keys(HOME, change(HOME, servers=silent)) == ["servers"]
+    moved = change(HOME, reflexive="192.0.2.1:1", nat_layers=2)
+    assert changed_keys(HOME, moved) == ["reflexive", "nat_layers"]

@@ -1,0 +1,41 @@
+import asyncio
+from pathlib import Path
+
+from wzp_cli.adapters.state import open_state
+from wzp_cli.address import HostPort
+from wzp_cli.cli.command import Session
+from wzp_cli.cli.nat.measuring import Measuring, named_servers
+from wzp_cli.cli.settings import Settings
+from wzp_cli.events import Bound, Event, Hello
+from wzp_cli.protocol.control_messages import AskDetectNat, NamedServer
+
+STUN = HostPort("192.0.2.1", 3478)
+
+
+def test_whom_to_ask(relay: str) -> None:
+    settings = Settings(relays=(HostPort.parse(relay),), stun=(STUN,))
+    assert named_servers(settings) == [
+        NamedServer(name=relay, kind="relay"),
+        NamedServer(name="192.0.2.1:3478", kind="stun"),
+    ]
+    assert named_servers(Settings()) == []
+
+
+def test_the_socket_stays_the_same_one(relay: str, tmp_path: Path) -> None:
+    told: list[Event] = []
+    session = Session(Settings(state_dir=tmp_path / "state"), told.append)
+    request = AskDetectNat(
+        servers=[NamedServer(name=relay, kind="relay")], timeout_s=10.0
+    )
+
+    async def twice() -> None:
+        state = open_state(session.settings.state_dir)
+        async with Measuring(session, state, request) as measuring:
+            first = await measuring.measure()
+            second = await measuring.measure()
+            assert first.reflexive == second.reflexive
+            assert (await measuring.measure()).through == "detect-nat"
+
+    asyncio.run(twice())
+    assert isinstance(told[0], Hello)
+    assert len([event for event in told if isinstance(event, Bound)]) == 1

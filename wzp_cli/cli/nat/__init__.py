@@ -1,0 +1,1 @@
+"""The diagnosis of a NAT as people and scripts get it: document, words, text, page."""
