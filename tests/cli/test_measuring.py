@@ -4,7 +4,7 @@ from pathlib import Path
 from wzp_cli.adapters.state import open_state
 from wzp_cli.address import HostPort
 from wzp_cli.cli.command import Session
-from wzp_cli.cli.nat.measuring import Measuring, named_servers
+from wzp_cli.cli.measuring import Measuring, named_servers
 from wzp_cli.cli.settings import Settings
 from wzp_cli.events import Bound, Event, Hello
 from wzp_cli.protocol.control_messages import AskDetectNat, NamedServer
