@@ -1,12 +1,19 @@
-"""Rules of all tests: what is required (WZP_TESTS_REQUIRE) is never skipped."""
+"""Rules of all tests: what is required (WZP_TESTS_REQUIRE) is never skipped.
+
+No test of properties fails because the machine was busy: Hypothesis has no deadline.
+"""
 
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
 
 from tests.support.requirements import broken_requirement
 
 __all__: list[str] = []
+
+settings.register_profile("wzp", deadline=None)
+settings.load_profile("wzp")
 
 
 @pytest.hookimpl(wrapper=True)

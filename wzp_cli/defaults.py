@@ -51,18 +51,24 @@ __all__ = [
     "HANDSHAKE_TIMEOUT_S",
     "HELLO_TIMEOUT_S",
     "IDD_FREE_DELAY_MS",
+    "JITTER_CALM_FRAMES",
     "JITTER_CONCEALED_MAX_FRAMES",
     "JITTER_DELAY_MAX_S",
     "JITTER_DELAY_MIN_S",
     "JITTER_DELAY_START_S",
     "JITTER_FAR_OFF_S",
     "JITTER_FORGETTING",
-    "JITTER_PATIENCE_FAR_FRAMES",
-    "JITTER_PATIENCE_FRAMES",
-    "JITTER_QUANTILE",
+    "JITTER_HURRY_FRAMES",
+    "JITTER_LIKENESS",
+    "JITTER_LIKENESS_EASING",
+    "JITTER_LIKENESS_FAR",
+    "JITTER_LOWER_GAIN",
+    "JITTER_MISSED_S",
+    "JITTER_NEAR_OFF_S",
+    "JITTER_RAISE_GAIN",
     "JITTER_SAMPLE_S",
+    "JITTER_STEP_S",
     "JITTER_STORED_MAX_FRAMES",
-    "JITTER_TOLERANCE_S",
     "JITTER_WINDOW_S",
     "KEEPALIVE_ANSWER_S",
     "KEEPALIVE_MAX_S",
@@ -122,6 +128,7 @@ __all__ = [
     "OPUS_FADE_FRAMES",
     "OPUS_LOOKAHEAD_MS",
     "OPUS_PAYLOAD_TYPE",
+    "OPUS_RESUME_SAMPLES",
     "OUTPUT_LAST_WAIT_S",
     "OUTPUT_QUEUE_LINES",
     "PACE_CATCH_UP_MAX_S",
@@ -253,6 +260,9 @@ __all__ = [
     "STATS_INTERVAL_S",
     "STATUS_ANSWER_S",
     "STRAY_CHECKS",
+    "STRETCH_LONGEST_SAMPLES",
+    "STRETCH_QUIET_RMS",
+    "STRETCH_SHORTEST_SAMPLES",
     "STUN_ANSWERS_PER_S",
     "STUN_DEFAULT_PORT",
     "STUN_TRIES_S",
@@ -459,8 +469,8 @@ MEDIA_FLOW_ID: Final = 0
 MEDIA_DRAIN_MAX_S: Final = 0.5
 """How long stored sound is still played after the end. Source: ours."""
 
-JITTER_DELAY_MIN_S: Final = 0.020
-"""Least target delay. Source: ours; one frame, measured 35 ms in all on a LAN."""
+JITTER_DELAY_MIN_S: Final = 0.005
+"""Least target delay. Source: ours; the step of what is learnt."""
 
 JITTER_DELAY_START_S: Final = 0.020
 """Target delay before anything was learnt. Source: ours; it grows at once."""
@@ -471,8 +481,8 @@ JITTER_DELAY_MAX_S: Final = 0.400
 JITTER_STORED_MAX_FRAMES: Final = 20
 """Hard cap of the span of stored frames. Source: the constant above, in frames."""
 
-JITTER_QUANTILE: Final = 0.95
-"""Share of half seconds whose worst delay is covered. Source: measured, as NetEQ."""
+JITTER_MISSED_S: Final = 0.85
+"""Delay that weighs as much as a missed frame. Source: measured (decision 0014)."""
 
 JITTER_FORGETTING: Final = 0.983
 """Factor by which each half second's sample fades. Source: measured, as NetEQ."""
@@ -483,20 +493,47 @@ JITTER_SAMPLE_S: Final = 0.5
 JITTER_WINDOW_S: Final = 2.0
 """How long a packet counts as the fastest. Source: measured, as NetEQ."""
 
-JITTER_TOLERANCE_S: Final = 0.020
-"""Distance from the target that is left alone. Source: ours; one frame."""
-
-JITTER_PATIENCE_FRAMES: Final = 50
-"""Beats off target before one frame is left out or put in. Source: measured."""
-
-JITTER_FAR_OFF_S: Final = 0.100
-"""Distance from the target that is corrected faster. Source: measured."""
-
-JITTER_PATIENCE_FAR_FRAMES: Final = 5
-"""Beats far off target before one frame is left out or put in. Source: measured."""
-
 JITTER_CONCEALED_MAX_FRAMES: Final = 50
 """Beats concealed when nothing comes; then it is a pause. Source: ours; a second."""
+
+JITTER_STEP_S: Final = 0.005
+"""Step in which the target delay is learnt. Source: ours."""
+
+JITTER_NEAR_OFF_S: Final = 0.040
+"""Delay above the least safe one that is given back without hurry. Source: ours."""
+
+JITTER_FAR_OFF_S: Final = 0.100
+"""Delay above the least safe one that is given back at once. Source: ours."""
+
+JITTER_CALM_FRAMES: Final = 25
+"""Frames between two corrections that do not hurry. Source: ours."""
+
+JITTER_HURRY_FRAMES: Final = 5
+"""Frames between two corrections that do. Source: ours."""
+
+JITTER_LIKENESS: Final = 0.9
+"""Likeness over a pitch period that a correction wants at first. Source: ours."""
+
+JITTER_LIKENESS_FAR: Final = 0.7
+"""The same where waiting would cost more than a click. Source: ours."""
+
+JITTER_LIKENESS_EASING: Final = 0.01
+"""What less is wanted after each frame that had not enough. Source: ours."""
+
+JITTER_LOWER_GAIN: Final = 0.3
+"""Weight of the newest delay where it is less than before. Source: ours."""
+
+JITTER_RAISE_GAIN: Final = 0.01
+"""Weight of the newest delay where it is more than before. Source: ours."""
+
+STRETCH_SHORTEST_SAMPLES: Final = 120
+"""Shortest pitch period that is left out or put in, 2.5 ms. Source: ours; 400 Hz."""
+
+STRETCH_LONGEST_SAMPLES: Final = 600
+"""Longest one, 12.5 ms. Source: ours; 80 Hz; 15 ms measured a little worse."""
+
+STRETCH_QUIET_RMS: Final = 60.0
+"""Level of int16 below which any cut goes unheard. Source: ours; -55 dBFS."""
 
 MOS_SPAN: Final = 3.35
 """MOS of a call without concealment, less 1. Source: measured with PESQ-WB."""
@@ -927,6 +964,9 @@ OPUS_CONCEAL_FRAMES: Final = 25
 
 OPUS_FADE_FRAMES: Final = 20
 """How many of them fade. Source: ours; the first 100 ms keep their level."""
+
+OPUS_RESUME_SAMPLES: Final = 240
+"""Over which sound comes back after a fade, 5 ms. Source: ours; no click, no loss."""
 
 WALK_MAX_HOPS: Final = 6
 """Hops looked at for the first public router. Source: ours; double NAT needs three."""

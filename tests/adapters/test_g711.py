@@ -105,3 +105,15 @@ def test_after_a_loss_the_next_packet_is_heard_in_full() -> None:
     codec.conceal()
     after = [codec.decode(codec.encode(frame)) for frame in frames[10:]]
     assert samples(after[1:]).std() == pytest.approx(5_657, rel=0.05)
+
+
+def test_after_a_fade_the_sound_comes_back_without_a_step() -> None:
+    codec = G711Codec()
+    at = np.arange(20 * 960) / 48_000
+    pcm = (8_000 * np.cos(2 * np.pi * 300 * at)).astype("<i2").tobytes()
+    packets = [codec.encode(pcm[n : n + 1_920]) for n in range(0, len(pcm), 1_920)]
+    heard = [codec.decode(packet) for packet in packets[:10]]
+    heard += [codec.conceal() for _ in range(5)]
+    heard += [codec.decode(packet) for packet in packets[15:]]
+    steps = np.abs(np.diff(np.frombuffer(b"".join(heard), "<i2").astype(float)))
+    assert steps[10 * 960 :].max() <= 1.2 * steps[5 * 960 : 10 * 960].max()

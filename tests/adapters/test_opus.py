@@ -217,3 +217,40 @@ def test_the_bundled_library_works_and_nothing_heavy_is_loaded() -> None:
 def test_it_is_a_codec_by_shape() -> None:
     assert isinstance(open_opus(), OpusCodec)
     assert (OpusCodec.name, OpusCodec.payload_type) == ("opus", 111)
+
+
+def resting(codec: OpusCodec) -> None:
+    """Let a codec hear a voice, then what an encoder says that falls silent (DTX)."""
+    encoder = open_opus()
+    encoder._set("dtx", 1)
+    encoder._set("vbr", 1)
+    rng = np.random.default_rng(1)
+    sound = samples(vowel(100) + [SILENCE] * 100)
+    pcm = (sound + rng.normal(0, 30, len(sound))).astype("<i2").tobytes()
+    frames = [pcm[at : at + 2 * FRAME] for at in range(0, len(pcm), 2 * FRAME)]
+    packets = [encoder.encode(frame) for frame in frames]
+    assert min(map(len, packets)) <= 2, "the encoder has nothing to say"
+    for packet in packets:
+        codec.decode(packet)
+        if len(packet) <= 2:
+            break
+
+
+def test_in_a_pause_of_the_peer_there_is_comfort_noise() -> None:
+    codec = open_opus()
+    resting(codec)
+    noise = [samples([codec.conceal()]).std() for _ in range(100)]
+    assert all(1 <= level < 200 for level in noise[50:])
+
+
+def test_after_a_fade_the_sound_comes_back_in_5_ms() -> None:
+    codec = open_opus()
+    packets = [codec.encode(frame) for frame in vowel(60)]
+    for packet in packets[:50]:
+        codec.decode(packet)
+    for _ in range(30):
+        codec.conceal()
+    back = np.abs(samples([codec.decode(packets[50])]))
+    assert back[:12].max() < 0.1 * back[240:].max()
+    again = np.abs(samples([codec.decode(packets[51])]))
+    assert again[:240].max() > 0.5 * again.max()

@@ -28,7 +28,7 @@ from wzp_cli.services.media import MediaStream
 
 FRAME_S = 0.020
 SILENCE = bytes(MEDIA_FRAME_BYTES)
-CONCEALED = b"\1" * MEDIA_FRAME_BYTES
+CONCEALED = b"\xff" * MEDIA_FRAME_BYTES
 
 
 class JumpingSelector(selectors.DefaultSelector):
@@ -89,7 +89,7 @@ class Mouth:
     def __init__(
         self, frames: int, make: Callable[[int], bytes] = sound, phase_s: float = 0.0
     ) -> None:
-        self.said_s: dict[bytes, float] = {}
+        self.said_s: dict[int, float] = {}
         self._frames, self._make, self._phase_s = frames, make, phase_s
         self._number = 0
 
@@ -98,9 +98,8 @@ class Mouth:
         self._number += 1
         if self._number > self._frames:
             return None
-        pcm = self._make(self._number)
-        self.said_s[pcm] = now()
-        return pcm
+        self.said_s[self._number] = now()
+        return self._make(self._number)
 
 
 class Ear:
@@ -120,8 +119,18 @@ class Ear:
 
     def numbers(self) -> list[int]:
         """The frames heard, without silence and concealment."""
-        plain = [pcm for _, pcm in self.heard if pcm not in (SILENCE, CONCEALED)]
-        return [int.from_bytes(pcm[:2], "little") for pcm in plain]
+        return [number for number, _ in self.starts_s()]
+
+    def starts_s(self) -> list[tuple[int, float]]:
+        """The frames heard and when each began: not at a beat, if some were shorter."""
+        starts, at = [], 0
+        pcm = array.array("H", b"".join(pcm for _, pcm in self.heard))
+        for number, run in itertools.groupby(pcm):
+            if number not in (0, 0xFFFF):
+                beat, within = divmod(at, MEDIA_FRAME_SAMPLES)
+                starts.append((number, self.heard[beat][0] + within / 48_000))
+            at += sum(1 for _ in run)
+        return starts
 
 
 @dataclass
@@ -171,9 +180,7 @@ class Talk:
 
     def delays_ms(self) -> list[float]:
         said_s = self.mouth.said_s
-        return [
-            1000 * (at - said_s[pcm]) for at, pcm in self.ear.heard if pcm in said_s
-        ]
+        return [1000 * (at - said_s[number]) for number, at in self.ear.starts_s()]
 
 
 async def talk(

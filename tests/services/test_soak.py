@@ -35,7 +35,9 @@ def census() -> Counter[str]:
     """Count what there is of wzp's own objects (addresses: NATs keep them, too)."""
     gc.collect()
     kinds = [type(each) for each in gc.get_objects() if type(each) is not Address]
-    return Counter(k.__qualname__ for k in kinds if k.__module__.startswith("wzp_cli."))
+    return Counter(
+        k.__qualname__ for k in kinds if str(k.__module__).startswith("wzp_cli.")
+    )
 
 
 def forget(*people: Person) -> None:

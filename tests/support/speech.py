@@ -22,6 +22,8 @@ __all__ = [
     "RATE_HZ",
     "Samples",
     "aligned_correlation",
+    "at_16_khz",
+    "at_48_khz",
     "coded_speech",
     "heard",
     "pesq_wb",
@@ -76,7 +78,7 @@ def write_wav(path: Path, samples: Samples) -> Path:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(_WAV_HZ)
-        file.writeframes(_at_48_khz(samples))
+        file.writeframes(at_48_khz(samples))
     return path
 
 
@@ -84,7 +86,7 @@ def heard(path: Path) -> Samples:
     """Return what wzp recorded (48 kHz), at RATE_HZ."""
     with wave.open(str(path), "rb") as file:
         assert (file.getframerate(), file.getnchannels()) == (_WAV_HZ, 1)
-        return _at_16_khz(file.readframes(file.getnframes()))
+        return at_16_khz(file.readframes(file.getnframes()))
 
 
 @functools.cache
@@ -95,21 +97,23 @@ def coded_speech(seconds: float) -> Samples:
     only against this does a correlation tell how the *call* was.
     """
     (encoder, _), (decoder, _) = open_codec(), open_codec()
-    pcm = _at_48_khz(speech(seconds))
+    pcm = at_48_khz(speech(seconds))
     frames = [
         pcm[at : at + MEDIA_FRAME_BYTES].ljust(MEDIA_FRAME_BYTES, b"\0")
         for at in range(0, len(pcm), MEDIA_FRAME_BYTES)
     ]
-    return _at_16_khz(b"".join(decoder.decode(encoder.encode(f)) for f in frames))
+    return at_16_khz(b"".join(decoder.decode(encoder.encode(f)) for f in frames))
 
 
-def _at_48_khz(samples: Samples) -> bytes:
+def at_48_khz(samples: Samples) -> bytes:
+    """Return sound at RATE_HZ as int16 bytes at 48 kHz."""
     spectrum = np.fft.rfft(samples)
     wide = np.fft.irfft(spectrum, len(samples) * _FACTOR) * _FACTOR
     return np.clip(wide, -32768, 32767).astype("<i2").tobytes()
 
 
-def _at_16_khz(pcm: bytes) -> Samples:
+def at_16_khz(pcm: bytes) -> Samples:
+    """Return int16 bytes at 48 kHz at RATE_HZ."""
     taps = np.arange(-48, 49)
     low_pass = np.sinc(taps / _FACTOR) * np.hamming(len(taps)) / _FACTOR
     samples = np.frombuffer(pcm, "<i2").astype(np.float64)

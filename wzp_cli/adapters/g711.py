@@ -29,6 +29,7 @@ __all__ = ["G711Codec"]
 
 _RATIO: Final = MEDIA_CLOCK_HZ // PCMU_CLOCK_HZ
 _FRAME: Final = PCMU_CLOCK_HZ * MEDIA_FRAME_MS // 1000
+_RESUME: Final = _FRAME // 4  # 5 ms
 _TAPS: Final = 24 * _RATIO + 1
 _CUTOFF_HZ: Final = 3_600
 _PITCH: Final = range(PCMU_CLOCK_HZ // 400, PCMU_CLOCK_HZ // 66)  # 66 to 400 Hz
@@ -81,20 +82,27 @@ class G711Codec:
         if len(packet) != _FRAME:
             self.damaged += 1
             return self.conceal()
+        np = self._np
+        sound = self._table[np.frombuffer(packet, np.uint8)]
+        if self._lost:  # come back from the fade without a step
+            sound[:_RESUME] *= np.linspace(self._gain(), 1.0, _RESUME)
         self._lost = 0
-        return self._play(self._table[self._np.frombuffer(packet, self._np.uint8)])
+        return self._play(sound)
 
     def conceal(self) -> bytes:
         """Return the last pitch period again and again, fading to silence."""
         np = self._np
         period = _period(self._last)
         sound = np.resize(self._last[-period:], _FRAME)
-        start = max(0.0, 1 - self._lost / PCMU_CONCEAL_FRAMES)
-        stop = max(0.0, 1 - (self._lost + 1) / PCMU_CONCEAL_FRAMES)
-        # `_last` already carries the fade of the frames lost before this one.
-        fade = np.linspace(start, stop, _FRAME) / (start or 1.0)
+        start = self._gain()
         self._lost += 1
+        # `_last` already carries the fade of the frames lost before this one.
+        fade = np.linspace(start, self._gain(), _FRAME) / (start or 1.0)
         return self._play(sound * fade)
+
+    def _gain(self) -> float:
+        """Return how loud the end of what was concealed so far is, 1 to 0."""
+        return max(0.0, 1 - self._lost / PCMU_CONCEAL_FRAMES)
 
     def _play(self, sound: "Samples") -> bytes:
         """Remember 20 ms at 8 kHz and return them at 48 kHz."""

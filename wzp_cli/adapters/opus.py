@@ -32,6 +32,7 @@ from wzp_cli.defaults import (
     OPUS_CONCEAL_FRAMES,
     OPUS_FADE_FRAMES,
     OPUS_PAYLOAD_TYPE,
+    OPUS_RESUME_SAMPLES,
 )
 from wzp_cli.errors import CodecMissing, LocalProtocolError
 
@@ -40,6 +41,7 @@ __all__ = ["OpusCodec", "find_opus", "open_opus"]
 _PREFIXES: Final = ("/opt/homebrew/lib", "/usr/local/lib", "/opt/local/lib")
 _SUFFIXES: Final = (".so", ".dylib", ".dll")
 _SILENCE: Final = bytes(MEDIA_FRAME_BYTES)
+_DTX_BYTES: Final = 2  # RFC 6716 section 2.1.9: "2 bytes or less" need not be sent
 
 
 def open_opus(
@@ -92,6 +94,7 @@ class OpusCodec:
         self._decoder = opuslib.Decoder(MEDIA_CLOCK_HZ, 1)
         self.damaged = 0
         self._lost = 0
+        self._resting = False  # the last packet said that the peer is silent
         self.bitrate_bps = bitrate_bps
         self._set("complexity", complexity)
         # Lengths that follow the voice reveal words and language (RFC 6562).
@@ -132,26 +135,24 @@ class OpusCodec:
         if pcm is None:
             self.damaged += 1
             return self.conceal()
-        self._lost = 0
-        return pcm
+        lost, self._lost = self._lost, 0
+        self._resting = len(packet) <= _DTX_BYTES
+        return _ramped(pcm, _gain(lost), 1.0, OPUS_RESUME_SAMPLES)
 
     def conceal(self) -> bytes:
-        """Return 20 ms that continue the last sound, and fade away in a long loss."""
+        """Return 20 ms that continue the last sound, and fade away in a long loss.
+
+        In a pause that the peer announced it is the comfort noise of libopus.
+        """
+        if self._resting:
+            return self._decode(b"") or _SILENCE
         lost, self._lost = self._lost, self._lost + 1
         if lost >= OPUS_CONCEAL_FRAMES:
             return _SILENCE
-        # An empty packet is what asks libopus for concealment.
-        return self._faded(self._decode(b"") or _SILENCE, lost)
-
-    def _faded(self, pcm: bytes, lost: int) -> bytes:
-        """Fade over the last frames: some builds of libopus would hum on for ever."""
-        left = OPUS_CONCEAL_FRAMES - lost
-        if left > OPUS_FADE_FRAMES:
-            return pcm
-        import numpy as np
-
-        gains = np.linspace(left, left - 1, MEDIA_FRAME_SAMPLES) / OPUS_FADE_FRAMES
-        return bytes((np.frombuffer(pcm, "<i2") * gains).astype("<i2"))
+        # An empty packet is what asks libopus for concealment. Some builds of it would
+        # hum on for ever.
+        pcm = self._decode(b"") or _SILENCE
+        return _ramped(pcm, _gain(lost), _gain(lost + 1), MEDIA_FRAME_SAMPLES)
 
     def _samples(self, packet: bytes) -> bool:
         """Whether the packet says that it holds 20 ms."""
@@ -179,6 +180,22 @@ class OpusCodec:
             raise LocalProtocolError(
                 f"libopus: {control} {value}: error {error.code}"
             ) from error
+
+
+def _gain(lost: int) -> float:
+    """Return the gain of concealment after so many lost frames, 1 to 0."""
+    return min(1.0, max(0.0, (OPUS_CONCEAL_FRAMES - lost) / OPUS_FADE_FRAMES))
+
+
+def _ramped(pcm: bytes, first: float, last: float, samples: int) -> bytes:
+    """Return `pcm` with a gain that goes from one to another over its first samples."""
+    if first == last == 1.0:
+        return pcm
+    import numpy as np
+
+    gains = np.full(MEDIA_FRAME_SAMPLES, last)
+    gains[:samples] = np.linspace(first, last, samples)
+    return bytes((np.frombuffer(pcm, "<i2") * gains).astype("<i2"))
 
 
 @functools.cache

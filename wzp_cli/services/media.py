@@ -4,9 +4,10 @@
                                                               |
                                     sink, at its own beat  <- codec
 
-The sink's clock pulls: each time it wants 20 ms, the jitter buffer is asked once. When
-the source has ended for good, the sink's beat sends silence in its place until the
-stop, so that the peer neither conceals nor takes the silence for a dead line.
+The sink's clock pulls: each time it wants 20 ms, `playback.py` asks the jitter buffer
+for as much, mostly for one frame. When the source has ended for good, the sink's beat
+sends silence in its place until the stop, so that the peer neither conceals nor takes
+the silence for a dead line.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ from wzp_cli.defaults import (
 from wzp_cli.errors import RemoteProtocolError
 from wzp_cli.events import Frames
 from wzp_cli.ports import Codec, FrameSink, FrameSource
-from wzp_cli.protocol.media.jitter import Conceal, Frame, JitterBuffer, Playout, Wait
+from wzp_cli.protocol.media.jitter import JitterBuffer, Playout
 from wzp_cli.protocol.media.packetizer import Packetizer
 from wzp_cli.protocol.media.quality import InterarrivalJitter, estimate_mos, loss_pct
 from wzp_cli.protocol.media.reception import Reception
@@ -33,6 +34,7 @@ from wzp_cli.protocol.media.redundancy import Unpacked, unpack
 from wzp_cli.protocol.media.rtp import clock_hz, decode, encode
 from wzp_cli.protocol.media.sending import Sending
 from wzp_cli.protocol.peer_messages import Quality
+from wzp_cli.services.playback import Playback
 
 __all__ = ["MediaLink", "MediaSnapshot", "MediaStream"]
 
@@ -128,6 +130,7 @@ class MediaStream:
         self._codec = codec
         self._on_first_sound = on_first_sound
         self._jitter = JitterBuffer()
+        self._playback = Playback(self._jitter, codec)
         self._arrival = InterarrivalJitter()
         self._reception = Reception()
         self._open = True
@@ -272,7 +275,8 @@ class MediaStream:
         if unpacked.reach != self._reach:
             self._reach = unpacked.reach
             # A copy is of use only if its frame's turn has not come yet.
-            self._jitter.keep_at_least(MEDIA_FRAME_MS * (1 + self._reach))
+            frames = 1 + self._reach if self._reach else 0
+            self._jitter.keep_at_least(MEDIA_FRAME_MS * frames)
         for packet in unpacked.fresh:
             self._jitter.push(packet, now)
         for copy in unpacked.copies:
@@ -284,22 +288,19 @@ class MediaStream:
         while True:
             await self._sink.wanted()
             if stop.is_set() and not self._jitter.stored:
+                if rest := self._playback.rest():
+                    self._sink.write(rest)
                 return
-            self._sink.write(self._next_sound(loop.time()))
+            self._hear(loop.time())
             if self.source_ended.is_set() and not stop.is_set():
                 self._send(_SILENCE)
 
-    def _next_sound(self, now: float) -> bytes:
-        """Return the next 20 ms to play."""
-        match self._jitter.pop(now):
-            case Frame(payload=payload):
-                if self._jitter.played == 1:
-                    self._on_first_sound()
-                return self._codec.decode(payload)
-            case Conceal():
-                return self._codec.conceal()
-            case Wait():
-                return _SILENCE
+    def _hear(self, now: float) -> None:
+        """Play the next 20 ms."""
+        first = self._jitter.played == 0
+        self._sink.write(self._playback.next(now))
+        if first and self._jitter.played:
+            self._on_first_sound()
 
     def _mark(self) -> _Mark:
         return _Mark(

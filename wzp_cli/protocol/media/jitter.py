@@ -6,14 +6,23 @@
     STARVED    --a second without sound-->                  FILLING
     any        --the peer begins anew-->                    FILLING
 
-Each beat takes one of `Frame`, `Conceal` and `Wait`. A missing frame is concealed. The
-place in the stream moves on with it if the delay is large enough already; else it stays
-where it is for a beat, in case the frame is only late, and the delay grows by 20 ms. A
-frame that proves lost gives the beat back.
+Who plays asks for the next frame whenever less than 20 ms are left of those before, and
+gets one of `Frame`, `Conceal`, `Pause` and `Wait`. A missing frame is concealed. The
+place in the stream moves on with it if the frame would have come by now; else it stays
+where it is for 20 ms, in case the frame is only late, and the delay grows by that. A
+frame that proves lost gives the 20 ms back.
 
-The delay follows its target (`delay.py`) by whole frames for now: when it has been off
-by more than a frame for a while, one frame is left out, or one is concealed in front of
-the next. `_correction` is the place for stretching by pitch periods.
+What proves to be a pause of the peer (no number is missing, only time: `timeline.py`)
+was no loss: what was concealed in it is taken back.
+
+    margin   how long a frame that came fastest has waited when it is asked for; frames
+             later than that are missed, so it has to reach the target (`delay.py`)
+    delay    margin and what is left to play then: what the listener hears
+
+Frames are asked for at the sink's beats, so the margin can only be had in steps of
+20 ms. `_off_samples` says what the delay is above the least one whose margin is enough,
+and the correction asked for with a frame is to bring it there, by one pitch period at a
+time (`stretch.py`). In between, nothing is touched.
 """
 
 import enum
@@ -21,35 +30,82 @@ from dataclasses import dataclass
 from typing import Final
 
 from wzp_cli.defaults import (
+    JITTER_CALM_FRAMES,
     JITTER_CONCEALED_MAX_FRAMES,
     JITTER_FAR_OFF_S,
-    JITTER_PATIENCE_FAR_FRAMES,
-    JITTER_PATIENCE_FRAMES,
+    JITTER_HURRY_FRAMES,
+    JITTER_LIKENESS,
+    JITTER_LIKENESS_EASING,
+    JITTER_LIKENESS_FAR,
+    JITTER_LOWER_GAIN,
+    JITTER_NEAR_OFF_S,
+    JITTER_RAISE_GAIN,
+    JITTER_STEP_S,
     JITTER_STORED_MAX_FRAMES,
-    JITTER_TOLERANCE_S,
+    MEDIA_CLOCK_HZ,
     MEDIA_FRAME_MS,
+    MEDIA_FRAME_SAMPLES,
+    STRETCH_LONGEST_SAMPLES,
 )
 from wzp_cli.protocol.media.delay import DelayTarget
 from wzp_cli.protocol.media.rtp import MediaPacket
 from wzp_cli.protocol.media.sequence import SequenceTracker
+from wzp_cli.protocol.media.timeline import Timeline
 
-__all__ = ["Conceal", "Frame", "JitterBuffer", "Playout", "Wait"]
+__all__ = [
+    "Conceal",
+    "Correction",
+    "Frame",
+    "JitterBuffer",
+    "Pause",
+    "Playout",
+    "Wait",
+]
 
 _FRAME_S: Final = MEDIA_FRAME_MS / 1000
+_LEAST_SAMPLES: Final = round(JITTER_STEP_S * MEDIA_CLOCK_HZ)
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """Make this frame shorter or longer by one pitch period, if that is not heard.
+
+    Attributes:
+        samples: At most so many: positive to leave out, negative to put in.
+        least_likeness: How alike the sound must be to itself a period later, 0 to 1.
+    """
+
+    samples: int
+    least_likeness: float
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Decode and play this. `recovered`: from a copy, its own packet did not come."""
+    """Decode and play this.
+
+    Attributes:
+        number: Its slot in the stream (`timeline.py`).
+        payload: What the codec made of it.
+        recovered: From a copy: its own packet did not come.
+        packet: Extended sequence number of its packet.
+        correction: What to do with its sound; tell `corrected` what came of it.
+    """
 
     number: int
     payload: bytes
     recovered: bool = False
+    packet: int = 0
+    correction: Correction | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Conceal:
     """Play 20 ms of concealment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Play 20 ms of comfort noise: the peer sent nothing, and nothing was lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +122,19 @@ class Playout(enum.Enum):
 
 
 class JitterBuffer:
-    """Turns arrivals into a frame for each beat. `now` is in seconds, never back.
+    """Turns arrivals into frames to play. `now` is in seconds, never back.
 
     Attributes:
         arrivals: Numbers the packets and counts what arrived.
         state: What it does at present.
         late: Packets that came after their moment.
-        dropped: Stored frames left out, to reduce the delay.
+        dropped: Stored frames left out: over the hard cap, or before a restart.
         played: Frames given out.
         recovered: Those of them that came from a copy.
-        concealed: Beats concealed; at most a second of them in one break.
+        concealed: Frames concealed; at most a second of them in one break.
+        paused: Frames of pauses of the peer.
+        shortened: Frames made shorter by a pitch period.
+        lengthened: Frames made longer by one.
     """
 
     def __init__(self) -> None:
@@ -86,12 +145,20 @@ class JitterBuffer:
         self.played = 0
         self.recovered = 0
         self.concealed = 0
-        self._delay = DelayTarget()
+        self.paused = 0
+        self.shortened = 0
+        self.lengthened = 0
+        self._timeline = Timeline()
+        self._target = DelayTarget()
         self._stored: dict[int, Frame] = {}
         self._next = 0
-        self._waited_at_beat_s = 0.0
-        self._held = 0  # beats concealed without moving on
-        self._off = 0  # beats in a row that the delay is too large (+) or small (-)
+        self._newest_gone = 0  # highest packet number played or late
+        self._left_s = 0.0  # sound still to play when the last frame was asked for
+        self._delay_s = 0.0  # then, as it was
+        self._level_s: float | None = None  # the same without the beats' unevenness
+        self._held = 0  # frames concealed without moving on
+        self._rest = 0  # frames until the next correction
+        self._asked = 0  # corrections asked for since the last one that was made
 
     @property
     def stored(self) -> int:
@@ -101,16 +168,16 @@ class JitterBuffer:
     @property
     def target_ms(self) -> float:
         """Delay that the buffer aims at."""
-        return self._delay.target_s * 1000
+        return self._target.target_s * 1000
 
     @property
     def delay_ms(self) -> float:
-        """What the buffer added at the last beat, seen from the fastest packets."""
-        return 0.0 if self.state is Playout.FILLING else 1000 * self._waited_at_beat_s
+        """What the buffer added to the last frame, seen from the fastest packets."""
+        return 0.0 if self.state is Playout.FILLING else 1000 * self._delay_s
 
     def keep_at_least(self, delay_ms: float) -> None:
         """Wait at least this long: for copies that come some frames later."""
-        self._delay.floor_s = delay_ms / 1000
+        self._target.floor_s = delay_ms / 1000
 
     def push(self, packet: MediaPacket, now: float) -> None:
         """Take a packet that arrived."""
@@ -118,79 +185,119 @@ class JitterBuffer:
         if place is None:
             return
         if place.restarted:
-            self._restart(place.number)
-        self._delay.arrived(place.number * _FRAME_S, now)
-        if place.number < self._next:
-            self.late += 1
-            return
-        self._stored[place.number] = Frame(place.number, packet.payload)
-        self._limit(place.number)
+            slot = self._timeline.restart(place.number, packet.timestamp)
+            self._restart(slot, place.number)
+        else:
+            slot = self._timeline.place(
+                place.number, packet.timestamp, packet.payload_type
+            )
+        self._target.arrived(slot * _FRAME_S, now)
+        self._store(Frame(slot, packet.payload, packet=place.number))
 
     def push_copy(self, packet: MediaPacket) -> None:
         """Take a copy of an earlier packet, as it would have been."""
         number = self.arrivals.locate(packet.ssrc, packet.sequence)
-        if number is not None and self._next <= number < self.arrivals.highest:
-            copy = Frame(number, packet.payload, recovered=True)
-            self._stored.setdefault(number, copy)
+        if number is None or number > self.arrivals.highest:
+            return
+        slot = self._timeline.locate(number, packet.timestamp, packet.payload_type)
+        if self._next <= slot < self._timeline.highest:
+            copy = Frame(slot, packet.payload, recovered=True, packet=number)
+            self._stored.setdefault(slot, copy)
 
-    def pop(self, now: float) -> Frame | Conceal | Wait:
-        """Return what to play next; ask once for each 20 ms."""
+    def pop(self, now: float, left_samples: int = 0) -> Frame | Conceal | Pause | Wait:
+        """Return what to play next.
+
+        Args:
+            now: When this is.
+            left_samples: What is left to play of the frames before.
+        """
+        self._left_s = left_samples / MEDIA_CLOCK_HZ
         if self.state is Playout.FILLING and not self._filled(now):
             return Wait()
         self._pass_lost()
-        self._waited_at_beat_s = self._waited_s(now)
+        self._measure(now)
         if self._next in self._stored:
-            return self._present(now)
-        return self._missing(now) if self._stored else self._starve()
+            return self._present()
+        return self._missing() if self._stored else self._starve()
+
+    def corrected(self, samples: int) -> None:
+        """Learn what came of a correction: samples left out, or put in (negative)."""
+        if not samples:
+            return
+        self.shortened += samples > 0
+        self.lengthened += samples < 0
+        self._shift(-samples / MEDIA_CLOCK_HZ)
+        self._asked = 0
+        self._rest = self._pace()
 
     def end(self) -> None:
-        """Take back the beats concealed after the last packet: the peer had stopped."""
+        """Take back what was concealed after the last packet: the peer had stopped."""
         if self.state is Playout.STARVED:
             self.concealed -= self._held
             self._held = 0
+
+    def _store(self, frame: Frame) -> None:
+        if frame.number < self._next:
+            self.late += 1
+            self._newest_gone = max(self._newest_gone, frame.packet)
+            return
+        before = self._stored.get(frame.number)
+        # Two packets for one place: their sender's clock stood still.
+        self.dropped += before is not None and not before.recovered
+        self._stored[frame.number] = frame
+        self._limit()
 
     def _filled(self, now: float) -> bool:
         """Start to play when the oldest frame has waited for the target delay."""
         if not self._stored:
             return False
         oldest = min(self._stored)
-        if self._delay.waited_s(oldest * _FRAME_S, now) < self._delay.target_s:
+        waited_s = self._target.waited_s(oldest * _FRAME_S, now)
+        if waited_s < self._target.target_s:
             return False
         self._next = oldest
+        self._newest_gone = max(self._newest_gone, self._stored[oldest].packet - 1)
+        self._level_s = None
         self.state = Playout.PLAYING
         return True
 
-    def _present(self, now: float) -> Frame | Conceal:
-        """The next frame is here: play it, unless the delay wants a correction."""
-        self.state = Playout.PLAYING
-        match self._correction(now):
-            case 1:
-                del self._stored[self._next]
-                self.dropped += 1
-                self._next += 1
-            case -1:
-                self.concealed += 1
-                return Conceal()
-        return self._play()
+    def _measure(self, now: float) -> None:
+        """Take the delay; its level follows what is less at once, what is more slowly.
 
-    def _play(self) -> Frame:
+        The frames asked for early, of uneven beats, are those that would be missed.
+        """
+        self._delay_s = self._target.waited_s(self._next * _FRAME_S, now) + self._left_s
+        if self._level_s is None:
+            self._level_s = self._delay_s
+        off_s = self._delay_s - self._level_s
+        self._level_s += off_s * (JITTER_RAISE_GAIN if off_s > 0 else JITTER_LOWER_GAIN)
+
+    def _present(self) -> Frame:
+        """The next frame is here: play it."""
+        self.state = Playout.PLAYING
+        correction = self._correction()
         frame = self._stored.pop(self._next)
         self._next += 1
+        self._newest_gone = max(self._newest_gone, frame.packet)
         self._held = 0
         self.played += 1
         self.recovered += frame.recovered
-        return frame
+        if correction is None:
+            return frame
+        return Frame(
+            frame.number, frame.payload, frame.recovered, frame.packet, correction
+        )
 
-    def _missing(self, now: float) -> Frame | Conceal:
+    def _missing(self) -> Conceal | Pause:
         """The next frame is not here, but newer ones are."""
         self.state = Playout.PLAYING
-        off_s = self._waited_s(now) - self._delay.target_s
-        if off_s > JITTER_TOLERANCE_S and self._has_spare():
+        if self._paused():
             self._next += 1
-            return self._play()
+            self.paused += 1
+            return Pause()
         self.concealed += 1
-        if off_s < 0:
-            self._held += 1
+        if self._delay_s - self._left_s < self._target.target_s:
+            self._hold()
         else:
             self._next += 1
         return Conceal()
@@ -201,57 +308,96 @@ class JitterBuffer:
         if self._held >= JITTER_CONCEALED_MAX_FRAMES:
             self.state = Playout.FILLING
             self._held = 0
-            self._delay.restart()
+            self._target.restart()
             return Wait()
-        self._held += 1
+        self._hold()
         self.concealed += 1
         return Conceal()
 
+    def _hold(self) -> None:
+        self._held += 1
+        self._shift(_FRAME_S)
+
     def _pass_lost(self) -> None:
-        """Move over frames that prove lost and were concealed already."""
-        while self._held and self._stored and self._next not in self._stored:
-            self._held -= 1
-            self._next += 1
+        """Move over frames that prove lost, or not sent, and were concealed already."""
+        if not self._held or not self._stored or self._next in self._stored:
+            return
+        passed = min(self._held, min(self._stored) - self._next)
+        if self._paused():
+            self.concealed -= passed
+            self.paused += passed
+        self._held -= passed
+        self._next += passed
+        self._shift(-passed * _FRAME_S)
 
-    def _correction(self, now: float) -> int:
-        """Return 1 to leave a frame out, -1 to put one in front, 0 to go on."""
-        off_s = self._waited_s(now) - self._delay.target_s
-        if abs(off_s) <= JITTER_TOLERANCE_S:
-            self._off = 0
+    def _paused(self) -> bool:
+        """Whether no packet is missing between what is gone and what is stored."""
+        return self._stored[min(self._stored)].packet <= self._newest_gone + 1
+
+    def _correction(self) -> Correction | None:
+        """Return what to do with the next frame's sound; mostly None."""
+        if self._rest:
+            self._rest -= 1
+            return None
+        off = self._off_samples()
+        samples = -STRETCH_LONGEST_SAMPLES if off < 0 else self._spare_samples(off)
+        if samples == 0:
+            return None
+        far = off < 0 or off > JITTER_FAR_OFF_S * MEDIA_CLOCK_HZ
+        likeness = JITTER_LIKENESS_FAR if far else JITTER_LIKENESS
+        likeness -= self._asked * JITTER_LIKENESS_EASING
+        self._asked += 1
+        return Correction(samples, max(0.0, likeness))
+
+    def _pace(self) -> int:
+        """Return how many frames to leave as they are before the next correction."""
+        off_s = self._off_samples() / MEDIA_CLOCK_HZ
+        if off_s > JITTER_FAR_OFF_S:
             return 0
-        way = 1 if off_s > 0 else -1
-        self._off = self._off + way if self._off * way >= 0 else way
-        far = abs(off_s) > JITTER_FAR_OFF_S
-        patience = JITTER_PATIENCE_FAR_FRAMES if far else JITTER_PATIENCE_FRAMES
-        if abs(self._off) < patience or (way > 0 and not self._has_spare()):
-            return 0
-        self._off = 0
-        return way
+        calm = 0 <= off_s < JITTER_NEAR_OFF_S
+        return JITTER_CALM_FRAMES if calm else JITTER_HURRY_FRAMES
 
-    def _has_spare(self) -> bool:
-        """Whether more is stored than the target asks for: a pause adds no sound."""
-        ahead_s = (self.arrivals.highest - self._next) * _FRAME_S
-        return self._next + 1 in self._stored and ahead_s >= self._delay.target_s
+    def _spare_samples(self, off: int) -> int:
+        """Return how much of the next frame may be left out."""
+        if self._next + 1 not in self._stored:
+            # The frame is all that there is: keep 20 ms to play.
+            off = min(off, round(self._left_s * MEDIA_CLOCK_HZ))
+        return min(off, STRETCH_LONGEST_SAMPLES) if off >= _LEAST_SAMPLES else 0
 
-    def _waited_s(self, now: float) -> float:
-        return self._delay.waited_s(self._next * _FRAME_S, now)
+    def _off_samples(self) -> int:
+        """Return what the delay is above the least that is safe; negative: below it."""
+        level_s = self._delay_s if self._level_s is None else self._level_s
+        spare_s = level_s - self._left_s - self._target.target_s
+        if spare_s < 0:
+            return -MEDIA_FRAME_SAMPLES + round(self._left_s * MEDIA_CLOCK_HZ)
+        frames = max(0, int((spare_s - JITTER_STEP_S) / _FRAME_S))
+        return round((self._left_s + frames * _FRAME_S) * MEDIA_CLOCK_HZ)
 
-    def _limit(self, newest: int) -> None:
+    def _shift(self, by_s: float) -> None:
+        """The delay is changed on purpose: its level is so at once."""
+        if self._level_s is not None:
+            self._level_s += by_s
+
+    def _limit(self) -> None:
         """Keep the hard cap: leave out the oldest sound, it is worth least."""
-        floor = newest - JITTER_STORED_MAX_FRAMES + 1
+        floor = self._timeline.highest - JITTER_STORED_MAX_FRAMES + 1
+        if floor > self._next:
+            self._pass_lost()
         if floor <= self._next:
             return
         old = [number for number in self._stored if number < floor]
         for number in old:
             del self._stored[number]
         self.dropped += len(old)
+        self._shift(-(floor - self._next) * _FRAME_S)
         self._next = floor
 
-    def _restart(self, number: int) -> None:
+    def _restart(self, slot: int, number: int) -> None:
         """The peer began anew: what is left of before will not be played."""
         self.dropped += len(self._stored)
         self._stored.clear()
-        self._delay.restart()
+        self._target.restart()
         self.state = Playout.FILLING
-        self._next = number - JITTER_STORED_MAX_FRAMES + 1
-        self._held = self._off = 0
+        self._next = slot - JITTER_STORED_MAX_FRAMES + 1
+        self._newest_gone = number - JITTER_STORED_MAX_FRAMES
+        self._held = 0
