@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, str] = {
     "demo": "wzp_cli.cli.commands.demo",
     "detect-nat": "wzp_cli.cli.commands.detect_nat",
     "forecast": "wzp_cli.cli.commands.forecast",
+    "report": "wzp_cli.cli.commands.report",
     "register": "wzp_cli.cli.commands.register",
     "listen": "wzp_cli.cli.commands.listen",
     "call": "wzp_cli.cli.commands.call",

@@ -1,0 +1,143 @@
+"""`wzp report`: the diagnosis as one file, to be kept or sent."""
+
+import os
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+import typer
+
+from wzp_cli.cli.command import Outcome, Session, command, command_app
+from wzp_cli.cli.options import RelayOption, StunOption
+from wzp_cli.defaults import DETECT_TIMEOUT_S
+from wzp_cli.errors import EnvironmentFault, UsageError
+
+if TYPE_CHECKING:
+    from wzp_cli.cli.nat.document import DetectedNat
+
+__all__ = ["WrittenReport", "app", "report"]
+
+
+class WrittenReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the report is. `redacted`: addresses in it are masked."""
+
+    path: str
+    format: Literal["html", "json"]
+    redacted: bool
+    verdict: str
+    summary: str
+
+
+app = command_app()
+
+
+@command(app, "report", result=WrittenReport)
+async def report(
+    session: Session,
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="F.html|F.json", help="Where to."),
+    ],
+    relay: RelayOption = None,
+    stun: StunOption = None,
+    portmap: Annotated[
+        bool, typer.Option("--portmap", help="Ask the router if it maps ports, too.")
+    ] = False,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="REPORT.json", help="Measure nothing, tell this report."
+        ),
+    ] = None,
+    redact: Annotated[
+        bool, typer.Option("--redact/--no-redact", help="Mask addresses and names.")
+    ] = True,
+) -> Outcome:
+    """Write the diagnosis to one file: a page to look at, or JSON."""
+    from wzp_cli.cli.nat.redact import redacted
+    from wzp_cli.cli.nat.reports import read_report
+
+    kind = _kind(output)
+    if source is None:
+        found = await _measured(session, relay, stun, portmap)
+    else:
+        found = read_report(source)
+    if redact:
+        found = redacted(found)
+    _write(output, _content(found, kind, redact))
+    told = WrittenReport(
+        path=os.fsencode(output).decode("utf-8", "replace"),
+        format=kind,
+        redacted=redact,
+        verdict=found.verdict,
+        summary=found.summary,
+    )
+    return Outcome(told, f"{found.summary}\nwritten to: {told.path}")
+
+
+def _kind(output: Path) -> Literal["html", "json"]:
+    match output.suffix.lower():
+        case ".html" | ".htm":
+            return "html"
+        case ".json":
+            return "json"
+    raise UsageError(f"-o {output}: end it in .html or .json")
+
+
+async def _measured(
+    session: Session, relay: RelayOption, stun: StunOption, portmap: bool
+) -> "DetectedNat":
+    from wzp_cli.cli.compose import own_state
+    from wzp_cli.cli.measuring import Measuring, named_servers
+    from wzp_cli.protocol.control_messages import AskDetectNat
+
+    settings = session.settings.with_servers(relay=relay, stun=stun)
+    request = AskDetectNat(
+        servers=named_servers(settings),
+        timeout_s=settings.timeout_s or DETECT_TIMEOUT_S,
+        portmap=portmap,
+    )
+    if not request.servers:
+        raise UsageError("nobody to ask; name a relay (--relay) or two (--stun)")
+    async with Measuring(session, own_state(session), request) as measuring:
+        return await measuring.measure()
+
+
+def _content(found: "DetectedNat", kind: str, masked: bool) -> bytes:
+    from wzp_cli import __version__
+    from wzp_cli.cli.nat.page import html_page
+    from wzp_cli.cli.output.document import Document, schema_name, timestamp
+
+    when = timestamp(datetime.now(UTC))
+    if kind == "html":
+        return html_page(found, when=when, masked=masked).encode()
+    document = Document(
+        schema=schema_name("detect-nat"),
+        wzp=__version__,
+        ts=when,
+        ok=True,
+        elapsed_ms=0.0,
+        result=found,
+        warnings=[],
+        error=None,
+    )
+    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Make `path` hold `content`: all of it, or what was there before.
+
+    Raises:
+        EnvironmentFault: It can't be written.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        why = error.strerror or str(error)
+        raise EnvironmentFault(f"{path} can't be written: {why}") from error
