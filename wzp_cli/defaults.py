@@ -32,11 +32,18 @@ __all__ = [
     "DEMO_PAUSE_FRAMES",
     "DEMO_RELAYED_MAX_FRAMES",
     "DEMO_SOUND_MAX_FRAMES",
+    "DETECT_ANSWER_S",
+    "DETECT_DOUBT_S",
+    "DETECT_SPARES",
     "DETECT_TIMEOUT_S",
     "DIRECT_PROBE_S",
     "DRAIN_MAX_SHARE",
     "FALLBACK_CODEC",
     "FAREWELL_TIMEOUT_S",
+    "FILTER_FAR_WAIT_S",
+    "FILTER_GRACE_S",
+    "FILTER_PROBES_S",
+    "FILTER_WAIT_S",
     "FLEET_ANSWER_S",
     "FLEET_FLUSH_S",
     "FLEET_GRACE_S",
@@ -48,6 +55,8 @@ __all__ = [
     "FLEET_RECONNECT_S",
     "GAIN_MAX_DB",
     "GAIN_MIN_DB",
+    "HAIRPIN_GRACE_S",
+    "HAIRPIN_TRIES_S",
     "HANDSHAKE_TIMEOUT_S",
     "HELLO_TIMEOUT_S",
     "IDD_FREE_DELAY_MS",
@@ -132,6 +141,8 @@ __all__ = [
     "OUTPUT_LAST_WAIT_S",
     "OUTPUT_QUEUE_LINES",
     "PACE_CATCH_UP_MAX_S",
+    "PATH_MTU_BYTES",
+    "PATH_MTU_TRIES_S",
     "PCMU_BITRATE_BPS",
     "PCMU_CLOCK_HZ",
     "PCMU_CONCEAL_FRAMES",
@@ -154,6 +165,8 @@ __all__ = [
     "PREDICTION_PAUSE_S",
     "PREDICTION_REACH_PORTS",
     "PREDICTION_SPARES",
+    "PREFERRED_RELAY_BETTER_S",
+    "PREFERRED_RELAY_BETTER_SHARE",
     "PROBE_ONLY_PINGS",
     "QUALITY_MAX_QUEUE_MS",
     "QUALITY_PAUSE_S",
@@ -203,9 +216,10 @@ __all__ = [
     "RELAY_MAX_HALF_OPEN_PER_SOURCE",
     "RELAY_MAX_LINKS",
     "RELAY_MAX_LINKS_PER_IDENTITY",
+    "RELAY_MAX_PROBES_PER_CLIENT_PER_MIN",
+    "RELAY_MAX_PROBES_PER_HOST_PER_MIN",
     "RELAY_MAX_REGISTRATIONS_PER_SOURCE_PER_MIN",
     "RELAY_MAX_TRACKED_SOURCES",
-    "RELAY_PROBES_PER_S",
     "RELAY_PROBE_S",
     "RELAY_RETRIES_PER_S",
     "RELAY_SWEEP_S",
@@ -275,6 +289,8 @@ __all__ = [
     "TONE_EDGE_S",
     "TONE_MAX_HZ",
     "TONE_MIN_HZ",
+    "TRACE_TRIES_S",
+    "TRACE_WAIT_S",
     "UPNP_MAX_BYTES",
     "UPNP_PORT_TRIES",
     "UPNP_TIMEOUT_S",
@@ -443,12 +459,14 @@ RELAY_MAX_CONNECTS_PER_TARGET_PER_MIN: Final = 60
 RELAY_MAX_DEVICES_PER_TARGET: Final = 16
 """Devices that one call rings, the latest first. Source: ours (`connected` message)."""
 
+RELAY_MAX_PROBES_PER_CLIENT_PER_MIN: Final = 120
+"""Filtering probes that an identity may ask for. Source: ours; six diagnoses."""
+
+RELAY_MAX_PROBES_PER_HOST_PER_MIN: Final = 600
+"""Filtering probes toward one IPv4 host or IPv6 /64. Source: ours; 480 bytes/s."""
+
 RELAY_MAX_REGISTRATIONS_PER_SOURCE_PER_MIN: Final = 120
 """Links from one IPv4 address or IPv6 /64. Source: ours: room for a carrier NAT."""
-
-RELAY_PROBES_PER_S: Final = 10.0
-"""Filtering probes that one identity may ask for. Source: ours; `detect-nat` asks for
-fewer than ten."""
 
 RELAY_MAX_HALF_OPEN: Final = 256
 """Handshakes under way at a relay. Source: ours; 18 MB, and more than one core
@@ -971,6 +989,12 @@ OPUS_RESUME_SAMPLES: Final = 240
 WALK_MAX_HOPS: Final = 6
 """Hops looked at for the first public router. Source: ours; double NAT needs three."""
 
+TRACE_TRIES_S: Final = (0.0, 0.1, 0.25, 0.5)
+"""When each hop that has not answered is asked. Source: ours; one loss costs 0.1 s."""
+
+TRACE_WAIT_S: Final = 1.2
+"""How long hops are waited for. Source: ours; two round trips of a satellite."""
+
 WALK_HOP_S: Final = 0.3
 """How long a router may take to say that a datagram died there. Source: ours."""
 
@@ -1138,3 +1162,46 @@ CONTROL_REQUEST_S: Final = 2.0
 
 CONTROL_REPLY_S: Final = 2.0
 """How long the first reply, or a reader, may keep us waiting. Source: ours."""
+DETECT_ANSWER_S: Final = 3.0
+"""How long one server is waited for in a diagnosis. Source: ours; six tries and 1 s."""
+
+DETECT_DOUBT_S: Final = 1.0
+"""Silence after which it is asked whether UDP is blocked. Source: ours."""
+
+FILTER_PROBES_S: Final = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25)
+"""When filtering probes are asked for. Source: ours; at 10 % loss one of 10^6 series
+is lost as a whole."""
+
+FILTER_GRACE_S: Final = 0.15
+"""How much later than the word of it a probe may come. Source: ours; jitter."""
+
+FILTER_FAR_WAIT_S: Final = 0.3
+"""How much longer a second relay may take than the first. Source: ours."""
+
+HAIRPIN_TRIES_S: Final = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25)
+"""When a packet is sent to our own outside. Source: ours; as filtering probes."""
+
+HAIRPIN_GRACE_S: Final = 0.2
+"""How long the last one may take, beside the round trip. Source: ours."""
+
+PATH_MTU_BYTES: Final = (
+    *(1500, 1492, 1480, 1460, 1440, 1420),
+    *(1400, 1380, 1340, 1280, 1228),
+)
+"""IPv4 packets that are tried. Source: RFC 894, 2516, 4213, WireGuard's 1420, RFC 8200
+section 5, and QUIC's 1200 bytes with headers (RFC 9000 section 14)."""
+
+PREFERRED_RELAY_BETTER_S: Final = 0.010
+"""How much nearer another relay has to be. Source: docs/nat.md, as netcheck."""
+
+PREFERRED_RELAY_BETTER_SHARE: Final = 1 / 3
+"""And as a share of the round trip. Source: docs/nat.md, as netcheck."""
+
+DETECT_SPARES: Final = 5
+"""Fresh sockets that show how ports are given out. Source: ours, as in calls."""
+
+FILTER_WAIT_S: Final = 2.0
+"""How long a relay may take to say that its probes have left. Source: ours."""
+
+PATH_MTU_TRIES_S: Final = (0.1, 0.1, 0.1, 0.1, 0.1, 0.1)
+"""How much longer than a round trip each try at a larger packet is. Source: ours."""

@@ -43,7 +43,7 @@ def state_of(endpoint: Endpoint) -> dict[str, int]:
         "links": len(endpoint.links),
         "connection ids": len(endpoint._links),
         "channels": len(endpoint._channels),
-        "bindings": len(endpoint._bindings),
+        "transactions": len(endpoint._transactions),
         "checks": sum(len(s._asked) for s in endpoint._checks.values()),
         "sessions": len(endpoint._checks),
         "deadlines": len(endpoint._deadlines),
@@ -437,7 +437,7 @@ def test_a_reflection() -> None:
         assert reflection.server == server.address
         assert reflection.reflexive == Address("20.0.1.1", 5000)
         assert reflection.rtt_s == pytest.approx(0.060, abs=0.001)
-        assert not endpoint._bindings
+        assert not len(endpoint._transactions)
         endpoint.close()
 
     house_of(scenario)
@@ -450,7 +450,7 @@ def test_a_silent_server_is_asked_again_and_then_given_up() -> None:
             await alice.endpoint.reflect(silent.address)
         assert len(silent.got) == len(STUN_TRIES_S)
         assert len({datagram for datagram, _ in silent.got}) == 1
-        assert not alice.endpoint._bindings
+        assert not len(alice.endpoint._transactions)
 
     house_of(scenario)
 

@@ -15,6 +15,7 @@ from wzp_cli.protocol.relay_messages import (
     Enter,
     Incoming,
     Observed,
+    Probed,
     ProbeMe,
     Publish,
     Published,
@@ -94,7 +95,15 @@ FAMILY = MessageFamily(
             '{"type":"revealed","channel":"0123456789abcdef",'
             '"address":"203.0.113.7:41822"}',
         ),
-        (ProbeMe(port=4434), '{"type":"probe_me","port":4434}'),
+        (
+            ProbeMe(port=4434),
+            '{"type":"probe_me","port":4434}',
+        ),
+        (
+            ProbeMe(port=4434, to=5000, id=24 * "a"),
+            '{"type":"probe_me","port":4434,"to":5000,"id":"' + 24 * "a" + '"}',
+        ),
+        (Probed(id=24 * "a"), '{"type":"probed","id":"' + 24 * "a" + '"}'),
     ],
 )
 

@@ -5,8 +5,9 @@ from wzp_cli.defaults import (
     RELAY_MAX_CHANNELS_PER_IDENTITY,
     RELAY_MAX_CONNECTS_PER_CALLER_PER_MIN,
     RELAY_MAX_CONNECTS_PER_TARGET_PER_MIN,
+    RELAY_MAX_PROBES_PER_CLIENT_PER_MIN,
+    RELAY_MAX_PROBES_PER_HOST_PER_MIN,
     RELAY_MAX_REGISTRATIONS_PER_SOURCE_PER_MIN,
-    RELAY_PROBES_PER_S,
 )
 from wzp_cli.relay.limits import Limits, Refusal
 
@@ -46,14 +47,6 @@ def test_registrations_are_counted_by_network() -> None:
     assert limits.admit_registration(Address("192.0.2.1", 1), 1.0)
 
 
-def test_filtering_probes_have_a_budget() -> None:
-    limits = Limits()
-    admitted = [limits.admit_probe(ALICE, 0.0) for _ in range(20)]
-    assert admitted.count(True) == RELAY_PROBES_PER_S
-    assert limits.admit_probe(BOB, 0.0)
-    assert limits.admit_probe(ALICE, 1 / RELAY_PROBES_PER_S)
-
-
 def test_channels_are_taken_all_or_none_and_given_back() -> None:
     limits = Limits()
     assert limits.take_channels(ALICE, RELAY_MAX_CHANNELS_PER_IDENTITY - 1)
@@ -72,3 +65,16 @@ def test_a_stranger_can_not_tell_offline_from_refused(refusal: Refusal) -> None:
     about_the_target = {Refusal.OFFLINE, Refusal.TARGET_REFUSES, Refusal.TARGET_LIMIT}
     assert (refusal.told == "offline") == (refusal in about_the_target)
     assert refusal.told in {"offline", "limit", "access", "draining", "fleet"}
+
+
+def test_probes_have_a_budget_by_client_and_by_host() -> None:
+    limits, host = Limits(), Address("192.0.2.1", 1)
+    for number in range(RELAY_MAX_PROBES_PER_CLIENT_PER_MIN):
+        assert limits.admit_probe(ALICE, host._replace(port=1 + number), 0.0)
+    assert not limits.admit_probe(ALICE, host, 0.0)
+    left = RELAY_MAX_PROBES_PER_HOST_PER_MIN - RELAY_MAX_PROBES_PER_CLIENT_PER_MIN
+    for number in range(left):
+        assert limits.admit_probe(key(number), host, 0.0)
+    assert not limits.admit_probe(BOB, host, 0.0), "whoever asks"
+    assert limits.admit_probe(BOB, Address("192.0.2.2", 1), 0.0)
+    assert limits.admit_probe(ALICE, host, 1.0)

@@ -26,6 +26,7 @@ from wzp_cli.defaults import (
     RELAY_MAX_CONNECTS_PER_CALLER_PER_MIN,
     RELAY_MAX_CONNECTS_PER_TARGET_PER_MIN,
     RELAY_MAX_DEVICES_PER_TARGET,
+    RELAY_MAX_PROBES_PER_CLIENT_PER_MIN,
     RELAY_MAX_REGISTRATIONS_PER_SOURCE_PER_MIN,
     RELAY_SWEEP_S,
 )
@@ -628,6 +629,37 @@ async def test_probes_go_to_the_client_alone_and_from_the_asked_port(
     assert [(p.source.port, p.to.host) for p in probes] == [
         (RELAY.port + 1, alice.person.public_host)
     ]
+
+
+@scenario
+async def test_probes_reach_other_ports_of_the_same_host_and_are_confirmed(
+    world: World,
+) -> None:
+    await world.relay()
+    alice = await client(world, "alice")
+    packets = world.record()
+    probe_id, extra = 24 * "a", RELAY.port + 1
+    for to in (5000, 53, 1023):
+        alice.say(relay.ProbeMe(port=extra, to=to, id=probe_id))
+    while not isinstance(heard := await alice.hear(), relay.Probed):
+        pass
+    assert heard == relay.Probed(id=probe_id)
+    await asyncio.sleep(0.5)
+    probes = [p for p in packets if p.source == AT._replace(port=extra)]
+    assert [p.to for p in probes] == [Address(alice.person.public_host, 5000)]
+    assert probes[0].datagram[8:] == bytes.fromhex(probe_id)
+
+
+@scenario
+async def test_probes_have_a_limit(world: World) -> None:
+    await world.relay()
+    alice = await client(world, "alice")
+    packets = world.record()
+    for _ in range(2 * RELAY_MAX_PROBES_PER_CLIENT_PER_MIN):
+        alice.say(relay.ProbeMe(port=RELAY.port + 1))
+    await asyncio.sleep(0.5)
+    probes = [p for p in packets if p.source == AT._replace(port=RELAY.port + 1)]
+    assert len(probes) == RELAY_MAX_PROBES_PER_CLIENT_PER_MIN
 
 
 @scenario

@@ -27,7 +27,7 @@ from wzp_cli.protocol.nat import (
     classify_mapping,
     verdict,
 )
-from wzp_cli.services.detect_nat import NatReport, Server, detect_nat
+from wzp_cli.services.detect_nat import DetectSettings, NatReport, Server, detect_nat
 
 STUN_HOSTS = ("20.9.0.1", "20.9.0.2")
 STUNS = [Server(HostPort(host, 3478), "stun") for host in STUN_HOSTS]
@@ -47,7 +47,7 @@ async def ask(
         person.pins,
         person.interfaces,
         person.report,
-        timeout_s=timeout_s,
+        DetectSettings(timeout_s=timeout_s),
     )
 
 

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from wzp_cli.address import Address
-from wzp_cli.endpoint.wire import ExpirySink, Losses, Sink
+from wzp_cli.endpoint.wire import ErrorSink, Losses, Sink
 from wzp_cli.protocol.nat import Allocation, Filtering, Mapping
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 _DEFAULT_TTL = 64
+_HEADERS = 28
 _LOOPBACK = ("127.0.0.1", "::1")
 
 
@@ -211,14 +212,22 @@ class FakeWire:
         self._sink = sink
 
     def send(
-        self, datagram: bytes, to: Address, *, ttl: int | None = None, source: str = ""
+        self,
+        datagram: bytes,
+        to: Address,
+        *,
+        ttl: int | None = None,
+        source: str = "",
+        whole: bool = False,
     ) -> None:
         """See Wire."""
+        if whole and len(datagram) + _HEADERS > self._host.path_mtu:
+            return
         if self._host.wires.get(self._port) is self:
             hops = _DEFAULT_TTL if ttl is None else ttl
             self._host.send(bytes(datagram), self._port, to, hops, source)
 
-    def watch_expiry(self, sink: ExpirySink | None) -> bool:
+    def watch_errors(self, sink: ErrorSink | None) -> bool:
         """See Wire; this network does not tell."""
         return False
 
@@ -235,10 +244,15 @@ class FakeWire:
 
 
 class Host:
-    """A machine with one or several addresses, perhaps behind different NATs."""
+    """A machine with one or several addresses, perhaps behind different NATs.
+
+    Attributes:
+        path_mtu: The largest IPv4 packet that leaves it unfragmented.
+    """
 
     def __init__(self, net: "FakeNet") -> None:
         self._net = net
+        self.path_mtu = 1500
         self.addresses: dict[str, _Segment] = {}
         self.wires: dict[int, FakeWire] = {}
 

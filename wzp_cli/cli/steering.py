@@ -35,7 +35,7 @@ from wzp_cli.ports import ControlChannel, RelayPins
 from wzp_cli.protocol.control_messages import AskDetectNat, AskStatus, Request
 from wzp_cli.protocol.standing import Standing, after
 from wzp_cli.services.control import Verbs, ask, serve
-from wzp_cli.services.detect_nat import Server, detect_nat
+from wzp_cli.services.detect_nat import DetectSettings, Server, detect_nat
 
 __all__ = ["Watch", "asked_running", "measured", "steered", "watched"]
 
@@ -131,7 +131,9 @@ async def measured(
             pins,
             find_interfaces,
             report,
-            timeout_s=request.timeout_s,
+            DetectSettings(
+                relay_token=request.relay_token, timeout_s=request.timeout_s
+            ),
         )
         router = None if asking is None else await asking
     return detected(found, router)

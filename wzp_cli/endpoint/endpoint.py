@@ -11,6 +11,7 @@ import asyncio
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from aioquic.buffer import Buffer
@@ -25,18 +26,19 @@ from wzp_cli.defaults import (
     LINK_IDLE_TIMEOUT_S,
     QUIC_MIN_INITIAL_BYTES,
     QUIC_MIN_INITIAL_DCID_BYTES,
-    STUN_TRIES_S,
     WALK_HOP_S,
     WALK_MAX_HOPS,
 )
 from wzp_cli.endpoint import stun
 from wzp_cli.endpoint.admission import Admission, Admitted, Retry, Strangers
 from wzp_cli.endpoint.checks import CheckSession
+from wzp_cli.endpoint.hops import trace
 from wzp_cli.endpoint.link import Link
 from wzp_cli.endpoint.quic import KeyJudge, WzpQuic
 from wzp_cli.endpoint.spares import Spares
 from wzp_cli.endpoint.tls import PEER_ALPN, RELAY_ALPN, Credentials
-from wzp_cli.endpoint.wire import Losses, Wire
+from wzp_cli.endpoint.transactions import StunSink, Transactions
+from wzp_cli.endpoint.wire import ErrorSink, Fate, IcmpError, Losses, Wire
 from wzp_cli.errors import ConnectionLost, NameNotFound, RemoteProtocolError
 from wzp_cli.protocol.demux import DatagramKind, encode_frame, kind_of, split_frame
 from wzp_cli.protocol.identity import Identity, Keypair, is_acceptable_key
@@ -95,7 +97,7 @@ class Endpoint:
         self._links: dict[bytes, Link] = {}
         self._channels: dict[bytes, _Channel] = {}
         self._checks: dict[str, CheckSession] = {}
-        self._bindings: dict[bytes, tuple[DirectRoute, asyncio.Future[Address]]] = {}
+        self._transactions = Transactions(self.carry)
         self._spares = Spares(open_spare, self._on_spare_datagram)
         wire.start(self._on_datagram)
 
@@ -227,25 +229,21 @@ class Endpoint:
         Raises:
             TimeoutError: No answer to any of the requests (STUN_TRIES_S).
         """
-        transaction_id = stun.new_transaction_id()
-        answer: asyncio.Future[Address] = self._loop.create_future()
-        route = DirectRoute(server, spare)
-        self._bindings[transaction_id] = (route, answer)
-        request = stun.encode_request(transaction_id)
-        try:
-            for wait_s in _waits_s():
-                sent_at = self.now()
-                self.carry(request, route)
-                try:
-                    async with asyncio.timeout(wait_s):
-                        reflexive = await asyncio.shield(answer)
-                except TimeoutError:
-                    continue
-                # With more than one request out, the round trip is at least this.
-                return Reflection(server, reflexive, self.now() - sent_at)
-            raise TimeoutError(f"no STUN answer from {server}")
-        finally:
-            del self._bindings[transaction_id]
+        return await self._transactions.reflect(DirectRoute(server, spare))
+
+    def expecting(
+        self, transaction_id: bytes, sink: StunSink
+    ) -> AbstractContextManager[None]:
+        """Bring what comes with a transaction id of ours to `sink`, while entered."""
+        return self._transactions.expecting(transaction_id, sink)
+
+    async def trace(self, toward: Address) -> list[str | None]:
+        """Learn the routers on the way to a server by spare sockets, all at once.
+
+        Returns:
+            As `walk`, up to the last one that is heard.
+        """
+        return await trace(self._spares, toward)
 
     async def walk(self, toward: Address) -> list[str | None]:
         """Learn the routers on the way to a server, up to the first public one.
@@ -259,7 +257,12 @@ class Endpoint:
         """
         heard: asyncio.Queue[str] = asyncio.Queue()
         hops: list[str | None] = []
-        if self._walking or not self._wire.watch_expiry(heard.put_nowait):
+
+        def hear(error: IcmpError) -> None:
+            if error.fate is Fate.EXPIRED:
+                heard.put_nowait(error.router)
+
+        if self._walking or not self._wire.watch_errors(hear):
             return hops
         self._walking = True
         try:
@@ -276,7 +279,7 @@ class Endpoint:
                     break
         finally:
             self._walking = False
-            self._wire.watch_expiry(None)
+            self._wire.watch_errors(None)
         return hops
 
     def open_checks(self) -> CheckSession:
@@ -302,6 +305,14 @@ class Endpoint:
         """Close these spare sockets."""
         self._spares.close(numbers)
 
+    def spare_port(self, number: int) -> int | None:
+        """Return the local port of a spare; None: it is closed."""
+        return self._spares.port(number)
+
+    def watch_spare(self, number: int, sink: ErrorSink) -> bool:
+        """Tell `sink` what becomes of a spare's datagrams; whether the system does."""
+        return self._spares.watch_errors(number, sink)
+
     @property
     def spares(self) -> int:
         """How many spare sockets are open."""
@@ -310,15 +321,24 @@ class Endpoint:
     # -- what links and checks call
 
     def carry(
-        self, datagram: bytes, route: Route, own: str = "", *, ttl: int | None = None
+        self,
+        datagram: bytes,
+        route: Route,
+        own: str = "",
+        *,
+        ttl: int | None = None,
+        whole: bool = False,
     ) -> None:
-        """Send one datagram along a route; `own` and `ttl` are for direct ones."""
+        """Send one datagram along a route; `own`, `ttl`, `whole` are for direct ones.
+
+        See `Wire.send`.
+        """
         if isinstance(route, ChannelRoute):
             self._wire.send(encode_frame(route.send_id, datagram), route.relay)
         elif route.spare:
-            self._spares.send(route.spare, datagram, route.address, ttl)
+            self._spares.send(route.spare, datagram, route.address, ttl, whole=whole)
         else:
-            self._wire.send(datagram, route.address, ttl=ttl, source=own)
+            self._wire.send(datagram, route.address, ttl=ttl, source=own, whole=whole)
 
     def claim(self, connection_id: bytes, link: Link) -> None:
         """Bring datagrams for this connection ID to `link`."""
@@ -386,8 +406,10 @@ class Endpoint:
                     session.take_request(message, route)
             case "request" if isinstance(route, DirectRoute):
                 self._answer_binding(message, datagram, route, own)
-            case "response":
-                self._on_binding_response(message, route)
+            case "response" if not self._transactions.take(message, route):
+                any(c.take_response(message, route) for c in self._checks.values())
+            case "indication":
+                self._transactions.take(message, route)
 
     def _answer_binding(
         self,
@@ -401,15 +423,6 @@ class Endpoint:
         if self.answer_binding(datagram, route.address):
             answer = stun.encode_response(message.transaction_id, route.address)
             self._wire.send(answer, route.address, source=own)
-
-    def _on_binding_response(self, message: stun.BindingMessage, route: Route) -> None:
-        asked = self._bindings.get(message.transaction_id)
-        if asked is None:
-            any(check.take_response(message, route) for check in self._checks.values())
-            return
-        expected, answer = asked
-        if route == expected and message.mapped is not None and not answer.done():
-            answer.set_result(message.mapped)
 
     def _on_quic(self, datagram: bytes, route: Route, own: str) -> None:
         if datagram[0] & 0x80:
@@ -481,12 +494,6 @@ class Endpoint:
         self._admission.settled(link)
         if not link.ended:
             self._accepted.put_nowait(link)
-
-
-def _waits_s() -> list[float]:
-    """Return how long to wait after each request."""
-    ends = (*STUN_TRIES_S[1:], 2 * STUN_TRIES_S[-1])
-    return [end - at for at, end in zip(STUN_TRIES_S, ends, strict=True)]
 
 
 def _initial_header(datagram: bytes, config: QuicConfiguration) -> QuicHeader | None:

@@ -56,9 +56,9 @@ class Reflector:
         """The port."""
         return self._wire.local.port
 
-    def probe(self, client: Address, own: str) -> None:
+    def probe(self, client: Address, own: str, transaction_id: bytes = b"") -> None:
         """Send one Binding indication, from the own address that the client uses."""
-        self._wire.send(stun.encode_indication(), client, source=own)
+        self._wire.send(stun.encode_indication(transaction_id), client, source=own)
 
     def close(self) -> None:
         """Release the port."""

@@ -7,7 +7,7 @@ nobody through them: a spare carries keyed checks, and a link that exists alread
 from collections.abc import Callable, Iterable
 
 from wzp_cli.address import Address
-from wzp_cli.endpoint.wire import Wire
+from wzp_cli.endpoint.wire import ErrorSink, Wire
 
 __all__ = ["SpareSink", "Spares"]
 
@@ -45,12 +45,23 @@ class Spares:
         return opened
 
     def send(
-        self, number: int, datagram: bytes, to: Address, ttl: int | None = None
+        self,
+        number: int,
+        datagram: bytes,
+        to: Address,
+        ttl: int | None = None,
+        *,
+        whole: bool = False,
     ) -> None:
         """Send through a spare; drop what would go through one that is closed."""
         wire = self._wires.get(number)
         if wire is not None:
-            wire.send(datagram, to, ttl=ttl)
+            wire.send(datagram, to, ttl=ttl, whole=whole)
+
+    def watch_errors(self, number: int, sink: ErrorSink) -> bool:
+        """Tell `sink` what becomes of a spare's datagrams; whether the system does."""
+        wire = self._wires.get(number)
+        return wire is not None and wire.watch_errors(sink)
 
     def port(self, number: int) -> int | None:
         """Return the port that a spare is bound to; None: it is closed."""

@@ -5,6 +5,7 @@ between peers (USERNAME, MESSAGE-INTEGRITY, FINGERPRINT; RFC 8445 section 7), wh
 at once connectivity check, route probe and NAT opener.
 """
 
+import enum
 import os
 import struct
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from wzp_cli.errors import RemoteProtocolError
 __all__ = [
     "TRANSACTION_ID_BYTES",
     "BindingMessage",
+    "Change",
     "decode",
     "encode_check",
     "encode_indication",
@@ -28,6 +30,16 @@ __all__ = [
 
 TRANSACTION_ID_BYTES = 12
 _COOKIE = bytes.fromhex("2112a442")
+_HEADER_BYTES = 20
+_ATTRIBUTE_HEAD = struct.Struct("!HH")
+_PADDING_TYPE = 0xFFF0  # comprehension-optional, assigned to nobody: skipped
+
+
+class Change(enum.Enum):
+    """What shall be another one in the source of an answer: bits of CHANGE-REQUEST."""
+
+    PORT = 0x2
+    ADDRESS_AND_PORT = 0x6
 
 
 def new_transaction_id() -> bytes:
@@ -42,6 +54,7 @@ class BindingMessage:
     Attributes:
         kind: "request", "response", "error" or "indication".
         mapped: XOR-MAPPED-ADDRESS, or MAPPED-ADDRESS of an old server.
+        other: OTHER-ADDRESS: another host and port of the same server (RFC 5780).
         username: USERNAME ("" without one).
         nominates: USE-CANDIDATE is there.
     """
@@ -51,6 +64,7 @@ class BindingMessage:
     mapped: Address | None
     username: str
     nominates: bool
+    other: Address | None
     _message: Message
 
     def is_signed_with(self, password: str) -> bool:
@@ -70,6 +84,7 @@ def decode(datagram: bytes) -> BindingMessage:
         message = parse_message(datagram)
         kind = Class(message.message_class).name.lower()
         mapped = _mapped(message.attributes)
+        other = _address(message.attributes.get("OTHER-ADDRESS"))
     except (ValueError, struct.error, IndexError) as error:
         raise RemoteProtocolError(f"not a STUN message: {error}") from error
     if message.message_method is not Method.BINDING:
@@ -81,6 +96,7 @@ def decode(datagram: bytes) -> BindingMessage:
         mapped=mapped,
         username=attributes.get("USERNAME", ""),
         nominates="USE-CANDIDATE" in attributes,
+        other=other,
         _message=message,
     )
 
@@ -88,17 +104,42 @@ def decode(datagram: bytes) -> BindingMessage:
 def _mapped(attributes: dict[str, Any]) -> Address | None:
     """Return the mapped address, never IPv4-mapped; ValueError for port 0."""
     mapped = attributes.get("XOR-MAPPED-ADDRESS") or attributes.get("MAPPED-ADDRESS")
-    return Address.parse(str(Address(*mapped))) if mapped else None
+    return _address(mapped)
 
 
-def encode_request(transaction_id: bytes) -> bytes:
-    """Return a plain Binding request (RFC 8489)."""
-    return bytes(_binding(Class.REQUEST, transaction_id))
+def _address(pair: tuple[str, int] | None) -> Address | None:
+    return Address.parse(str(Address(*pair))) if pair else None
 
 
-def encode_indication() -> bytes:
+def encode_request(
+    transaction_id: bytes, *, change: Change | None = None, size_bytes: int = 0
+) -> bytes:
+    """Return a plain Binding request (RFC 8489).
+
+    Args:
+        transaction_id: 12 bytes.
+        change: From where the answer shall come (RFC 5780 section 7.2).
+        size_bytes: At least so large, by an attribute that servers skip.
+    """
+    message = _binding(Class.REQUEST, transaction_id)
+    if change is not None:
+        message.attributes["CHANGE-REQUEST"] = change.value
+    return _padded(bytes(message), size_bytes)
+
+
+def _padded(message: bytes, size_bytes: int) -> bytes:
+    room = size_bytes - len(message) - _ATTRIBUTE_HEAD.size
+    if room < 0:
+        return message
+    room -= room % 4  # RFC 8489 section 14: attributes are whole words
+    padding = _ATTRIBUTE_HEAD.pack(_PADDING_TYPE, room) + bytes(room)
+    length = len(message) - _HEADER_BYTES + len(padding)
+    return message[:2] + length.to_bytes(2, "big") + message[4:] + padding
+
+
+def encode_indication(transaction_id: bytes | None = None) -> bytes:
     """Return a Binding indication: it asks for nothing, and shows that it arrived."""
-    return bytes(_binding(Class.INDICATION, new_transaction_id()))
+    return bytes(_binding(Class.INDICATION, transaction_id or new_transaction_id()))
 
 
 def encode_check(

@@ -15,7 +15,7 @@ from typing import Any
 from wzp_cli.address import Address
 from wzp_cli.defaults import RECEIVE_BATCH_DATAGRAMS, RECEIVE_BUFFER_BYTES
 from wzp_cli.endpoint.error_queue import ErrorQueue
-from wzp_cli.endpoint.wire import ExpirySink, Losses, Sink
+from wzp_cli.endpoint.wire import ErrorSink, Losses, Sink
 
 __all__ = ["UdpWire", "open_udp_wire"]
 
@@ -25,6 +25,9 @@ _IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)
 _ANCILLARY_BYTES = 256
 _SO_MEMINFO = 55  # Linux: nine 32-bit numbers about the socket, the last one its drops
 _MEMINFO = struct.Struct("=9I")
+_IP_MTU_DISCOVER = 10
+_IPV6_MTU_DISCOVER = 23
+_PMTUDISC_PROBE = 3
 _PACKET_INFO_V4 = struct.Struct("=I4s4s")
 _PACKET_INFO_V6 = struct.Struct("=16sI")
 
@@ -85,7 +88,7 @@ class UdpWire:
         self._loop = asyncio.get_running_loop()
         self._sink: Sink | None = None
         self._errors = ErrorQueue(sock)
-        self._expiry_sink: ExpirySink | None = None
+        self._error_sink: ErrorSink | None = None
         self._addresses: dict[Any, Address] = {}
         host, port, *_ = sock.getsockname()
         self._local = Address(host, port)
@@ -117,16 +120,16 @@ class UdpWire:
         self._sink = sink
         self._loop.add_reader(self._sock.fileno(), self._read)
 
-    def watch_expiry(self, sink: ExpirySink | None) -> bool:
-        """Tell `sink` of datagrams that die on the way; whether this system does."""
+    def watch_errors(self, sink: ErrorSink | None) -> bool:
+        """Tell `sink` of datagrams that don't arrive; whether this system does."""
         if self._sock.fileno() < 0:
             return False
         if sink is None:
-            self._expiry_sink = None
+            self._error_sink = None
             self._errors.close()
         elif self._errors.open():
-            self._expiry_sink = sink
-        return self._expiry_sink is not None
+            self._error_sink = sink
+        return self._error_sink is not None
 
     def close(self) -> None:
         """Release the port."""
@@ -135,19 +138,38 @@ class UdpWire:
             self._sock.close()
 
     def send(
-        self, datagram: bytes, to: Address, *, ttl: int | None = None, source: str = ""
+        self,
+        datagram: bytes,
+        to: Address,
+        *,
+        ttl: int | None = None,
+        source: str = "",
+        whole: bool = False,
     ) -> None:
         """Put one datagram on the network; one that can't leave is dropped."""
         target = self._sockaddr(to)
         if target is None or self._sock.fileno() < 0:
             return
-        if ttl is None:
+        if whole:
+            self._put_with(_whole_options(to), datagram, target, source)
+        elif ttl is not None:
+            options = [(*option, ttl) for option in self._ttl_options(to)]
+            self._put_with(options, datagram, target, source)
+        else:
             self._put(datagram, target, source)
-            return
-        for level, option in self._ttl_options(to):
+
+    def _put_with(
+        self,
+        options: list[tuple[int, int, int]],
+        datagram: bytes,
+        target: Any,
+        source: str,
+    ) -> None:
+        """Send with the first of these options that the system takes, for once."""
+        for level, option, value in options:
             try:
                 normal = self._sock.getsockopt(level, option)
-                self._sock.setsockopt(level, option, ttl)
+                self._sock.setsockopt(level, option, value)
             except OSError:
                 continue
             try:
@@ -207,9 +229,9 @@ class UdpWire:
         return [(socket.IPPROTO_IP, _IP_PKTINFO, info)]
 
     def _read(self) -> None:
-        if self._expiry_sink is not None:
-            for router in self._errors.read():
-                self._expiry_sink(router)
+        if self._error_sink is not None:
+            for error in self._errors.read():
+                self._error_sink(error)
         for _ in range(RECEIVE_BATCH_DATAGRAMS):
             own = ""
             try:
@@ -246,3 +268,12 @@ class UdpWire:
             if level == socket.IPPROTO_IP and kind == _IP_PKTINFO:
                 return socket.inet_ntop(socket.AF_INET, info[4:8])
         return ""
+
+
+def _whole_options(to: Address) -> list[tuple[int, int, int]]:
+    """Return what forbids fragments toward `to`: Linux alone tells how, as a value."""
+    if sys.platform != "linux":
+        return []
+    if to.is_v6:
+        return [(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PMTUDISC_PROBE)]
+    return [(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_PROBE)]

@@ -4,18 +4,38 @@
 network in memory of the same shape.
 """
 
+import enum
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from wzp_cli.address import Address
 
-__all__ = ["ExpirySink", "Losses", "Sink", "Wire"]
+__all__ = ["ErrorSink", "Fate", "IcmpError", "Losses", "Sink", "Wire"]
 
 Sink = Callable[[bytes, Address, str], None]
 """Takes a datagram, its source, and the own address that it came to ("" unknown)."""
 
-ExpirySink = Callable[[str], None]
-"""Takes the router at which a datagram of ours died, because its TTL ran out."""
+
+class Fate(enum.Enum):
+    """What became of a datagram that did not arrive."""
+
+    EXPIRED = "its TTL ran out"
+    TOO_BIG = "it is too big for a link on the way"
+    NO_PORT = "nobody has that port there"
+    PROHIBITED = "a rule forbids it"
+    UNREACHABLE = "no way leads there"
+
+
+@dataclass(frozen=True, slots=True)
+class IcmpError:
+    """What a router, or the other host, said of a datagram of ours."""
+
+    fate: Fate
+    router: str
+
+
+ErrorSink = Callable[[IcmpError], None]
 
 
 class Losses(NamedTuple):
@@ -47,7 +67,13 @@ class Wire(Protocol):
         ...
 
     def send(
-        self, datagram: bytes, to: Address, *, ttl: int | None = None, source: str = ""
+        self,
+        datagram: bytes,
+        to: Address,
+        *,
+        ttl: int | None = None,
+        source: str = "",
+        whole: bool = False,
     ) -> None:
         """Put one datagram on the network; one that can't leave is dropped.
 
@@ -56,11 +82,13 @@ class Wire(Protocol):
             to: Destination.
             ttl: Hops it may travel (None: the system's default).
             source: The own address to send from ("": the system's choice).
+            whole: Nobody may fragment it, and what is remembered of the path's MTU
+                does not count; not sent where the system can't do that.
         """
         ...
 
-    def watch_expiry(self, sink: ExpirySink | None) -> bool:
-        """Tell `sink` of datagrams that die on the way; None: tell nobody any more.
+    def watch_errors(self, sink: ErrorSink | None) -> bool:
+        """Tell `sink` of datagrams that don't arrive; None: tell nobody any more.
 
         Returns:
             Whether this system tells.

@@ -59,11 +59,17 @@ class NamedServer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AskDetectNat(Message, frozen=True, kw_only=True, tag="detect-nat"):
-    """Measure the NAT through your socket. `portmap`: ask the router, too."""
+    """Measure the NAT through your socket.
+
+    Attributes:
+        portmap: Ask the router, too.
+        relay_token: Shown to the relays that are named.
+    """
 
     servers: Annotated[list[NamedServer], msgspec.Meta(max_length=64)]
     timeout_s: Annotated[float, msgspec.Meta(gt=0, le=3600)]
     portmap: bool = False
+    relay_token: str = ""
 
 
 Request = AskStatus | AskDetectNat

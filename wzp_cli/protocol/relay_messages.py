@@ -21,6 +21,7 @@ __all__ = [
     "Incoming",
     "Observed",
     "ProbeMe",
+    "Probed",
     "Publish",
     "Published",
     "Refused",
@@ -160,9 +161,22 @@ class Draining(Message, frozen=True, kw_only=True, tag="draining"):
 
 
 class ProbeMe(Message, frozen=True, kw_only=True, tag="probe_me"):
-    """Send one STUN indication from the extra port `port` to my validated address."""
+    """Send one STUN indication from the extra port `port` to my validated address.
+
+    Attributes:
+        to: Another port of that host, where a spare socket of mine is; 0: that port.
+        id: The indication's transaction id, 12 bytes; "": any.
+    """
 
     port: Port
+    to: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    id: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{24})?$", max_length=24)] = ""
+
+
+class Probed(Message, frozen=True, kw_only=True, tag="probed"):
+    """The indication with this transaction id has left."""
+
+    id: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{24}$", max_length=24)]
 
 
 RelayMessage = (
@@ -182,4 +196,5 @@ RelayMessage = (
     | Summoned
     | Draining
     | ProbeMe
+    | Probed
 )

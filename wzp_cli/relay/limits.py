@@ -13,9 +13,10 @@ from wzp_cli.defaults import (
     RELAY_MAX_CHANNELS_PER_IDENTITY,
     RELAY_MAX_CONNECTS_PER_CALLER_PER_MIN,
     RELAY_MAX_CONNECTS_PER_TARGET_PER_MIN,
+    RELAY_MAX_PROBES_PER_CLIENT_PER_MIN,
+    RELAY_MAX_PROBES_PER_HOST_PER_MIN,
     RELAY_MAX_REGISTRATIONS_PER_SOURCE_PER_MIN,
     RELAY_MAX_TRACKED_SOURCES,
-    RELAY_PROBES_PER_S,
 )
 from wzp_cli.protocol.buckets import KeyedBuckets
 
@@ -73,14 +74,17 @@ class Limits:
         self._registrations = _per_minute(RELAY_MAX_REGISTRATIONS_PER_SOURCE_PER_MIN)
         self._callers = _per_minute(RELAY_MAX_CONNECTS_PER_CALLER_PER_MIN)
         self._targets = _per_minute(RELAY_MAX_CONNECTS_PER_TARGET_PER_MIN)
-        self._probes = KeyedBuckets(
-            RELAY_PROBES_PER_S, RELAY_PROBES_PER_S, capacity=RELAY_MAX_TRACKED_SOURCES
-        )
+        self._probes = _per_minute(RELAY_MAX_PROBES_PER_CLIENT_PER_MIN)
+        self._probed = _per_minute(RELAY_MAX_PROBES_PER_HOST_PER_MIN)
         self._channels: collections.Counter[bytes] = collections.Counter()
 
     def admit_registration(self, source: Address, now: float) -> bool:
         """Return whether one more link may come from this source's network."""
         return self._registrations.take(source.subscriber, now)
+
+    def admit_probe(self, client: bytes, to: Address, now: float) -> bool:
+        """Charge one filtering probe; return whether it may go to this host."""
+        return self._probes.take(client, now) and self._probed.take(to.subscriber, now)
 
     def admit_connect(self, caller: bytes, target: bytes, now: float) -> Refusal | None:
         """Charge one `connect`; return why it is refused, None if it is not.
@@ -96,10 +100,6 @@ class Limits:
     def admit_offer(self, target: bytes, now: float) -> bool:
         """Charge one call that another relay of the fleet brings."""
         return self._targets.take(target, now)
-
-    def admit_probe(self, asker: bytes, now: float) -> bool:
-        """Return whether one more filtering probe may go to who asks for it."""
-        return self._probes.take(asker, now)
 
     def take_channels(self, caller: bytes, count: int) -> bool:
         """Charge channels to who asked for them; False: too many, none charged."""

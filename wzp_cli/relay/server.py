@@ -10,6 +10,7 @@ from wzp_cli.address import Address
 from wzp_cli.concurrency import task_group
 from wzp_cli.defaults import (
     HELLO_TIMEOUT_S,
+    LOWEST_PEER_PORT,
     RELAY_MAX_DEVICES_PER_TARGET,
     RELAY_MAX_LINKS,
     RELAY_MAX_LINKS_PER_IDENTITY,
@@ -277,8 +278,8 @@ class Relay:
                 channel = self.channels.reveal(link, bytes.fromhex(send_id))
                 if channel is not None:
                     self._tell_where(channel, link)
-            case relay.ProbeMe(port=port):
-                self._probe(link, port)
+            case relay.ProbeMe():
+                self._probe(message, stream)
 
     def _publish(self, stream: _Stream) -> None:
         self.presence.publish(stream.link)
@@ -527,12 +528,19 @@ class Relay:
         channel_id = channel.send_id(link).hex()
         self._tell(other, relay.Revealed(channel=channel_id, address=where))
 
-    def _probe(self, link: Link, port: int) -> None:
-        if not self.limits.admit_probe(link.identity.key, self.endpoint.now()):
+    def _probe(self, message: relay.ProbeMe, stream: _Stream) -> None:
+        """Send a filtering probe, to the client's own validated host and no other."""
+        link, now = stream.link, self.endpoint.now()
+        client = link.address
+        reflectors = [each for each in self.reflectors if each.port == message.port]
+        if client is None or not reflectors or 0 < message.to < LOWEST_PEER_PORT:
             return
-        for reflector in self.reflectors:
-            if reflector.port == port and link.address is not None:
-                reflector.probe(link.address, link.own_host)
+        if not self.limits.admit_probe(link.identity.key, client, now):
+            return
+        to = client._replace(port=message.to or client.port)
+        reflectors[0].probe(to, link.own_host, bytes.fromhex(message.id))
+        if message.id:
+            stream.send(relay.Probed(id=message.id))
 
     # -- ends
 

@@ -1,52 +1,43 @@
 """`wzp detect-nat`: ask servers what they see of the one socket, and judge the NAT."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Literal
 
 from wzp_cli.address import Address, HostPort
 from wzp_cli.concurrency import task_group
+from wzp_cli.defaults import DETECT_DOUBT_S, DETECT_TIMEOUT_S
 from wzp_cli.endpoint.endpoint import Endpoint
-from wzp_cli.errors import IdentityError, NameNotFound, WzpError
-from wzp_cli.events import Report, Warned
+from wzp_cli.events import Report
 from wzp_cli.ports import FindInterfaces, RelayPins
 from wzp_cli.protocol.nat import (
+    Allocation,
+    Filtering,
     Ipv6Facts,
+    Mapping,
     NatFacts,
     Reflection,
     RouterOffers,
     address_pooled,
     classify_allocation,
+    classify_filtering,
     classify_mapping,
     port_preserving,
 )
-from wzp_cli.services.registration import register
+from wzp_cli.protocol.nat.evidence import (
+    FilterEvidence,
+    accepts_unsolicited_input,
+    merge_filtering,
+)
+from wzp_cli.protocol.nat.surroundings import carrier_nat, nat_layers, preferred_relay
+from wzp_cli.protocol.reach import is_public
+from wzp_cli.services.diagnosis.filtering import Trial, by_relays, by_stun
+from wzp_cli.services.diagnosis.fresh_sockets import FreshSockets, try_fresh_sockets
+from wzp_cli.services.diagnosis.path_mtu import find_path_mtu
+from wzp_cli.services.diagnosis.survey import Server, ServerAnswer, Survey
 
-__all__ = ["NatReport", "Server", "ServerAnswer", "detect_nat"]
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """Whom to ask."""
-
-    name: HostPort
-    kind: Literal["relay", "stun"]
-
-
-@dataclass(frozen=True, slots=True)
-class ServerAnswer:
-    """What became of one question. `error` says why there is no reflection.
-
-    Attributes:
-        public: One of the public servers that are asked where too few others answer.
-    """
-
-    server: str
-    kind: Literal["relay", "stun"]
-    reflection: Reflection | None
-    error: str | None = None
-    public: bool = False
+__all__ = ["DetectSettings", "NatReport", "Server", "ServerAnswer", "detect_nat"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,121 +80,260 @@ class NatReport:
     preferred_relay: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class DetectSettings:
+    """What to measure, and with whose help.
+
+    Attributes:
+        public_stun: Asked where fewer than two named hosts answer.
+        ask_router: Tells by which protocols the router maps ports.
+        relay_token: What the relays want to see of their clients ("" nothing).
+        preferred_relay: The one that was preferred last time.
+        timeout_s: Most time that it may take; what is known by then is told.
+    """
+
+    public_stun: tuple[HostPort, ...] = ()
+    ask_router: Callable[[], Awaitable[RouterOffers]] | None = None
+    relay_token: str = ""
+    preferred_relay: str | None = None
+    timeout_s: float = DETECT_TIMEOUT_S
+
+
 async def detect_nat(
     endpoint: Endpoint,
     servers: Sequence[Server],
     pins: RelayPins,
     find_interfaces: FindInterfaces,
     report: Report,
-    *,
-    timeout_s: float,
+    settings: DetectSettings | None = None,
 ) -> NatReport:
-    """Ask every server at once, from the socket that also dials and accepts.
+    """Measure the NAT in front of the one socket that also dials and accepts.
 
-    A relay is asked at its extra ports too, so that one relay alone shows whether the
-    mapping depends on the port.
+    The one socket asks every server; whatever needs a socket that has written to nobody
+    is measured with spare ones. So it may run as often as one likes, and in the middle
+    of anything else that the endpoint does.
 
     Args:
         endpoint: The socket to measure.
         servers: Relays and STUN servers; two at different hosts, at least, to judge.
         pins: Keys of relays met before.
         find_interfaces: Lists own addresses.
-        report: Takes what the relays' registrations tell.
-        timeout_s: How long to wait for the slowest.
+        report: Takes warnings about relays.
+        settings: What to measure.
 
     Raises:
         KeyChanged: A relay shows another key than the pinned one.
     """
-    survey = _Survey(endpoint, pins, report, timeout_s)
-    async with task_group() as group:
-        for server in servers:
-            group.create_task(survey.ask(server))
+    settings = settings or DetectSettings()
+    survey = Survey(endpoint, pins, report, settings.relay_token)
+    diagnosis = _Diagnosis(survey, servers, settings)
+    try:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(settings.timeout_s):
+                await diagnosis.run()
+    finally:
+        await survey.close()
     own = [Address(each.host, endpoint.local.port) for each in find_interfaces()]
-    return _judge(own, survey.answers)
+    return diagnosis.judge(own)
 
 
 @dataclass
-class _Survey:
-    endpoint: Endpoint
-    pins: RelayPins
-    report: Report
-    timeout_s: float
+class _Diagnosis:
+    survey: Survey
+    servers: Sequence[Server]
+    settings: DetectSettings
+    fresh: FreshSockets = field(default_factory=FreshSockets)
+    hops: list[str | None] = field(default_factory=list)
+    by_relays: Trial = field(default_factory=Trial)
+    by_relays_v6: Trial = field(default_factory=Trial)
+    by_stun: Trial = field(default_factory=Trial)
+    router: RouterOffers = field(default_factory=RouterOffers)
+    path_mtu: int | None = None
 
-    def __post_init__(self) -> None:
-        self.answers: list[ServerAnswer] = []
-
-    async def ask(self, server: Server) -> None:
-        try:
-            addresses = await self.endpoint.resolve(server.name)
-        except NameNotFound as error:
-            self._note(server, str(server.name), error=str(error))
-            return
+    async def run(self) -> None:
+        """Measure everything at once; each waits for what it needs alone."""
+        survey = self.survey
         async with task_group() as group:
-            for address in addresses:
-                group.create_task(self._reflect(server, address))
-            if server.kind == "relay":
-                group.create_task(self._ask_extra_ports(server))
+            reading = group.create_task(survey.read())
+            asking = group.create_task(self._ask())
+            async with task_group() as measuring:
+                for measure in (
+                    self._trace,
+                    self._try_fresh_sockets,
+                    self._find_path_mtu,
+                    self._filter_v4,
+                    self._filter_v6,
+                    self._filter_by_stun,
+                    self._ask_router,
+                ):
+                    measuring.create_task(measure())
+            await survey.until(lambda: survey.settled or self._is_enough())
+            asking.cancel()
+            reading.cancel()
 
-    async def _ask_extra_ports(self, server: Server) -> None:
-        """Learn a relay's other ports from itself, and ask them as well."""
-        try:
-            async with (
-                asyncio.timeout(self.timeout_s),
-                register(
-                    self.endpoint, server.name, self.pins, self.report, publishes=False
-                ) as registration,
-                task_group() as group,
-            ):
-                host = registration.address.host
-                for port in registration.extra_ports:
-                    group.create_task(self._reflect(server, Address(host, port)))
-        except TimeoutError:
-            return
-        except IdentityError:
-            raise  # somebody else answers there: nothing it says counts
-        except WzpError as error:
-            self.report(Warned(code=error.code, message=f"{server.name}: {error}"))
+    async def _ask(self) -> None:
+        async with task_group() as group:
+            group.create_task(self._ask_public())
+            await self.survey.ask(self.servers)
+            self.survey.named_settled = True
+            self.survey.tell()
+        self.survey.settled = True
+        self.survey.tell()
 
-    async def _reflect(self, server: Server, address: Address) -> None:
-        name = str(server.name if address.port == server.name.port else address)
-        try:
-            async with asyncio.timeout(self.timeout_s):
-                reflection = await self.endpoint.reflect(address)
-        except TimeoutError:
-            self._note(server, name, error=f"no answer from {address}")
-        else:
-            self._note(server, name, reflection)
+    async def _ask_public(self) -> None:
+        """Ask public servers, unless two hosts of those that were named answer soon."""
+        survey = self.survey
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DETECT_DOUBT_S):
+                await survey.until(
+                    lambda: len(survey.hosts()) > 1 or survey.named_settled
+                )
+        if len(survey.hosts()) < 2:
+            public = [Server(n, "stun", True) for n in self.settings.public_stun]
+            await survey.ask(public)
 
-    def _note(
-        self,
-        server: Server,
-        name: str,
-        reflection: Reflection | None = None,
-        error: str | None = None,
-    ) -> None:
-        self.answers.append(ServerAnswer(name, server.kind, reflection, error))
+    def _is_enough(self) -> bool:
+        """Whether those that are still silent would not change the report."""
+        return len(self.survey.hosts()) > 1 and not self.survey.is_visiting
+
+    async def _first_answer(self) -> Reflection | None:
+        """Return the first IPv4 answer from outside our own network, if one comes."""
+        survey = self.survey
+
+        def outside() -> list[Reflection]:
+            every = survey.reflections()
+            return [each for each in every if is_public(each.server.host)]
+
+        await survey.until(lambda: outside() or survey.settled)
+        return next(iter(outside() or survey.reflections()), None)
+
+    async def _trace(self) -> None:
+        survey = self.survey
+
+        def v4() -> list[Address]:
+            return [each for each in survey.addresses if not each.is_v6]
+
+        await survey.until(lambda: v4() or survey.settled)
+        if toward := v4():
+            self.hops = await survey.endpoint.trace(toward[0])
+
+    async def _try_fresh_sockets(self) -> None:
+        if answer := await self._first_answer():
+            self.fresh = await try_fresh_sockets(self.survey.endpoint, answer.server)
+
+    async def _find_path_mtu(self) -> None:
+        if answer := await self._first_answer():
+            self.path_mtu = await find_path_mtu(
+                self.survey.endpoint, answer.server, answer.rtt_s
+            )
+
+    async def _filter_v4(self) -> None:
+        await by_relays(self.survey, self.by_relays, v6=False)
+
+    async def _filter_v6(self) -> None:
+        await by_relays(self.survey, self.by_relays_v6, v6=True)
+
+    async def _filter_by_stun(self) -> None:
+        """Let the first STUN server that has another address write to us."""
+        survey = self.survey
+
+        def able() -> list[Reflection]:
+            return [each for each in survey.reflections() if each.other is not None]
+
+        await survey.until(lambda: able() or survey.settled or self._has_filtering())
+        if not self._has_filtering():
+            for answer in able()[:1]:
+                await by_stun(survey.endpoint, self.by_stun, answer)
+
+    def _evidence(self) -> list[FilterEvidence]:
+        return [self.by_relays.evidence(), self.by_stun.evidence()]
+
+    def _has_filtering(self) -> bool:
+        return None not in merge_filtering(self._evidence())
+
+    async def _ask_router(self) -> None:
+        if self.settings.ask_router is not None:
+            self.router = await self.settings.ask_router()
+
+    # -- the report
+
+    def judge(self, own: list[Address]) -> NatReport:
+        """Put together what was found."""
+        reflections = self.survey.reflections()
+        mapping = classify_mapping(own, reflections)
+        allocation, delta = self._allocation(own, reflections)
+        port, address = merge_filtering(self._evidence())
+        facts = NatFacts(
+            mapping=mapping,
+            filtering=classify_filtering(
+                mapping, other_port=port, other_address=address
+            ),
+            allocation=allocation,
+            pooled=address_pooled(reflections),
+            udp_blocked=False if reflections else None,
+        )
+        return NatReport(
+            local=tuple(own),
+            answers=tuple(self.survey.all_answers()),
+            facts=facts,
+            port_preserving=port_preserving(own, reflections),
+            port_delta=delta,
+            reflexive=_first(reflections),
+            reflexive_v6=_first(self.survey.reflections(v6=True)),
+            hairpinning=self._hairpinning(facts),
+            hops=tuple(self.hops) or None,
+            nat_layers=nat_layers(mapping, own, self.hops),
+            carrier_nat=carrier_nat(own, self.hops),
+            accepts_unsolicited_input=self._is_spoiled(mapping),
+            ipv6=self._ipv6(own),
+            path_mtu_bytes=self.path_mtu,
+            router=self.router,
+            preferred_relay=self._preferred_relay(),
+        )
+
+    def _allocation(
+        self, own: list[Address], reflections: list[Reflection]
+    ) -> tuple[Allocation, int | None]:
+        if self.fresh.allocation is not Allocation.UNKNOWN:
+            return self.fresh.allocation, self.fresh.port_delta
+        return classify_allocation(own, reflections)
+
+    def _hairpinning(self, facts: NatFacts) -> bool | None:
+        if facts.mapping is Mapping.NONE:
+            return None
+        is_steady = facts.mapping is Mapping.ENDPOINT_INDEPENDENT
+        lets_in = facts.filtering is Filtering.ENDPOINT_INDEPENDENT
+        return self.fresh.hairpinned if is_steady or lets_in else None
+
+    def _is_spoiled(self, mapping: Mapping) -> bool | None:
+        reflections = self.survey.reflections()
+        found = [
+            accepts_unsolicited_input(reflections, mapping, each)
+            for each in self._evidence()
+        ]
+        known = [each for each in found if each is not None]
+        return any(known) if known else None
+
+    def _ipv6(self, own: list[Address]) -> Ipv6Facts:
+        reflections = self.survey.reflections(v6=True)
+        mapping = classify_mapping(own, reflections, v6=True)
+        port, address = merge_filtering([self.by_relays_v6.evidence()])
+        filtering = classify_filtering(mapping, other_port=port, other_address=address)
+        asked = any(each.is_v6 for each in self.survey.addresses)
+        if reflections:
+            return Ipv6Facts(True, filtering)
+        has_one = any(each.is_v6 and is_public(each.host) for each in own)
+        is_known = (asked and self.survey.settled) or not has_one
+        return Ipv6Facts(False if own and is_known else None)
+
+    def _preferred_relay(self) -> str | None:
+        rtts_s: dict[str, float] = {}
+        for each in self.survey.answers:
+            if each.kind == "relay" and each.reflection is not None:
+                rtt_s = each.reflection.rtt_s
+                rtts_s[each.name] = min(rtt_s, rtts_s.get(each.name, rtt_s))
+        return preferred_relay(self.settings.preferred_relay, rtts_s)
 
 
-def _judge(own: list[Address], answers: list[ServerAnswer]) -> NatReport:
-    reflections = [each.reflection for each in answers if each.reflection is not None]
-    allocation, delta = classify_allocation(own, reflections)
-    facts = NatFacts(
-        mapping=classify_mapping(own, reflections),
-        allocation=allocation,
-        pooled=address_pooled(reflections),
-        udp_blocked=False if reflections else None,
-    )
-    return NatReport(
-        local=tuple(own),
-        answers=tuple(answers),
-        facts=facts,
-        port_preserving=port_preserving(own, reflections),
-        port_delta=delta,
-        reflexive=_first(reflections, v6=False),
-        reflexive_v6=_first(reflections, v6=True),
-    )
-
-
-def _first(reflections: Sequence[Reflection], *, v6: bool) -> Address | None:
-    seen = (each.reflexive for each in reflections if each.reflexive.is_v6 == v6)
-    return next(seen, None)
+def _first(reflections: Sequence[Reflection]) -> Address | None:
+    return next((each.reflexive for each in reflections), None)

@@ -5,10 +5,13 @@ import pytest
 
 from wzp_cli.address import Address
 from wzp_cli.protocol.nat.evidence import (
+    FilterEvidence,
+    accepts_unsolicited_input,
     address_pooled,
     classify_allocation,
     classify_filtering,
     classify_mapping,
+    merge_filtering,
     port_preserving,
 )
 from wzp_cli.protocol.nat.facts import Allocation, Filtering, Mapping, Reflection
@@ -207,3 +210,57 @@ def test_ports_of_several_external_hosts_tell_nothing() -> None:
     )
     assert address_pooled(seen)
     assert classify_allocation(OWN, seen) == (Allocation.UNKNOWN, None)
+
+
+def kept_out(*after: tuple[Address, int]) -> FilterEvidence:
+    """A fresh socket asked A1 and was seen at port 5; then these saw it."""
+    seen = tuple(Reflection(at, external(port), 0.02) for at, port in after)
+    return FilterEvidence(False, False, Reflection(A1, external(5), 0.02), after=seen)
+
+
+STEADY = answers(*((server, external(1)) for server in SERVERS))
+ONE_HOST = answers((A1, external(1)), (A2, external(1)))
+
+
+@pytest.mark.parametrize(
+    ("seen", "mapping", "evidence", "spoilt"),
+    [
+        (STEADY, EI, kept_out((A2, 5), (B1, 5)), False),
+        (STEADY, EI, kept_out((A2, 6), (B1, 7)), True),
+        (STEADY, EI, kept_out((B1, 7)), True),
+        (STEADY, EI, kept_out(), None),
+        (STEADY, EI, FilterEvidence(), None),
+        (ONE_HOST, Mapping.UNKNOWN, kept_out((A2, 6)), True),
+        (ONE_HOST, Mapping.UNKNOWN, kept_out((A2, 5), (B1, 7)), False),
+        (ONE_HOST[:1], Mapping.UNKNOWN, kept_out((A2, 6)), None),
+        (STEADY, APD, kept_out((A2, 6), (B1, 7)), None),
+        (STEADY, AD, kept_out((B1, 7)), None),
+        (
+            STEADY,
+            EI,
+            FilterEvidence(True, True, Reflection(A1, external(5), 0.02)),
+            False,
+        ),
+    ],
+)
+def test_whether_unsolicited_packets_spoil_a_mapping(
+    seen: list[Reflection],
+    mapping: Mapping,
+    evidence: FilterEvidence,
+    spoilt: bool | None,
+) -> None:
+    if mapping in (APD, AD):
+        seen = answers((A1, external(1)), (A2, external(2)))
+    assert accepts_unsolicited_input(seen, mapping, evidence) is spoilt
+
+
+def test_what_came_in_once_can_come_in() -> None:
+    assert merge_filtering([]) == (None, None)
+    out, half, none = (
+        FilterEvidence(False, False),
+        FilterEvidence(True, None),
+        FilterEvidence(),
+    )
+    assert merge_filtering([out, none]) == (False, False)
+    assert merge_filtering([out, half]) == (True, False)
+    assert merge_filtering([none, half]) == (True, None)

@@ -59,6 +59,7 @@ async def detect_nat(
     duration: DurationOption = None,
 ) -> Outcome | None:
     """Say how the NAT treats the one socket, and what that means for calls."""
+    from wzp_cli.adapters.relay_lists import read_token
     from wzp_cli.cli.compose import own_state
     from wzp_cli.cli.measuring import Measuring, named_servers
     from wzp_cli.cli.nat.reports import read_report
@@ -68,10 +69,12 @@ async def detect_nat(
     settings = session.settings.with_servers(relay=relay, stun=stun)
     _check_words(expect, every, changes, duration)
     peer = None if forecast_with is None else read_report(forecast_with)
+    token_file = settings.relay_token_file
     request = AskDetectNat(
         servers=named_servers(settings),
         timeout_s=settings.timeout_s or DETECT_TIMEOUT_S,
         portmap=portmap,
+        relay_token="" if token_file is None else read_token(token_file),
     )
     if not request.servers:
         raise UsageError("nobody to ask; name a relay (--relay) or two (--stun)")

@@ -7,6 +7,7 @@ import ipaddress
 import itertools
 import math
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 
 from wzp_cli.address import Address
 from wzp_cli.defaults import (
@@ -16,10 +17,13 @@ from wzp_cli.defaults import (
 from wzp_cli.protocol.nat.facts import Allocation, Filtering, Mapping, Reflection
 
 __all__ = [
+    "FilterEvidence",
+    "accepts_unsolicited_input",
     "address_pooled",
     "classify_allocation",
     "classify_filtering",
     "classify_mapping",
+    "merge_filtering",
     "port_preserving",
 ]
 
@@ -183,3 +187,67 @@ def _step(ports: Sequence[int]) -> int:
         return 0
     step = math.gcd(*gaps)  # other hosts behind the NAT take ports in between
     return step if ports[-1] > ports[0] else -step
+
+
+@dataclass(frozen=True, slots=True)
+class FilterEvidence:
+    """What became of unsolicited packets to a fresh socket's mapping.
+
+    Attributes:
+        other_port: Whether one came in from another port of the host that had been
+            asked; None: not tested.
+        other_address: And from a host that the socket had never written to.
+        before: The mapping, as the host that was asked saw it.
+        after: As those saw it whose packets had been kept out before.
+    """
+
+    other_port: bool | None = None
+    other_address: bool | None = None
+    before: Reflection | None = None
+    after: tuple[Reflection, ...] = ()
+
+
+def merge_filtering(
+    evidence: Iterable[FilterEvidence],
+) -> tuple[bool | None, bool | None]:
+    """Return `other_port` and `other_address` of several tests.
+
+    What came in has come in; what did not may have been kept out by somebody else.
+    """
+    every = list(evidence)
+    ports = {each.other_port for each in every}
+    addresses = {each.other_address for each in every}
+    return _any_of(ports), _any_of(addresses)
+
+
+def _any_of(values: set[bool | None]) -> bool | None:
+    return True if True in values else False if False in values else None
+
+
+def accepts_unsolicited_input(
+    reflections: Collection[Reflection], mapping: Mapping, evidence: FilterEvidence
+) -> bool | None:
+    """Return whether unsolicited packets spoilt a mapping ("poisonable").
+
+    Only a mapping that would have been the same without them tells: the one socket's
+    answers, which nothing unsolicited was sent to, say which are.
+
+    Args:
+        reflections: Answers to the one socket.
+        mapping: As judged from them.
+        evidence: Of a fresh socket.
+    """
+    if evidence.before is None:
+        return None
+    if True in (evidence.other_port, evidence.other_address) and not evidence.after:
+        return False
+    near = evidence.before.server.host
+    of_near = [r.reflexive for r in reflections if r.server.host == near]
+    same_at_ports = len(of_near) > 1 and len(set(of_near)) == 1
+    everywhere = mapping in (Mapping.ENDPOINT_INDEPENDENT, Mapping.NONE)
+    told = [
+        each.reflexive != evidence.before.reflexive
+        for each in evidence.after
+        if everywhere or (each.server.host == near and same_at_ports)
+    ]
+    return any(told) if told else None

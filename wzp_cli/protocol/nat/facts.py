@@ -52,11 +52,20 @@ class Allocation(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Reflection:
-    """One server's answer to "what is my address"."""
+    """One server's answer to "what is my address".
+
+    Attributes:
+        sent: How many requests it took; with several, `rtt_s` is a lower bound.
+        other: Another host and port that the server answers at, if it says so.
+        spare: The number of the spare socket that asked; 0: the one socket.
+    """
 
     server: Address
     reflexive: Address
     rtt_s: float
+    sent: int = 1
+    other: Address | None = None
+    spare: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,283 @@
+"""Ask every server what it sees of the one socket, and keep the relays at hand.
+
+The survey is a board: what was answered is put up, and the other measurements wait
+until there is what they need, or until there will be no more.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Literal
+
+from wzp_cli.address import Address, HostPort
+from wzp_cli.concurrency import task_group
+from wzp_cli.defaults import DETECT_ANSWER_S
+from wzp_cli.endpoint.endpoint import Endpoint
+from wzp_cli.errors import IdentityError, NameNotFound, WzpError
+from wzp_cli.events import Reflexive, Registered, Report, Warned
+from wzp_cli.ports import RelayPins
+from wzp_cli.protocol import relay_messages as relay
+from wzp_cli.protocol.nat import Reflection
+from wzp_cli.protocol.reach import is_public
+from wzp_cli.services.relay_session import RelaySession, RelayVisit
+
+__all__ = ["Server", "ServerAnswer", "Survey", "Visited"]
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Whom to ask.
+
+    Attributes:
+        public: One of the public servers that are asked where too few others answer.
+    """
+
+    name: HostPort
+    kind: Literal["relay", "stun"]
+    public: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAnswer:
+    """What became of one question. `error` says why there is no reflection.
+
+    Attributes:
+        server: What was asked: the name, or one more of its addresses.
+        name: As the user named it.
+    """
+
+    server: str
+    kind: Literal["relay", "stun"]
+    reflection: Reflection | None
+    error: str | None = None
+    public: bool = False
+    name: str = ""
+
+
+@dataclass
+class Visited:
+    """A relay that we have a link to.
+
+    Attributes:
+        probed: How many probes of each transaction id have left there.
+    """
+
+    session: RelaySession
+    probed: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def address(self) -> Address:
+        """The relay's address in use."""
+        return self.session.address
+
+    def ask_probe(self, port: int, to: int, transaction_id: bytes) -> None:
+        """Have a probe sent from an extra port to a port of ours."""
+        with suppress(WzpError):  # lost: then nothing comes
+            self.session.stream.send(
+                relay.ProbeMe(port=port, to=to, id=transaction_id.hex())
+            )
+
+
+@dataclass
+class Survey:
+    """The questions and their answers.
+
+    Attributes:
+        answers: In the order in which they came.
+        visited: Relays that are linked.
+        named_settled: Nobody who was named is still awaited.
+        settled: Nobody at all is.
+        addresses: Every address that was found for a server.
+    """
+
+    endpoint: Endpoint
+    pins: RelayPins
+    report: Report
+    relay_token: str = ""
+
+    def __post_init__(self) -> None:
+        self.answers: list[ServerAnswer] = []
+        self.visited: list[Visited] = []
+        self.addresses: list[Address] = []
+        self.settled = False
+        self.named_settled = False
+        self.began = self.endpoint.now()
+        self._news = asyncio.Event()
+        self._asked: dict[Address, int] = {}
+        self._pending: dict[str, Server] = {}
+        self._visits = 0
+
+    # -- the board
+
+    async def until(self, holds: Callable[[], object]) -> None:
+        """Return when it holds; it is looked at after each piece of news."""
+        while not holds():
+            self._news.clear()
+            await self._news.wait()
+
+    def tell(self) -> None:
+        """Let everybody look again."""
+        self._news.set()
+
+    def reflections(self, *, v6: bool = False) -> list[Reflection]:
+        """Return the answers of one family, in the order in which was asked."""
+        found = [each.reflection for each in self.answers if each.reflection]
+        family = [each for each in found if each.reflexive.is_v6 == v6]
+        return sorted(family, key=lambda each: self._asked[each.server])
+
+    def hosts(self) -> set[str]:
+        """Return the IPv4 hosts that have answered."""
+        return {each.server.host for each in self.reflections()}
+
+    @property
+    def is_visiting(self) -> bool:
+        """Whether a relay is still being linked, or may be."""
+        return self._visits > 0 or not self.settled
+
+    # -- asking
+
+    async def ask(self, servers: Sequence[Server]) -> None:
+        """Ask servers, all at once, until each has answered or was waited for."""
+        async with task_group() as group:
+            for server in servers:
+                group.create_task(self._ask(server))
+
+    def all_answers(self) -> list[ServerAnswer]:
+        """Return the answers, and who was asked and has not answered."""
+        silent = [
+            ServerAnswer(
+                name, each.kind, None, "no answer", each.public, str(each.name)
+            )
+            for name, each in self._pending.items()
+        ]
+        return self.answers + silent
+
+    async def close(self) -> None:
+        """Leave the relays."""
+        for each in self.visited:
+            await each.session.stream.close(reason="bye")
+
+    async def _ask(self, server: Server) -> None:
+        self._pending[str(server.name)] = server
+        try:
+            async with asyncio.timeout(DETECT_ANSWER_S):
+                addresses = await self.endpoint.resolve(server.name)
+        except (NameNotFound, TimeoutError) as error:
+            reason = str(error) or f"no address was found for {server.name.host}"
+            self._note(server, str(server.name), error=reason)
+            return
+        self._pending.pop(str(server.name), None)
+        self.addresses += addresses
+        self.tell()
+        async with task_group() as group:
+            for address in addresses:
+                group.create_task(self._ask_at(server, address))
+
+    async def _ask_at(self, server: Server, address: Address) -> None:
+        async with task_group() as group:
+            if server.kind == "relay":
+                self._visits += 1
+                group.create_task(self._visit(server, address))
+            seen = await self._reflect(server, address)
+            if seen is not None and seen.other is not None and not server.public:
+                for other in _others(address, seen.other):
+                    group.create_task(self._reflect(server, other))
+
+    async def _reflect(self, server: Server, address: Address) -> Reflection | None:
+        name = str(server.name if address.port == server.name.port else address)
+        if address in self._asked:
+            return None
+        self._asked[address] = len(self._asked)
+        self._pending[name] = server
+        try:
+            async with asyncio.timeout(DETECT_ANSWER_S):
+                reflection = await self.endpoint.reflect(address)
+        except TimeoutError:
+            self._note(server, name, error=f"no answer from {address}")
+            return None
+        self._note(server, name, reflection)
+        return reflection
+
+    async def _visit(self, server: Server, address: Address) -> None:
+        """Link a relay, and ask its extra ports, which it names itself."""
+        visit = RelayVisit(
+            *(self.endpoint, server.name, self.pins),
+            publishes=False,
+            token=self.relay_token,
+        )
+        try:
+            async with asyncio.timeout(DETECT_ANSWER_S):
+                session = await visit.open_first([address])
+        except TimeoutError:
+            return
+        except IdentityError:
+            raise  # somebody else answers there: nothing it says counts
+        except WzpError as error:
+            message = f"{server.name}: {error}"
+            self.report(Warned(code=error.code, message=message))
+            return
+        finally:
+            self._visits -= 1
+            self.tell()
+        self.visited.append(Visited(session))
+        self._report_visit(server, session)
+        self.tell()
+        async with task_group() as group:
+            for port in session.extra_ports:
+                extra = Address(address.host, port)
+                group.create_task(self._reflect(server, extra))
+
+    def _report_visit(self, server: Server, session: RelaySession) -> None:
+        via, identity = str(server.name), str(session.link.identity)
+        self.report(Reflexive(address=str(session.seen), via=via, changed=False))
+        self.report(Registered(relay=via, relay_id=identity, published=False))
+
+    def _note(
+        self,
+        server: Server,
+        name: str,
+        reflection: Reflection | None = None,
+        error: str | None = None,
+    ) -> None:
+        self._pending.pop(name, None)
+        self.answers.append(
+            ServerAnswer(
+                *(name, server.kind, reflection, error),
+                public=server.public,
+                name=str(server.name),
+            )
+        )
+        self.tell()
+
+    # -- reading
+
+    async def read(self) -> None:
+        """Read what the relays say, until cancelled."""
+        reading: set[int] = set()
+        async with task_group() as group:
+            while True:
+                for each in self.visited[len(reading) :]:
+                    reading.add(id(each))
+                    group.create_task(self._read(each))
+                count = len(reading)
+                await self.until(lambda: len(self.visited) > count)  # noqa: B023
+
+    async def _read(self, visited: Visited) -> None:
+        with suppress(WzpError):
+            async for message in visited.session.stream.messages():
+                if isinstance(message, relay.Probed):
+                    count = visited.probed.get(message.id, 0)
+                    visited.probed[message.id] = count + 1
+                    self.tell()
+
+
+def _others(address: Address, other: Address) -> list[Address]:
+    """Return where else a STUN server answers, if it may send us there (RFC 5780)."""
+    if other.is_v6 != address.is_v6 or other.port == address.port:
+        return []
+    if is_public(address.host) and not is_public(other.host):
+        return []
+    hosts, ports = {address.host, other.host}, {address.port, other.port}
+    every = [Address(host, port) for host in sorted(hosts) for port in sorted(ports)]
+    return [each for each in every if each != address]
