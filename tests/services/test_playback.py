@@ -12,6 +12,7 @@ from tests.support.traces import (
     FRAME_S,
     cellular,
     exponential,
+    flips,
     lan,
     listen,
     outages,
@@ -66,6 +67,16 @@ def test_after_an_outage_the_delay_comes_back_within_seconds() -> None:
     assert max(heard.delays_ms[round((after_s + 2) / FRAME_S) :]) <= 100
     assert max(heard.delays_ms[round((after_s + 5) / FRAME_S) :]) <= 50
     assert heard.buffer.concealed <= 42, "the outage, and nothing after it"
+
+
+@pytest.mark.parametrize(("longer_ms", "most"), [(20, 2), (60, 6)])
+def test_a_call_whose_route_flips_is_hardly_heard(longer_ms: int, most: int) -> None:
+    """Three times onto the longer route and back: what is missed is concealed once."""
+    heard = listen(flips(6000, 1000, longer_ms / 1000), 119)
+    buffer = heard.buffer
+    assert (buffer.late, buffer.dropped) == (0, 0)
+    assert buffer.concealed <= most
+    assert heard.frames == list(range(len(heard.frames)))
 
 
 @pytest.mark.parametrize("ppm", [-300, 300])

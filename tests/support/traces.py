@@ -23,6 +23,7 @@ __all__ = [
     "Trace",
     "cellular",
     "exponential",
+    "flips",
     "lan",
     "listen",
     "outages",
@@ -81,6 +82,16 @@ def outages(frames: int, first: int, every: int, outage_s: float) -> Trace:
     for at in range(first, frames, every):
         _stall(late, at, outage_s)
     return _in_order(late)
+
+
+def flips(frames: int, every: int, longer_s: float) -> Trace:
+    """A quiet network; each so many frames another route, one longer than the other."""
+    dice = random.Random(1)
+    late = (
+        dice.gammavariate(2, 0.0005) + longer_s * (frame // every % 2)
+        for frame in range(frames)
+    )
+    return sorted(_arrivals(late))
 
 
 def _stall(late: list[float], at: int, stall_s: float) -> None:
