@@ -294,6 +294,8 @@ __all__ = [
     "UPNP_MAX_BYTES",
     "UPNP_PORT_TRIES",
     "UPNP_TIMEOUT_S",
+    "VERDICT_MIN_LOSS_PCT",
+    "VERDICT_MIN_MOS",
     "WALK_HOP_S",
     "WALK_MAX_HOPS",
     "WAV_HEADER_EVERY_FRAMES",
@@ -561,6 +563,12 @@ MOS_CONCEALED_HALF_PCT: Final = 5.0
 
 MOS_CONCEALED_POWER: Final = 1.4
 """How steeply it falls there. Source: measured with PESQ-WB."""
+
+VERDICT_MIN_MOS: Final = 0.1
+"""Points of MOS that a cause must cost to be named. Source: ours; nobody hears less."""
+
+VERDICT_MIN_LOSS_PCT: Final = 0.5
+"""Loss that is worth a word at the end of a good call. Source: ours."""
 
 LOWEST_PEER_PORT: Final = 1024
 """Lowest port that a peer may make us send to. Source: ours (docs/security.md)."""

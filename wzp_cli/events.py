@@ -19,9 +19,11 @@ __all__ = [
     "Failed",
     "Frames",
     "Hangup",
+    "HeardByPeer",
     "Held",
     "Hello",
     "Incoming",
+    "Judged",
     "Level",
     "MappingProtocol",
     "MediaStarted",
@@ -52,6 +54,8 @@ __all__ = [
 ]
 
 PathName = Literal["direct", "relay"]
+Grade = Literal["good", "fair", "poor", "bad"]
+Cause = Literal["loss", "jitter", "delay", "bandwidth"]
 Strategy = Literal["checks", "prediction", "mutual-prediction", "search", "relay"]
 MappingProtocol = Literal["pcp", "nat-pmp", "upnp"]
 CandidateType = Literal["host", "srflx", "prflx", "mapped", "relayed"]
@@ -245,8 +249,18 @@ class NatDetected(Event, tag="nat.detected", frozen=True, kw_only=True):
     error: str | None = None
 
 
+class HeardByPeer(msgspec.Struct, frozen=True, kw_only=True):
+    """How the peer hears us, by its own reports."""
+
+    loss_pct: float
+    concealed_ms: float
+    recovered_ms: float
+    buffer_ms: float
+    mos_est: float | None
+
+
 class Stats(Event, tag="stats", frozen=True, kw_only=True):
-    """Each second of a call, as this side measures it."""
+    """Each second of a call, as this side measures it; and the peer's view."""
 
     path: PathName
     rtt_ms: float | None
@@ -257,6 +271,16 @@ class Stats(Event, tag="stats", frozen=True, kw_only=True):
     tx_bps: int
     rx_bps: int
     mos_est: float | None
+    recovered_ms: float = 0.0
+    heard_by_peer: HeardByPeer | None = None
+
+
+class Judged(Event, tag="verdict", frozen=True, kw_only=True):
+    """What a call was like, in a sentence; None: nothing was heard."""
+
+    quality: Grade | None
+    limited_by: Cause | None
+    sentence: str
 
 
 class Hangup(Event, tag="hangup", frozen=True, kw_only=True):
@@ -374,6 +398,9 @@ class Ended(Event, tag="end", frozen=True, kw_only=True):
     jitter_ms: float | None = None
     buffer_ms: float | None = None
     mos_est: float | None = None
+    quality: Grade | None = None
+    limited_by: Cause | None = None
+    heard_by_peer: HeardByPeer | None = None
     pings: Pings | None = None
 
 

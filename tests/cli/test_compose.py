@@ -27,6 +27,9 @@ from wzp_cli.services.talk import CallOutcome, EndOfCall
 BOB = Keypair.generate()
 RELAY = HostPort("relay.example", 4433)
 FRAMES = events.Frames(sent=5, received=4, recovered=1, concealed=0, late=0)
+HEARD = events.HeardByPeer(
+    loss_pct=3.0, concealed_ms=20.0, recovered_ms=300.0, buffer_ms=40.0, mos_est=4.3
+)
 OUTCOME = CallOutcome(
     peer=str(BOB.identity),
     end=EndOfCall("peer", "hung up"),
@@ -39,6 +42,8 @@ OUTCOME = CallOutcome(
     remote="203.0.113.1:4433",
     rtt_ms=41.0,
     frames=FRAMES,
+    heard_by_peer=HEARD,
+    verdict=events.Judged(quality="good", limited_by=None, sentence="Sound was good."),
     quality=MediaSnapshot(
         frames=FRAMES,
         loss_pct=1.0,
@@ -155,6 +160,7 @@ def test_an_outcome_is_the_last_event() -> None:
     end = compose.ended(OUTCOME)
     assert (end.peer, end.path, end.setup_ms) == (str(BOB.identity), "relay", 182.0)
     assert (end.jitter_ms, end.buffer_ms, end.mos_est) == (3.14, 42.0, 4.32)
+    assert (end.quality, end.limited_by, end.heard_by_peer) == ("good", None, HEARD)
     unheard = replace(OUTCOME, quality=replace(OUTCOME.quality, mos_est=None))
     assert compose.ended(unheard).mos_est is None
 

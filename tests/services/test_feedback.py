@@ -3,6 +3,7 @@
 import pytest
 
 from tests.support.world import World, scenario
+from wzp_cli.events import Hangup, Judged, Stats
 from wzp_cli.services import conversation
 
 
@@ -37,3 +38,34 @@ async def test_a_peer_that_does_not_know_redundancy_is_sent_plain_frames(
     frames = (await alice.call(bob, duration_s=10)).frames
     assert frames.recovered == 0
     assert frames.concealed > 0.05 * frames.sent
+
+
+@scenario
+async def test_each_side_learns_how_the_other_hears_it(world: World) -> None:
+    alice, bob = await world.people("alice", "bob")
+    listening = bob.listen(once=True)
+    world.net.loss = 0.1
+    outcome = await alice.call(bob, duration_s=20)
+    await listening.result()
+    told = [stats.heard_by_peer for stats in alice.all(Stats)][2:]
+    assert all(heard is not None for heard in told)
+    assert outcome.heard_by_peer is not None
+    assert outcome.heard_by_peer.loss_pct == pytest.approx(10, abs=4)
+    theirs = bob.outcomes[-1].frames
+    assert outcome.heard_by_peer.recovered_ms == pytest.approx(
+        20 * theirs.recovered, rel=0.15
+    )
+
+
+@scenario
+async def test_the_verdict_comes_last_and_tells_what_was_made_up_for(
+    world: World,
+) -> None:
+    alice, bob = await world.people("alice", "bob")
+    bob.listen()
+    world.net.loss = 0.05
+    outcome = await alice.call(bob, duration_s=20)
+    assert [type(event) for event in alice.events[-2:]] == [Hangup, Judged]
+    assert outcome.verdict == alice.events[-1]
+    assert outcome.verdict.quality == "good"
+    assert outcome.verdict.sentence.endswith("of packets were lost and made up for.")

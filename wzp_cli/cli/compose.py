@@ -281,6 +281,9 @@ def ended(outcome: CallOutcome) -> Ended:
         jitter_ms=round(quality.jitter_ms, 2),
         buffer_ms=round(quality.buffer_ms, 1),
         mos_est=None if quality.mos_est is None else round(quality.mos_est, 2),
+        quality=outcome.verdict.quality,
+        limited_by=outcome.verdict.limited_by,
+        heard_by_peer=outcome.heard_by_peer,
     )
 
 

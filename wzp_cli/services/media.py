@@ -20,7 +20,6 @@ from wzp_cli.defaults import (
     MEDIA_DRAIN_MAX_S,
     MEDIA_FRAME_BYTES,
     MEDIA_FRAME_MS,
-    OPUS_LOOKAHEAD_MS,
     QUALITY_MAX_QUEUE_MS,
 )
 from wzp_cli.errors import RemoteProtocolError
@@ -28,7 +27,12 @@ from wzp_cli.events import Frames
 from wzp_cli.ports import Codec, FrameSink, FrameSource
 from wzp_cli.protocol.media.jitter import JitterBuffer, Playout
 from wzp_cli.protocol.media.packetizer import Packetizer
-from wzp_cli.protocol.media.quality import InterarrivalJitter, estimate_mos, loss_pct
+from wzp_cli.protocol.media.quality import (
+    InterarrivalJitter,
+    estimate_mos,
+    loss_pct,
+    mouth_to_ear_ms,
+)
 from wzp_cli.protocol.media.reception import Reception
 from wzp_cli.protocol.media.redundancy import Unpacked, unpack
 from wzp_cli.protocol.media.rtp import clock_hz, decode, encode
@@ -71,6 +75,9 @@ class MediaSnapshot:
         jitter_ms: Interarrival jitter, smoothed (RFC 3550).
         buffer_ms: What the jitter buffer adds now.
         concealed_ms: Sound concealed in this interval.
+        recovered_ms: Sound in this interval that came from copies.
+        concealed_pct: The share concealed of what was heard, None for nothing.
+        delay_ms: From mouth to ear, as far as it is known.
         tx_bps: Bits a second of DATAGRAM payloads sent, without QUIC, UDP and IP.
         rx_bps: The same for those received.
         mos_est: Estimate for this interval; None when nothing was heard in it.
@@ -84,6 +91,9 @@ class MediaSnapshot:
     tx_bps: int
     rx_bps: int
     mos_est: float | None
+    recovered_ms: float = 0.0
+    concealed_pct: float | None = None
+    delay_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +227,6 @@ class MediaStream:
         self.news.clear()
         now = self._measure(since, self._told, None)
         received = self._reception.report()
-        recovered = self._told.recovered - since.recovered
         return Quality(
             loss_pct=round(now.loss_pct, 2),
             jitter_ms=round(now.jitter_ms, 2),
@@ -226,7 +235,7 @@ class MediaStream:
             expected=received.expected,
             lost=received.lost,
             gaps=received.gaps,
-            recovered_ms=float(recovered * MEDIA_FRAME_MS),
+            recovered_ms=now.recovered_ms,
             queue_ms=round(min(received.queue_ms, QUALITY_MAX_QUEUE_MS), 1),
         )
 
@@ -321,10 +330,11 @@ class MediaStream:
         elapsed_s = until.at_s - since.at_s
         # The end takes some back, so an interval over it could be below zero.
         concealed = max(0, until.concealed - since.concealed)
+        recovered = until.recovered - since.recovered
         heard = until.played - since.played + concealed
+        share = 100 * concealed / heard if heard else None
         buffer_ms = self._jitter.delay_ms
-        # An unknown round trip counts as none: the estimate is then of the sound alone.
-        delay_ms = (rtt_ms or 0.0) / 2 + buffer_ms + MEDIA_FRAME_MS + OPUS_LOOKAHEAD_MS
+        delay_ms = mouth_to_ear_ms(rtt_ms, buffer_ms)
         return MediaSnapshot(
             frames=self.frames,
             loss_pct=loss_pct(
@@ -335,7 +345,10 @@ class MediaStream:
             concealed_ms=float(concealed * MEDIA_FRAME_MS),
             tx_bps=_bps(until.tx_bytes - since.tx_bytes, elapsed_s),
             rx_bps=_bps(until.rx_bytes - since.rx_bytes, elapsed_s),
-            mos_est=estimate_mos(100 * concealed / heard, delay_ms) if heard else None,
+            mos_est=None if share is None else estimate_mos(share, delay_ms),
+            recovered_ms=float(recovered * MEDIA_FRAME_MS),
+            concealed_pct=share,
+            delay_ms=delay_ms,
         )
 
 

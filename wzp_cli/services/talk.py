@@ -13,6 +13,8 @@ from wzp_cli.errors import ConnectionLost, RemoteProtocolError, SoundError, WzpE
 from wzp_cli.events import (
     Frames,
     Hangup,
+    HeardByPeer,
+    Judged,
     MediaStarted,
     PathName,
     PathSpan,
@@ -88,6 +90,8 @@ class CallOutcome:
     rtt_ms: float | None
     frames: Frames
     quality: MediaSnapshot
+    heard_by_peer: HeardByPeer | None
+    verdict: Judged
 
 
 async def talk(
@@ -267,6 +271,8 @@ class _Call:
                     tx_bps=now.tx_bps,
                     rx_bps=now.rx_bps,
                     mos_est=_rounded(now.mos_est, 2),
+                    recovered_ms=now.recovered_ms,
+                    heard_by_peer=self.feedback.heard_by_peer(rtt_ms),
                 )
             )
 
@@ -278,6 +284,7 @@ class _Call:
     def _settle(self, end: EndOfCall) -> CallOutcome:
         self.report(Hangup(reason=end.reason, by=end.by))
         outcome = self._outcome(end)
+        self.report(outcome.verdict)
         self.settings.on_outcome(outcome)
         return outcome
 
@@ -296,6 +303,8 @@ class _Call:
             rtt_ms=_rounded(rtt_ms),
             frames=self.media.frames,
             quality=self.media.summary(rtt_ms),
+            heard_by_peer=self.feedback.summary(rtt_ms),
+            verdict=self.feedback.verdict(rtt_ms),
         )
 
 

@@ -38,6 +38,10 @@ SAID = [
         f"Incoming call, directly, by:\n  {BOB}",
     ),
     (
+        events.Judged(quality="good", limited_by=None, sentence="Sound was good."),
+        "Sound was good.",
+    ),
+    (
         events.MediaStarted(first_audio_ms=209.0),
         "First sound 209 ms after the answer.",
     ),

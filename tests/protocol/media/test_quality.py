@@ -1,10 +1,15 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from wzp_cli.protocol.media.quality import (
+    Hearing,
     InterarrivalJitter,
     delay_impairment,
     estimate_mos,
+    judge,
     loss_pct,
+    mouth_to_ear_ms,
 )
 
 
@@ -64,3 +69,63 @@ def test_more_concealment_or_delay_is_never_better() -> None:
     assert by_loss == sorted(by_loss, reverse=True)
     assert by_delay == sorted(by_delay, reverse=True)
     assert min(by_loss + by_delay) >= 1
+
+
+@pytest.mark.parametrize(
+    ("hearing", "grade", "cause", "sentence"),
+    [
+        (Hearing(0, 0, 80), "good", None, "Sound was good."),
+        (
+            Hearing(3.2, 0.05, 80),
+            "good",
+            None,
+            "Sound was good; 3 % of packets were lost and made up for.",
+        ),
+        (
+            Hearing(12, 2.0, 80),
+            "fair",
+            "loss",
+            "Sound was fair, limited by loss: 12 % of packets did not come, "
+            "2 % of it was concealed.",
+        ),
+        (
+            Hearing(0.2, 4, 80),
+            "poor",
+            "jitter",
+            "Sound was poor, limited by jitter: 4 % of it came too late.",
+        ),
+        (
+            Hearing(0, 0, 420),
+            "poor",
+            "delay",
+            "Sound was poor, limited by delay: 420 ms from mouth to ear.",
+        ),
+        (
+            Hearing(4, 0.4, 80, narrow=True),
+            "good",
+            "bandwidth",
+            "Sound was good, limited by a narrow link; 0.4 % of it was concealed.",
+        ),
+    ],
+)
+def test_the_verdict_on_a_call(
+    hearing: Hearing, grade: str, cause: str | None, sentence: str
+) -> None:
+    verdict = judge(hearing)
+    assert (verdict.grade, verdict.limited_by) == (grade, cause)
+    assert verdict.sentence == sentence
+
+
+@given(st.floats(0, 100), st.floats(0, 100), st.floats(0, 10_000), st.booleans())
+def test_there_is_a_verdict_on_every_call(
+    loss: float, concealed: float, delay_ms: float, narrow: bool
+) -> None:
+    verdict = judge(Hearing(loss, concealed, delay_ms, narrow))
+    assert verdict.sentence.startswith(f"Sound was {verdict.grade}")
+    worse = judge(Hearing(loss, min(100, concealed + 5), delay_ms, narrow))
+    assert worse.mos <= verdict.mos
+
+
+def test_an_unknown_round_trip_counts_as_none() -> None:
+    assert mouth_to_ear_ms(None, 40) == 66.5
+    assert mouth_to_ear_ms(100, 40) == 116.5

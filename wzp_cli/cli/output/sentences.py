@@ -207,6 +207,10 @@ def _hangup(event: events.Hangup) -> str:
     return f"The call is over: {by[event.by]}{why}."
 
 
+def _judged(event: events.Judged) -> str:
+    return event.sentence
+
+
 def _relay_ready(event: events.RelayReady) -> str:
     where = event.addresses or [f"HOST:{event.port}"]
     lines = [f"Relay {_short(event.id)} serves on UDP port {event.port}. To use it:"]
@@ -268,6 +272,7 @@ _SENTENCES: dict[type[events.Event], Callable[[Any], str | None]] = {
     events.Hangup: _hangup,
     events.Held: _held,
     events.Incoming: _incoming,
+    events.Judged: _judged,
     events.MediaStarted: _media_started,
     events.Muted: _muted,
     events.PathChanged: _path_changed,

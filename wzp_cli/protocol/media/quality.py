@@ -1,4 +1,4 @@
-"""How well a call sounds: interarrival jitter, loss, and an estimate of the MOS.
+"""How well a call sounds: jitter, loss, an estimate of the MOS, and a verdict.
 
 The estimate has two steps:
 
@@ -8,29 +8,79 @@ The estimate has two steps:
 The first line was fitted to PESQ of Opus at 24 kbit/s with its concealment. `mos` is
 the conversion of G.107 annex B, `R` its inverse, and `Idd` the part of the delay
 impairment Id that is left without echo (clause 7.4): nothing up to 100 ms one way.
+
+The verdict on a whole call: `good`, `fair`, `poor` or `bad` are bands of the MOS (G.107
+annex B: satisfied, some and many dissatisfied), and what limited it is what cost most.
 """
 
 import math
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Literal
 
 from wzp_cli.defaults import (
     IDD_FREE_DELAY_MS,
+    MEDIA_FRAME_MS,
     MOS_CONCEALED_HALF_PCT,
     MOS_CONCEALED_POWER,
     MOS_SPAN,
+    OPUS_LOOKAHEAD_MS,
     RTP_JITTER_GAIN,
+    VERDICT_MIN_LOSS_PCT,
+    VERDICT_MIN_MOS,
 )
 
 __all__ = [
+    "Cause",
+    "Grade",
+    "Hearing",
     "InterarrivalJitter",
+    "Verdict",
     "delay_impairment",
     "estimate_mos",
+    "judge",
     "loss_pct",
+    "mouth_to_ear_ms",
 ]
+
+Grade = Literal["good", "fair", "poor", "bad"]
+Cause = Literal["loss", "jitter", "delay", "bandwidth"]
 
 _TIMESTAMP_CYCLE: Final = 1 << 32
 _R_LOWEST: Final = 6.5  # below it the conversion of annex B turns around
 _BISECTIONS: Final = 20
+_GRADES: Final[tuple[tuple[Grade, float], ...]] = (
+    ("good", 4.03),
+    ("fair", 3.60),
+    ("poor", 2.58),
+    ("bad", 0.0),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """How one side heard the other, over a whole call.
+
+    Attributes:
+        loss_pct: Packets that did not come, before recovery.
+        concealed_pct: Sound that was concealed, after recovery.
+        delay_ms: From mouth to ear.
+        narrow: The link carried less than a plain stream, or than its copies.
+    """
+
+    loss_pct: float
+    concealed_pct: float
+    delay_ms: float
+    narrow: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a call was like, and why not better. `sentence` is for people."""
+
+    mos: float
+    grade: Grade
+    limited_by: Cause | None
+    sentence: str
 
 
 class InterarrivalJitter:
@@ -70,6 +120,11 @@ def delay_impairment(delay_ms: float) -> float:
     return 25 * (math.pow(1 + x**6, 1 / 6) - 3 * math.pow(1 + (x / 3) ** 6, 1 / 6) + 2)
 
 
+def mouth_to_ear_ms(rtt_ms: float | None, buffer_ms: float) -> float:
+    """Return the delay from mouth to ear; an unknown round trip counts as none."""
+    return (rtt_ms or 0.0) / 2 + buffer_ms + MEDIA_FRAME_MS + OPUS_LOOKAHEAD_MS
+
+
 def estimate_mos(concealed_pct: float, delay_ms: float) -> float:
     """Return the estimated MOS, 1 to 4.35.
 
@@ -80,6 +135,50 @@ def estimate_mos(concealed_pct: float, delay_ms: float) -> float:
     concealed = (concealed_pct / MOS_CONCEALED_HALF_PCT) ** MOS_CONCEALED_POWER
     base = 1 + MOS_SPAN / (1 + concealed)
     return _mos(_rating(base) - delay_impairment(delay_ms))
+
+
+def judge(hearing: Hearing) -> Verdict:
+    """Return the verdict on a call in which something was heard."""
+    mos = estimate_mos(hearing.concealed_pct, hearing.delay_ms)
+    grade = next(grade for grade, least in _GRADES if mos >= least)
+    cause = _cause(hearing, mos)
+    return Verdict(mos, grade, cause, f"Sound was {grade}{_why(hearing, cause)}.")
+
+
+def _cause(hearing: Hearing, mos: float) -> Cause | None:
+    """Return what cost most; None where next to nothing was lost."""
+    concealment = estimate_mos(0.0, hearing.delay_ms) - mos
+    delay = estimate_mos(hearing.concealed_pct, 0.0) - mos
+    if hearing.narrow:
+        return "bandwidth"
+    if max(concealment, delay) < VERDICT_MIN_MOS:
+        return None
+    if delay >= concealment:
+        return "delay"
+    return "loss" if hearing.loss_pct >= hearing.concealed_pct / 2 else "jitter"
+
+
+def _why(hearing: Hearing, cause: Cause | None) -> str:
+    """Return the second half of the sentence."""
+    lost, guessed = _share(hearing.loss_pct), _share(hearing.concealed_pct)
+    match cause:
+        case "loss":
+            return (
+                f", limited by loss: {lost} of packets did not come, "
+                f"{guessed} of it was concealed"
+            )
+        case "jitter":
+            return f", limited by jitter: {guessed} of it came too late"
+        case "delay":
+            return f", limited by delay: {hearing.delay_ms:.0f} ms from mouth to ear"
+        case "bandwidth":
+            return f", limited by a narrow link; {guessed} of it was concealed"
+    made_up = f"; {lost} of packets were lost and made up for"
+    return made_up if hearing.loss_pct >= VERDICT_MIN_LOSS_PCT else ""
+
+
+def _share(pct: float) -> str:
+    return f"{pct:.0f} %" if pct >= 1 else f"{pct:.1f} %"
 
 
 def _mos(rating: float) -> float:
