@@ -69,3 +69,18 @@ async def test_the_verdict_comes_last_and_tells_what_was_made_up_for(
     assert outcome.verdict == alice.events[-1]
     assert outcome.verdict.quality == "good"
     assert outcome.verdict.sentence.endswith("of packets were lost and made up for.")
+
+
+@scenario
+async def test_a_sender_that_paused_does_not_take_that_for_a_queue(
+    world: World,
+) -> None:
+    alice, bob = await world.people("alice", "bob")
+    bob.listen()
+    calling = alice.calls(bob, duration_s=20)
+    await alice.told(Stats, times=3)
+    bob.sound.source.pause(0.4)
+    await calling.result()
+    plain_bps = 50 * 73 * 8
+    rates = [stats.rx_bps for stats in alice.all(Stats)][5:]
+    assert min(rates) == pytest.approx(plain_bps, rel=0.05)

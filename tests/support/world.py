@@ -118,6 +118,10 @@ class _Mouth:
         self._frames = frames
         self._next_at = asyncio.get_running_loop().time()
 
+    def pause(self, seconds: float) -> None:
+        """Fall behind by so long, for good."""
+        self._next_at += seconds
+
     async def read(self) -> bytes | None:
         await asyncio.sleep(self._next_at - asyncio.get_running_loop().time())
         self._next_at += _FRAME_S

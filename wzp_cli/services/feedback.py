@@ -71,9 +71,8 @@ class Feedback:
         """Take the peer's report: send as it asks for."""
         self._second = self._second.plus(quality)
         self._whole = self._whole.plus(quality)
-        received = Received(
-            quality.expected, quality.lost, quality.gaps, quality.queue_ms
-        )
+        queue_ms = max(0.0, quality.queue_ms - self._media.lateness_ms)
+        received = Received(quality.expected, quality.lost, quality.gaps, queue_ms)
         if self._may_adapt and quality.expected:
             now = asyncio.get_running_loop().time()
             self._media.send_as(self._control.heard(received, now))

@@ -33,7 +33,7 @@ from wzp_cli.protocol.media.quality import (
     loss_pct,
     mouth_to_ear_ms,
 )
-from wzp_cli.protocol.media.reception import Reception
+from wzp_cli.protocol.media.reception import Reception, StandingDelay
 from wzp_cli.protocol.media.redundancy import Unpacked, unpack
 from wzp_cli.protocol.media.rtp import clock_hz, decode, encode
 from wzp_cli.protocol.media.sending import Sending
@@ -143,6 +143,7 @@ class MediaStream:
         self._playback = Playback(self._jitter, codec)
         self._arrival = InterarrivalJitter()
         self._reception = Reception()
+        self._lateness = StandingDelay()
         self._open = True
         self._sent = 0
         self._tx_bytes = 0
@@ -217,6 +218,11 @@ class MediaStream:
         return self._measure(since, self._marked, rtt_ms)
 
     @property
+    def lateness_ms(self) -> float:
+        """How late we ourselves send: the peer can't tell our pauses from a queue."""
+        return self._lateness.delay_s * 1000
+
+    @property
     def queue_ms(self) -> float:
         """How long the peer's sound stands in a queue on its way, at present."""
         return self._reception.queue_ms
@@ -252,6 +258,8 @@ class MediaStream:
         """Encode 20 ms, and send them when the packet is full."""
         packet = self._packetizer.pack(self._codec.encode(pcm))
         self._sent += 1
+        now = asyncio.get_running_loop().time()
+        self._lateness.arrived(now - self._sent * MEDIA_FRAME_MS / 1000, now)
         if packet is not None:
             datagram = encode(packet)
             self._link.send_datagram(datagram)

@@ -61,11 +61,11 @@ def test_a_call_by_ticket_from_file_to_file(
     assert aligned_correlation(speech(SPEECH_S), heard(recording)) > 0.9
     assert names(calling) == [
         "hello", "bound", "registered", "ringing", "answered", "path.selected",
-        "media.started", "hangup", "end",
+        "media.started", "hangup", "verdict", "end",
     ]  # fmt: skip
     assert names(listening) == [
         "hello", "bound", "registered", "ready", "incoming", "answered",
-        "path.selected", "media.started", "hangup", "end",
+        "path.selected", "media.started", "hangup", "verdict", "end",
     ]  # fmt: skip
     check_stream(calling)
     check_stream(listening)
@@ -164,7 +164,7 @@ def test_busy_and_the_hang_up_of_either_side(processes: Processes, relay: str) -
     calling.send(signal.SIGINT)
     end = calling.wait_end()
     assert (end["exit"], end["ok"], end["peer"]) == (130, False, bob.id)
-    assert names(calling)[-2:] == ["hangup", "end"]
+    assert names(calling)[-3:] == ["hangup", "verdict", "end"]
     assert listening.wait_for("hangup")["by"] == "peer"
 
     calling = carol.start("call", bob.id)

@@ -22,7 +22,7 @@ from wzp_cli.defaults import (
     RTP_MAX_DROPOUT_PACKETS,
 )
 
-__all__ = ["Received", "Reception"]
+__all__ = ["Received", "Reception", "StandingDelay"]
 
 _CYCLE: Final = 1 << 16
 _SEEN: Final = (1 << 2 * REORDER_MAX_FRAMES) - 1
@@ -56,7 +56,7 @@ class Reception:
         self._in_gap = False
         self._told = 0.0
         self._told_queue_ms = 0.0
-        self._queue = _Queue()
+        self._queue = StandingDelay()
 
     def arrived(self, ssrc: int, sequence: int, frames: int, now: float) -> None:
         """Count a packet: `frames` new ones, of which `sequence` is the last."""
@@ -119,10 +119,10 @@ class Reception:
         self._ssrc, self._highest = ssrc, before
         self._seen = self._unjudged = 0
         self._in_gap = False
-        self._queue = _Queue()
+        self._queue = StandingDelay()
 
 
-class _Queue:
+class StandingDelay:
     """The fastest transit of each quarter of a second, for ten seconds."""
 
     def __init__(self) -> None:
@@ -135,6 +135,7 @@ class _Queue:
         return min(fastest[-2:]) - min(fastest) if fastest else 0.0
 
     def arrived(self, transit_s: float, now: float) -> None:
+        """Count a frame by how much later than its place in the stream it is."""
         buckets = self._buckets
         if not buckets or now - buckets[-1][0] >= QUEUE_BUCKET_S:
             buckets.append((now, transit_s))
