@@ -1,24 +1,41 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from wzp_cli.adapters.state import open_state
 from wzp_cli.address import HostPort
 from wzp_cli.cli.command import Session
-from wzp_cli.cli.measuring import Measuring, named_servers
+from wzp_cli.cli.measuring import Measuring, measurement
 from wzp_cli.cli.settings import Settings
+from wzp_cli.errors import UsageError
 from wzp_cli.events import Bound, Event, Hello
 from wzp_cli.protocol.control_messages import AskDetectNat, NamedServer
 
 STUN = HostPort("192.0.2.1", 3478)
 
 
-def test_whom_to_ask(relay: str) -> None:
-    settings = Settings(relays=(HostPort.parse(relay),), stun=(STUN,))
-    assert named_servers(settings) == [
-        NamedServer(name=relay, kind="relay"),
-        NamedServer(name="192.0.2.1:3478", kind="stun"),
-    ]
-    assert named_servers(Settings()) == []
+def test_whom_to_ask(relay: str, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("open-sesame-open-sesame\n")
+    token.chmod(0o600)
+    settings = Settings(
+        relays=(HostPort.parse(relay),),
+        stun=(STUN,),
+        timeout_s=3.0,
+        relay_token_file=token,
+    )
+    assert measurement(settings, portmap=True) == AskDetectNat(
+        servers=[
+            NamedServer(name=relay, kind="relay"),
+            NamedServer(name="192.0.2.1:3478", kind="stun"),
+        ],
+        timeout_s=3.0,
+        portmap=True,
+        relay_token="open-sesame-open-sesame",
+    )
+    with pytest.raises(UsageError, match="nobody to ask"):
+        measurement(Settings(), portmap=False)
 
 
 def test_the_socket_stays_the_same_one(relay: str, tmp_path: Path) -> None:

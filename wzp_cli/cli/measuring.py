@@ -5,22 +5,51 @@ from types import TracebackType
 from typing import Self
 
 from wzp_cli import __version__
+from wzp_cli.adapters.relay_lists import read_token
 from wzp_cli.adapters.state import State
 from wzp_cli.cli.command import Session
 from wzp_cli.cli.compose import endpoint_of
 from wzp_cli.cli.nat.document import DetectedNat
 from wzp_cli.cli.settings import Settings
 from wzp_cli.cli.steering import asked_running, measured
+from wzp_cli.defaults import DETECT_TIMEOUT_S
 from wzp_cli.endpoint.endpoint import Endpoint
-from wzp_cli.errors import ControlSilent, ControlUnknown, RemoteProtocolError
+from wzp_cli.errors import (
+    ControlSilent,
+    ControlUnknown,
+    RemoteProtocolError,
+    UsageError,
+)
 from wzp_cli.events import Hello, Warned
 from wzp_cli.protocol.control_messages import AskDetectNat, NamedServer
 
-__all__ = ["Measuring", "named_servers"]
+__all__ = ["Measuring", "measurement"]
 
 
-def named_servers(settings: Settings) -> list[NamedServer]:
-    """Return whom to ask, as a request names them."""
+def measurement(settings: Settings, *, portmap: bool) -> AskDetectNat:
+    """Return what to measure.
+
+    Args:
+        settings: The command's, with its --relay and --stun.
+        portmap: Ask the router, too.
+
+    Raises:
+        UsageError: There is nobody to ask.
+        EnvironmentFault: The file with the relays' token can't be read.
+    """
+    servers = _named_servers(settings)
+    if not servers:
+        raise UsageError("nobody to ask; name a relay (--relay) or two (--stun)")
+    token_file = settings.relay_token_file
+    return AskDetectNat(
+        servers=servers,
+        timeout_s=settings.timeout_s or DETECT_TIMEOUT_S,
+        portmap=portmap,
+        relay_token="" if token_file is None else read_token(token_file),
+    )
+
+
+def _named_servers(settings: Settings) -> list[NamedServer]:
     relays = [NamedServer(name=str(name), kind="relay") for name in settings.relays]
     servers = [NamedServer(name=str(name), kind="stun") for name in settings.stun or ()]
     return relays + servers

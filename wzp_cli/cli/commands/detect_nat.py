@@ -11,7 +11,6 @@ from wzp_cli.cli.command import Outcome, Session, command, command_app
 from wzp_cli.cli.nat.document import DetectedNat, changed_keys, diagnosis_of
 from wzp_cli.cli.nat.pair import forecast_pair_document
 from wzp_cli.cli.options import DurationOption, EveryOption, RelayOption, StunOption
-from wzp_cli.defaults import DETECT_TIMEOUT_S
 from wzp_cli.errors import RelayUnreachable, RequirementNotMet, UsageError, WzpError
 from wzp_cli.events import NatDetected
 from wzp_cli.protocol.nat import Mapping
@@ -59,25 +58,15 @@ async def detect_nat(
     duration: DurationOption = None,
 ) -> Outcome | None:
     """Say how the NAT treats the one socket, and what that means for calls."""
-    from wzp_cli.adapters.relay_lists import read_token
     from wzp_cli.cli.compose import own_state
-    from wzp_cli.cli.measuring import Measuring, named_servers
+    from wzp_cli.cli.measuring import Measuring, measurement
     from wzp_cli.cli.nat.reports import read_report
     from wzp_cli.cli.nat.text import diagnosis_text, terminal_columns
-    from wzp_cli.protocol.control_messages import AskDetectNat
 
     settings = session.settings.with_servers(relay=relay, stun=stun)
     _check_words(expect, every, changes, duration)
     peer = None if forecast_with is None else read_report(forecast_with)
-    token_file = settings.relay_token_file
-    request = AskDetectNat(
-        servers=named_servers(settings),
-        timeout_s=settings.timeout_s or DETECT_TIMEOUT_S,
-        portmap=portmap,
-        relay_token="" if token_file is None else read_token(token_file),
-    )
-    if not request.servers:
-        raise UsageError("nobody to ask; name a relay (--relay) or two (--stun)")
+    request = measurement(settings, portmap=portmap)
     async with Measuring(session, own_state(session), request) as measuring:
         wanted = _Wanted(expect, require, peer)
         if every is not None:

@@ -11,7 +11,6 @@ import typer
 
 from wzp_cli.cli.command import Outcome, Session, command, command_app
 from wzp_cli.cli.options import RelayOption, StunOption
-from wzp_cli.defaults import DETECT_TIMEOUT_S
 from wzp_cli.errors import EnvironmentFault, UsageError
 
 if TYPE_CHECKING:
@@ -90,17 +89,10 @@ async def _measured(
     session: Session, relay: RelayOption, stun: StunOption, portmap: bool
 ) -> "DetectedNat":
     from wzp_cli.cli.compose import own_state
-    from wzp_cli.cli.measuring import Measuring, named_servers
-    from wzp_cli.protocol.control_messages import AskDetectNat
+    from wzp_cli.cli.measuring import Measuring, measurement
 
     settings = session.settings.with_servers(relay=relay, stun=stun)
-    request = AskDetectNat(
-        servers=named_servers(settings),
-        timeout_s=settings.timeout_s or DETECT_TIMEOUT_S,
-        portmap=portmap,
-    )
-    if not request.servers:
-        raise UsageError("nobody to ask; name a relay (--relay) or two (--stun)")
+    request = measurement(settings, portmap=portmap)
     async with Measuring(session, own_state(session), request) as measuring:
         return await measuring.measure()
 
