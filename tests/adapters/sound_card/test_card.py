@@ -10,14 +10,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.support.pulse import Pulse, need_sound
+from tests.support.requirements import require
+from tests.support.speech import speech
+from wzp_cli.adapters import sound as sound_module
 from wzp_cli.adapters.pace import ToneSource
-from wzp_cli.adapters.sound import Sound, open_sound
+from wzp_cli.adapters.sound import Sound, Treatment, open_sound
 from wzp_cli.adapters.sound_card.devices import list_devices
+from wzp_cli.adapters.voice.cleaning import Cleaning, can_clean
 from wzp_cli.errors import SoundError
 from wzp_cli.events import Event, Warned
+from wzp_cli.protocol.media.level import level
 
 ROOT = Path(__file__).parents[3]
 
@@ -101,6 +107,41 @@ async def _lost_and_found(speaker: str) -> list[int]:
     return counts
 
 
+async def _echoed_dbfs(*, cancels: bool) -> list[float]:
+    """Return how loud speech is that the speaker plays, and the microphone hears."""
+    cleaning = Cleaning(echo=cancels, noise=False, gain=False)
+    spoken = np.repeat(speech(8.0), 3).tobytes()
+    heard: list[bytes] = []
+    async with open_sound("mic", "speaker", Treatment(cleaning=cleaning)) as sound:
+
+        async def hear() -> None:
+            while (frame := await sound.source.read()) is not None:
+                heard.append(frame)
+
+        async with asyncio.TaskGroup() as tasks:
+            hearing = tasks.create_task(hear())
+            for at in range(0, len(spoken) - 1_919, 1_920):
+                await sound.sink.wanted()
+                sound.sink.write(spoken[at : at + 1_920])
+            hearing.cancel()
+    settled = b"".join(heard[150:])
+    return [level(settled).mean_dbfs or -99.0]
+
+
+async def _warned(*, installed: bool, echo: bool) -> list[str]:
+    """Return the codes of what is warned of when both sides are opened."""
+    vars(sound_module)["can_clean"] = lambda: installed
+    told: list[str] = []
+
+    def report(event: Event) -> None:
+        assert isinstance(event, Warned)
+        told.append(event.code)
+
+    treatment = Treatment(cleaning=Cleaning(echo=echo))
+    async with open_sound("mic", "speaker", treatment, report):
+        return told
+
+
 async def _refused(source: str, sink: str) -> str:
     try:
         async with open_sound(source, sink):
@@ -115,7 +156,7 @@ def _devices() -> list[str]:
 
 def start(environment: dict[str, str], call: str) -> "subprocess.Popen[str]":
     """Run an expression of this module elsewhere."""
-    names = "_loopback, _lost_and_found, _refused, _devices"
+    names = "_loopback, _lost_and_found, _echoed_dbfs, _warned, _refused, _devices"
     code = (
         f"import asyncio, json\nfrom {__name__} import {names}\n"
         f"print(json.dumps({call}))"
@@ -186,6 +227,32 @@ def test_a_device_that_goes_and_comes_back_is_used_again(
     assert said == ["ready", "device_lost", "device_back"]
     assert before > 30
     assert after > 30
+
+
+@pytest.mark.pulse
+def test_what_the_speaker_plays_is_taken_out_of_what_the_microphone_hears(
+    pulse: Pulse,
+) -> None:
+    if not can_clean():
+        require("audio", "the extra audio is not installed")
+    call = "asyncio.run(_echoed_dbfs(cancels={}))"
+    (before,) = in_process(pulse.environment, call.format(False))
+    (after,) = in_process(pulse.environment, call.format(True))
+    print(f"ERLE on a real stream {before - after:.1f} dB")  # noqa: T201
+    assert before > -40
+    assert before - after > 15
+
+
+@pytest.mark.pulse
+@pytest.mark.parametrize(
+    ("installed", "echo", "codes"),
+    [(True, True, []), (False, True, ["echo"]), (False, False, [])],
+)
+def test_a_speaker_without_echo_cancellation_is_warned_of(
+    pulse: Pulse, installed: bool, echo: bool, codes: list[str]
+) -> None:
+    call = f"asyncio.run(_warned(installed={installed}, echo={echo}))"
+    assert in_process(pulse.environment, call) == codes
 
 
 @pytest.mark.pulse
