@@ -386,3 +386,19 @@ async def test_calls_through_a_relay_that_is_killed_move_to_another(
     outcome = await calling.result()
     assert outcome.end.by == "local"
     assert fleet.relays[1].server.channels.forwarded_total[0] > 500
+
+
+@scenario
+async def test_a_relay_stops_whatever_it_still_had_to_tell_the_others(
+    world: World,
+) -> None:
+    fleet = await fleet_of(world)
+    fleet.hub.delay_s = 3600
+    people = [await world.person(name, registers=False) for name in ("a", "b")]
+    entering = [world.start(each.register(at(0))) for each in people]
+    await asyncio.sleep(0.2)
+    fleet.relays[0].server.drain(10)
+    async with asyncio.timeout(1):
+        await fleet.relays[0].doing.result()
+    for each in entering:
+        await each.stop()

@@ -75,6 +75,7 @@ class Fleet:
         self._look = asyncio.Event()
         self._settled = asyncio.Event()
         self._settled.set()
+        self._over = False
         self._asked = Counter(dict.fromkeys(_OUTCOMES, 0))
         self._answered = self._joined = self._refused = 0
 
@@ -82,27 +83,34 @@ class Fleet:
 
     def findable(self, identity: Identity, is_findable: bool) -> None:
         """Let others find an identity here, or no longer."""
-        if self._wanted.get(identity, identity in self._held) == is_findable:
+        if (
+            self._over
+            or self._wanted.get(identity, identity in self._held) == is_findable
+        ):
             return
         self._wanted[identity] = is_findable
         self._settled.clear()
         self._look.set()
 
     async def settled(self) -> None:
-        """Return when others find whom they shall find."""
+        """Return when others find whom they shall find, or we have stopped."""
         await self._settled.wait()
 
     async def keep(self) -> None:
         """Tell the bus whom we hold, for ever, one change after the other."""
-        while True:
-            await self._look.wait()
-            self._look.clear()
-            while self._wanted:
-                identity, is_findable = self._wanted.popitem()
-                await self._hold(identity, is_findable)
-            await self._bus.settle()
-            if not self._wanted:
-                self._settled.set()
+        try:
+            while True:
+                await self._look.wait()
+                self._look.clear()
+                while self._wanted:
+                    identity, is_findable = self._wanted.popitem()
+                    await self._hold(identity, is_findable)
+                await self._bus.settle()
+                if not self._wanted:
+                    self._settled.set()
+        finally:
+            self._over = True  # whoever still waits must not wait for ever
+            self._settled.set()
 
     async def _hold(self, identity: Identity, is_findable: bool) -> None:
         if is_findable == (identity in self._held):
