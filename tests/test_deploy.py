@@ -12,9 +12,11 @@ import pytest
 
 from tests.support.requirements import require
 from wzp_cli.adapters.config import load_config
+from wzp_cli.adapters.metrics import exposition
 from wzp_cli.cli.app import app
 from wzp_cli.cli.command import Job
 from wzp_cli.cli.relay_words import RelayWords
+from wzp_cli.protocol.relay_facts import FleetFacts, Histogram, RelayFacts
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
@@ -123,3 +125,73 @@ def test_the_container_runs_what_there_is() -> None:
     program, *words = json.loads(health)
     assert program == "/opt/wzp/bin/wzp"
     assert job(words).command.name == "relay status"
+
+
+def real_metrics() -> set[str]:
+    """Return the names of all that a relay of a fleet tells Prometheus."""
+    some = {"x": 0}
+    facts = RelayFacts(
+        version="1",
+        id="wzp1x",
+        state="serving",
+        uptime_s=0.0,
+        links=0,
+        published=0,
+        channels=0,
+        half_open=0,
+        forwarded_packets=0,
+        forwarded_bytes=0,
+        dropped=some,
+        socket=some,
+        entered=some,
+        connects=some,
+        handshakes=some,
+        loop_lag=Histogram(),
+        fleet=FleetFacts(up=True, held=0, asked=some, answered=0, joined=0, refused=0),
+    )
+    text = exposition(facts).decode()
+    return set(re.findall(r"^([a-z_]+)(?:\{| )", text, re.MULTILINE))
+
+
+def metrics_in(expression: str) -> set[str]:
+    return set(re.findall(r"\b(?:wzp|process)_[a-z_]+", expression))
+
+
+def test_the_dashboard_shows_what_there_is() -> None:
+    dashboard = json.loads((DEPLOY / "grafana-dashboard.json").read_text("utf-8"))
+    panels = dashboard["panels"]
+    asked = [target["expr"] for panel in panels for target in panel["targets"]]
+    asked += [each.get("definition", "") for each in dashboard["templating"]["list"]]
+    names = set().union(*map(metrics_in, asked))
+    real = real_metrics()
+    assert names <= real, names - real
+    own = {name for name in real if name.startswith("wzp_")}
+    unseen = own - names - {"wzp_relay_uptime_seconds"}
+    assert {name for name in unseen if not name.startswith("wzp_relay_event")} == set()
+
+
+def test_the_dashboard_is_one_that_grafana_loads() -> None:
+    """What it cannot do without: places that do not overlap, and one source."""
+    dashboard = json.loads((DEPLOY / "grafana-dashboard.json").read_text("utf-8"))
+    assert {"title", "uid", "schemaVersion", "panels", "templating"} <= set(dashboard)
+    panels = dashboard["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    assert {panel["datasource"]["uid"] for panel in panels} == {"${source}"}
+    taken: set[tuple[int, int]] = set()
+    for panel in panels:
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken, panel["title"]
+        taken |= cells
+
+
+def test_alerts_are_about_what_there_is() -> None:
+    rules = (DEPLOY / "wzp-alerts.yml").read_text("utf-8")
+    expressions = re.findall(r"expr: (.*)$", rules, re.MULTILINE)
+    assert len(expressions) == rules.count("- alert:")
+    assert set().union(*map(metrics_in, expressions)) <= real_metrics()
