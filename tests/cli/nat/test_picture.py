@@ -82,6 +82,16 @@ def test_many_servers_and_long_names() -> None:
         assert len(whole.tail or "") <= 20
 
 
+def test_a_relay_that_was_asked_at_four_ports_stands_there_once() -> None:
+    first, silent, public = HOME.servers
+    ports = [change(first, server=f"r1.example:{port}") for port in range(4434, 4437)]
+    late = change(silent, server="r2.example:4434", reflexive="203.0.113.7:1")
+    svg = drawn(change(HOME, servers=[first, *ports, silent, late, public]))
+    names = [t.text for t in svg.iter("text") if t.get("class") == "name"]
+    assert names[:2] == ["r1.example:4433", "r2.example:4434"]
+    assert len(names) == 3
+
+
 def test_nothing_becomes_markup() -> None:
     evil = '"><script>alert(1)</script>&'
     asked = change(HOME.servers[0], server=evil)

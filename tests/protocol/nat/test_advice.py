@@ -70,7 +70,7 @@ def test_why_without_any_answer() -> None:
     [
         (NatFacts(), [Why.TOO_FEW_SERVERS]),
         (OPEN, [Why.NO_NAT]),
-        (NatFacts(Mapping.NONE), [Why.NO_NAT]),
+        (NatFacts(Mapping.NONE), [Why.NO_NAT, Why.FILTERING_UNKNOWN]),
         (
             NatFacts(Mapping.NONE, Filtering.ADDRESS_AND_PORT_DEPENDENT),
             [Why.NO_NAT, Why.FILTERING_PORT],

@@ -69,7 +69,7 @@ def html_page(document: DetectedNat, *, when: str, masked: bool) -> str:
 
     Args:
         document: What was measured. Every text of it is escaped.
-        when: It was measured, as ISO 8601.
+        when: Now, as ISO 8601.
         masked: Whether addresses in it are masked; the page says so.
     """
     verdict = _CLASSES.get(document.verdict, "plain")
@@ -108,7 +108,7 @@ def _note(when: str, document: DetectedNat, masked: bool) -> str:
         if document.through == "detect-nat"
         else f"the socket of the running wzp {document.through}"
     )
-    said = [f"Measured {when} by wzp {__version__}, through {through}."]
+    said = [f"Written {when} by wzp {__version__}, measured through {through}."]
     if masked:
         said.append("Public addresses and the names of servers are masked.")
     return f'<p class="note">{escape(" ".join(said))}</p>'

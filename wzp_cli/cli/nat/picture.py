@@ -39,7 +39,7 @@ def picture(document: DetectedNat) -> str:
     Everything that was measured is text and escaped; its colours are the page's.
     """
     boxes = list(_boxes(document))
-    servers = document.servers[:_MOST_SERVERS]
+    servers = _by_host(document.servers)[:_MOST_SERVERS]
     left = len(boxes) * (_BOX_WIDTH + _GAP)
     width = left + _BOX_WIDTH + 2
     height = max(2 * _WAY_Y, 2 * _TOP + len(servers) * _SERVER_HEIGHT)
@@ -167,6 +167,16 @@ def _servers(
         yield _rectangle(left + 1, y + 3, _BOX_WIDTH, _SERVER_HEIGHT - 6, state)
         yield _text(left + _BOX_WIDTH // 2, centre - 4, each.server, "name")
         yield _text(left + _BOX_WIDTH // 2, centre + 14, _answer(each), "fact")
+
+
+def _by_host(servers: Sequence[AskedServer]) -> list[AskedServer]:
+    """Return one for each host: a relay is asked at several of its ports."""
+    hosts: dict[str, AskedServer] = {}
+    for each in servers:
+        host = each.server.rpartition(":")[0]
+        if host not in hosts or hosts[host].reflexive is None:
+            hosts[host] = each
+    return list(hosts.values())
 
 
 def _answer(asked: AskedServer) -> str:

@@ -32,7 +32,8 @@ _WHY: dict[Why, str] = {
     "gives other destinations another address.",
     Why.PORT_MAPPED: "The router gives a port of its own on request, and lets "
     "everybody in there: any peer can reach this side.",
-    Why.NO_NAT: "This machine has a public address: nothing translates it.",
+    Why.NO_NAT: "No NAT stands between this machine and the servers: its address is "
+    "its own.",
     Why.MAPPING_INDEPENDENT: "The NAT gives this socket one address for all "
     "destinations, so a peer can be told where to send.",
     Why.POOLED: "The NAT gives each destination another public address: a peer can't "
@@ -50,8 +51,8 @@ _WHY: dict[Why, str] = {
     "both sides have to send first, which wzp sees to.",
     Why.FILTERING_DEPENDENT: "It lets in only who was written to: both sides have to "
     "send first, which wzp sees to.",
-    Why.FILTERING_UNKNOWN: "Whom it lets in was not measured; both sides send first, "
-    "in any case.",
+    Why.FILTERING_UNKNOWN: "Who is let in was not measured; both sides send first, in "
+    "any case.",
     Why.CARRIER_NAT: "The provider has a NAT of its own behind the router{at_hop}: no "
     "port of the router's leads to the internet.",
     Why.SEVERAL_NATS: "There are {layers} NATs in a row: no port of the inner one "

@@ -137,7 +137,7 @@ def _of_mapping(facts: NatFacts) -> Iterator[Why]:
             yield Why.TOO_FEW_SERVERS
         case Mapping.NONE:
             yield Why.NO_NAT
-            if facts.filtering not in (Filtering.UNKNOWN, Filtering.NONE):
+            if facts.filtering is not Filtering.NONE:
                 yield _FILTERING[facts.filtering]
         case Mapping.ENDPOINT_INDEPENDENT:
             yield Why.MAPPING_INDEPENDENT
