@@ -65,3 +65,11 @@ def test_every_pair_reads_well() -> None:
         assert (found.expected_ms is None) == (
             found.outcome in ("relay", "no-call", "unknown")
         )
+
+
+def test_where_it_was_measured() -> None:
+    assert any(
+        "Measured on one network" in each for each in between(HOME, HOME).reasons
+    )
+    over_nats = between(HOME, PHONE).reasons
+    assert any("Measured with 80 ms between" in each for each in over_nats)

@@ -68,6 +68,12 @@ def test_one_address_and_two_networks_may_be_a_carriers() -> None:
     assert (found.over, found.same_address) == ("ipv4", True)
 
 
+def test_two_homes_behind_one_carrier_may_look_like_one() -> None:
+    near = replace(BOB, reflexive=ALICE.reflexive, carrier_nat=True)
+    found = forecast_between(ALICE, near)
+    assert (found.over, found.same_address) == ("ipv4", True)
+
+
 def test_two_homes_with_the_same_private_network_are_not_one() -> None:
     assert forecast_between(ALICE, BOB).over == "ipv4"
 

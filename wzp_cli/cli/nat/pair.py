@@ -139,8 +139,11 @@ def _reasons(pair: PairForecast, ours: Plan) -> Iterator[str]:
         )
     if pair.measured is not None and pair.measured.median_ms is not None:
         slow = "" if pair.measured.p95_ms is None else seconds(pair.measured.p95_ms)
+        where = (
+            "on one network" if pair.over == "lan" else "with 80 ms between the peers"
+        )
         yield (
-            f"Measured with 80 ms between the peers: {pair.measured.direct_pct} of 100 "
+            f"Measured {where}: {pair.measured.direct_pct} of 100 "
             f"calls went direct, half of them within "
             f"{seconds(pair.measured.median_ms)} of the answer, 95 % within {slow}."
         )

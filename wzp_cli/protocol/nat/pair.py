@@ -85,7 +85,12 @@ def _measured(ours: set[Kind], theirs: set[Kind]) -> Measured:
 
 
 def _share_a_network(ours: Diagnosis, theirs: Diagnosis) -> bool:
-    """Return whether two hosts seem to be on one network: the mask is not told."""
+    """Return whether two hosts seem to be on one network: the mask is not told.
+
+    Behind a carrier's NAT they may as well be in two homes that look alike.
+    """
+    if ours.carrier_nat or theirs.carrier_nat:
+        return False
     return bool(_networks(ours) & _networks(theirs))
 
 
