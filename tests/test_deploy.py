@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.adapters.test_nats_bus import certificate
 from tests.support.requirements import require
 from wzp_cli.adapters.config import load_config
 from wzp_cli.adapters.metrics import exposition
@@ -195,3 +196,23 @@ def test_alerts_are_about_what_there_is() -> None:
     expressions = re.findall(r"expr: (.*)$", rules, re.MULTILINE)
     assert len(expressions) == rules.count("- alert:")
     assert set().union(*map(metrics_in, expressions)) <= real_metrics()
+
+
+def test_nats_takes_its_configuration(tmp_path: Path) -> None:
+    if shutil.which("nats-server") is None:
+        require("nats", "nats-server is not installed")
+    cert, key = certificate(tmp_path)
+    text = (DEPLOY / "nats.conf").read_text("utf-8")
+    text = text.replace("/etc/nats/cert.pem", str(cert))
+    path = tmp_path / "nats.conf"
+    path.write_text(text.replace("/etc/nats/key.pem", str(key)))
+    ran = subprocess.run(
+        ["nats-server", "-t", "-c", str(path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        env={"WZP_NATS_PASSWORD": "sesame", "PATH": "/usr/sbin:/usr/bin:/bin"},
+    )
+    assert ran.returncode == 0, ran.stdout
+    assert "wzp.1.>" in text

@@ -207,3 +207,30 @@ def test_credentials_are_told_apart(tmp_path: Path) -> None:
     assert (options["user"], options["password"]) == ("wzp", "se:same")
     file.write_text("-----BEGIN NATS USER JWT-----\nx\n")
     assert words.options()["user_credentials"] == str(file)
+
+
+def test_the_configuration_that_we_ship_lets_relays_ask_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cert, key = certificate(tmp_path)
+    creds, conf = tmp_path / "creds", tmp_path / "nats.conf"
+    creds.write_text("wzp:sesame\n")
+    text = (Path(__file__).parents[2] / "deploy" / "nats.conf").read_text("utf-8")
+    text = text.replace("/etc/nats/cert.pem", str(cert))
+    conf.write_text(text.replace("/etc/nats/key.pem", str(key)))
+    monkeypatch.setenv("WZP_NATS_PASSWORD", "sesame")
+
+    async def scenario(server: NatsServer) -> None:
+        url = server.url.replace("nats://", "tls://")
+        words = BusWords([url], cert, creds)
+        async with open_bus(words) as one, open_bus(words) as two:
+            await until(lambda: one.up and two.up)
+            for name in ("wzp.1.fleet.target", "other"):
+                await one.hold(name, says(b"x"))
+            await one.settle()
+            assert await two.ask("wzp.1.fleet.target", b"?") == [b"x?"]
+            with pytest.raises(ConnectionLost):
+                await two.ask("other", b"?")
+
+    with nats_server("-c", str(conf)) as server:
+        asyncio.run(scenario(server))
