@@ -114,7 +114,7 @@ async def test_a_relay_that_closes_a_channel_in_a_call_is_asked_again(
         for link in server.endpoint.links
         for channel in server.channels.called_by(link)
     }
-    server._close(server.channels.close(channel.caller, channel.caller_id), None)
+    server.calls.close(server.channels.close(channel.caller, channel.caller_id), None)
     outcome = await call.result()
     assert outcome.end.reason == "time is up"
     assert longest_gap_s(alice, bob) < RECOVERY_S

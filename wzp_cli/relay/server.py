@@ -1,7 +1,7 @@
 """`wzp relay`: it knows who is online, tells addresses, forwards opaque datagrams."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -11,7 +11,6 @@ from wzp_cli.concurrency import task_group
 from wzp_cli.defaults import (
     HELLO_TIMEOUT_S,
     LOWEST_PEER_PORT,
-    RELAY_MAX_DEVICES_PER_TARGET,
     RELAY_MAX_LINKS,
     RELAY_MAX_LINKS_PER_IDENTITY,
     RELAY_SWEEP_S,
@@ -20,20 +19,16 @@ from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.link import Link
 from wzp_cli.endpoint.message_stream import MessageStream
 from wzp_cli.endpoint.reflector import BindingBudget, Reflector
-from wzp_cli.errors import ConnectionLost, WzpError
+from wzp_cli.errors import WzpError
 from wzp_cli.events import RelayDraining, RelayReloaded, RelayStats, Report
 from wzp_cli.protocol import relay_messages as relay
-from wzp_cli.protocol.fleet_messages import Found, Ticket, Wanted
-from wzp_cli.protocol.identity import Identity
 from wzp_cli.protocol.relay_facts import RelayFacts
 from wzp_cli.protocol.signal import Message
 from wzp_cli.relay.access import AccessRules, token_digest
-from wzp_cli.relay.channels import Channel, ChannelTable, DropReason, Reservation
-from wzp_cli.relay.counts import Counts
-from wzp_cli.relay.drain import Drain
-from wzp_cli.relay.fleet import Fleet, FleetCall
-from wzp_cli.relay.limits import TURNED_AWAY, Limits, Refusal
-from wzp_cli.relay.presence import Presence, Reachable
+from wzp_cli.relay.calls import Calls
+from wzp_cli.relay.channels import Channel, DropReason
+from wzp_cli.relay.fleet import Fleet
+from wzp_cli.relay.limits import TURNED_AWAY, Refusal
 
 __all__ = ["Relay", "RelaySettings", "run_relay"]
 
@@ -77,11 +72,6 @@ class Relay:
     settings: RelaySettings
     report: Report
     fleet: Fleet | None = None
-    channels: ChannelTable = field(default_factory=ChannelTable)
-    presence: Presence = field(default_factory=Presence)
-    limits: Limits = field(default_factory=Limits)
-    counts: Counts = field(default_factory=Counts)
-    _drain: Drain = field(default_factory=Drain)
     _streams: dict[Link, _Stream] = field(default_factory=dict)
     _shown: dict[Link, bytes] = field(default_factory=dict)
     _vouched: set[Link] = field(default_factory=set)
@@ -90,6 +80,10 @@ class Relay:
 
     def __post_init__(self) -> None:
         self._began = self.endpoint.now()
+        self.calls = Calls(self.endpoint, self._tell, self._spawn, self.fleet)
+        self.channels, self.presence = self.calls.channels, self.calls.presence
+        self.limits, self.counts = self.calls.limits, self.calls.counts
+        self._drain = self.calls.drain
 
     async def run(self) -> None:
         """Serve until cancelled, or until a drain is over."""
@@ -108,7 +102,7 @@ class Relay:
             ]
             self._group = group
             if self.fleet is not None:
-                self.fleet.answer = self._offer
+                self.fleet.answer = self.calls.offer
                 beside.append(group.create_task(self.fleet.keep()))
             await self._drain.wait_begun()
             await self._drain.wait_over(lambda: len(self.channels))
@@ -116,6 +110,9 @@ class Relay:
                 task.cancel()
             for link in list(self._streams):
                 link.refuse("the relay has stopped")
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        self._group.create_task(work)
 
     async def _accept(self, group: asyncio.TaskGroup) -> None:
         while True:
@@ -151,12 +148,7 @@ class Relay:
         self.report(event)
         for link in list(self._streams):
             self._tell(link, relay.Draining(within_s=within_s))
-            self._let_go(link)
-
-    def _let_go(self, link: Link) -> None:
-        """While draining: a client without channels has no reason to stay."""
-        if self._drain.begun and not self.channels.of(link):
-            link.refuse(Refusal.DRAINING.told)
+            self.calls.let_go(link)
 
     def facts(self) -> RelayFacts:
         """Return what there is to know now."""
@@ -213,7 +205,7 @@ class Relay:
     ) -> None:
         link = stream.link
         self._shown[link] = token_digest(entered.token)
-        joins = self._redeem(entered.join, link) if entered.join else None
+        joins = self.calls.redeem(entered.join, link) if entered.join else None
         if joins is not None:
             self._vouched.add(link)
         if not self._may(link) or (entered.join and joins is None):
@@ -224,7 +216,7 @@ class Relay:
         self.counts.entered["welcome"] += 1
         self._welcome(stream, address)
         if joins is not None:
-            self._arrive(*joins, link)
+            self.calls.arrive(*joins, link)
         async for message in stream.messages():
             self._take(message, stream)
 
@@ -268,12 +260,11 @@ class Relay:
                 self._publish(stream)
             case relay.Unpublish():
                 self.presence.unpublish(link)
-                self._findable(link.identity)
+                self.calls.findable(link.identity)
             case relay.Connect():
-                self._connect(message, stream)
+                self.calls.connect(message, stream)
             case relay.Closed(channel=send_id):
-                self._close(self.channels.close(link, bytes.fromhex(send_id)), link)
-                self._release(self.channels.release(link, bytes.fromhex(send_id)))
+                self.calls.hang_up(link, bytes.fromhex(send_id))
             case relay.Reveal(channel=send_id):
                 channel = self.channels.reveal(link, bytes.fromhex(send_id))
                 if channel is not None:
@@ -283,218 +274,15 @@ class Relay:
 
     def _publish(self, stream: _Stream) -> None:
         self.presence.publish(stream.link)
-        self._findable(stream.link.identity)
+        self.calls.findable(stream.link.identity)
         if self.fleet is None:
             stream.send(relay.Published())
         else:
-            self._group.create_task(self._published(stream, self.fleet))
+            self._spawn(self._published(stream, self.fleet))
 
     async def _published(self, stream: _Stream, fleet: Fleet) -> None:
         await fleet.settled()
         self._tell(stream.link, relay.Published())
-
-    def _findable(self, identity: Identity) -> None:
-        """Let the fleet know whether somebody may be called here."""
-        if self.fleet is not None:
-            is_findable = self.presence.is_findable(identity.key)
-            self.fleet.findable(identity, is_findable)
-
-    # -- calls
-
-    def _connect(self, message: relay.Connect, stream: _Stream) -> None:
-        link = stream.link
-        try:
-            target = Identity.parse(message.target)
-        except WzpError:
-            self._refuse(stream, message, Refusal.OFFLINE)
-            return
-        refusal = self._admit_connect(link.identity, target)
-        if refusal is not None:
-            self._refuse(stream, message, refusal)
-        elif self.fleet is not None:
-            work = self._connect_fleet(message, stream, target, self.fleet)
-            self._group.create_task(work)
-        else:
-            self._answer_connect(message, stream, target, [], Refusal.OFFLINE)
-
-    def _answer_connect(
-        self,
-        message: relay.Connect,
-        stream: _Stream,
-        target: Identity,
-        elsewhere: list[relay.Device],
-        otherwise: Refusal,
-    ) -> None:
-        """Join the target's devices that are here; tell the caller of all."""
-        link = stream.link
-        found = self.presence.reachable(target.key, by=link)
-        here = [each for each in found if self._take_channel(link)]
-        if not here and not elsewhere:
-            refusal = Refusal.CHANNEL_LIMIT if found else otherwise
-            self._refuse(stream, message, refusal)
-            return
-        self.counts.connects["connected"] += 1
-        devices = [self._join(link, reachable) for reachable in here] + elsewhere
-        self.presence.start_calling(link, target.key)
-        connected = relay.Connected(
-            request=message.request, devices=devices[:RELAY_MAX_DEVICES_PER_TARGET]
-        )
-        self._tell(link, connected)
-
-    def _take_channel(self, caller: Link) -> bool:
-        return self.limits.take_channels(caller.identity.key, 1)
-
-    def _admit_connect(self, caller: Identity, target: Identity) -> Refusal | None:
-        if self._drain.begun:
-            return Refusal.DRAINING
-        return self.limits.admit_connect(caller.key, target.key, self.endpoint.now())
-
-    def _join(self, caller: Link, reachable: Reachable) -> relay.Device:
-        callee = reachable.link
-        assert isinstance(callee, Link)
-        assert caller.address is not None
-        assert callee.address is not None
-        before = self.channels.between(caller, callee)
-        if before is not None:
-            self._close(self.channels.close(caller, before.caller_id), None)
-        channel = self.channels.open(
-            (caller, caller.address), (callee, callee.address), self.endpoint.now()
-        )
-        self._tell(
-            callee,
-            relay.Incoming(channel=channel.ids(callee), caller=str(caller.identity)),
-        )
-        return relay.Device(device=reachable.device, channel=channel.ids(caller))
-
-    # -- calls between relays of a fleet
-
-    async def _connect_fleet(
-        self, message: relay.Connect, stream: _Stream, target: Identity, fleet: Fleet
-    ) -> None:
-        """Ask the others, too: the callee's devices there are told to come here."""
-        link = stream.link
-        call, wanted = fleet.begin(link, link.identity, target, self.endpoint.now())
-        self.presence.start_calling(link, target.key)  # so that they may call back
-        self._findable(link.identity)
-        devices: list[str] = []
-        otherwise = Refusal.OFFLINE
-        try:
-            await fleet.settled()
-            devices = await fleet.find(call, wanted)
-        except ConnectionLost:
-            otherwise = Refusal.FLEET
-        if link.ended:
-            return
-        elsewhere = [self._expect(call, device) for device in devices]
-        known = [device for device in elsewhere if device is not None]
-        if devices and not known:
-            otherwise = Refusal.CHANNEL_LIMIT
-        self._answer_connect(message, stream, target, known, otherwise)
-        self._stop_calling(link, target.key)
-
-    def _expect(self, call: FleetCall, device: str) -> relay.Device | None:
-        """Return a channel to a device that is on the way, or was quick."""
-        caller = call.caller
-        assert isinstance(caller, Link)
-        if device in call.joined:
-            return relay.Device(device=device, channel=call.joined[device].ids(caller))
-        reserved = self._reserve(call)
-        if reserved is None:
-            return None
-        call.reserved[device] = reserved
-        return relay.Device(device=device, channel=reserved.ids)
-
-    def _reserve(self, call: FleetCall) -> Reservation | None:
-        caller = call.caller
-        assert isinstance(caller, Link)
-        if caller.ended or caller.address is None or not self._take_channel(caller):
-            return None
-        return self.channels.reserve((caller, caller.address), call.target.key)
-
-    def _offer(self, target: Identity, wanted: Wanted) -> Found:
-        """Tell the target's devices here to join a call at another relay."""
-        caller = Identity.parse(wanted.caller)
-        now = self.endpoint.now()
-        if self._drain.begun or not self.limits.admit_offer(target.key, now):
-            return Found()
-        found = self.presence.reachable_from(caller.key, target.key)
-        for each in found:
-            ticket = str(Ticket.issue(wanted.call, each.device, wanted.secret))
-            summoned = relay.Summoned(addresses=wanted.addresses, ticket=ticket)
-            assert isinstance(each.link, Link)
-            self._tell(each.link, summoned)
-        return Found(devices=tuple(each.device for each in found))
-
-    def _redeem(self, shown: str, link: Link) -> tuple[FleetCall, str] | None:
-        """Return the call and the device that a ticket is for; None: it is not good."""
-        if self.fleet is None:
-            return None
-        return self.fleet.redeem(shown, link.identity, self.endpoint.now())
-
-    def _arrive(self, call: FleetCall, device: str, link: Link) -> None:
-        """A callee's link from another relay is here: open its channel."""
-        reserved = call.reserved.pop(device, None) or self._reserve(call)
-        caller = call.caller
-        assert isinstance(caller, Link)
-        if reserved is None or link.address is None or caller.ended:
-            link.refuse("the call is over")
-            return
-        channel = self.channels.fill(
-            reserved, (link, link.address), self.endpoint.now()
-        )
-        call.joined[device] = channel
-        self._tell(
-            link, relay.Incoming(channel=channel.ids(link), caller=str(caller.identity))
-        )
-        for frame in reserved.held:
-            self.endpoint.pass_on(frame, reserved.source)
-
-    def _release(self, reserved: Reservation | None) -> None:
-        """Whoever was expected does not come any more."""
-        if reserved is None:
-            return
-        caller = reserved.caller
-        assert isinstance(caller, Link)
-        self._tell(caller, relay.Closed(channel=reserved.ids.receive))
-        self.limits.release_channels(caller.identity.key, 1)
-        self._stop_calling(caller, reserved.target)
-
-    def _give_up(self, call: FleetCall) -> None:
-        for reserved in call.reserved.values():
-            self._release(self.channels.release(reserved.caller, reserved.caller_id))
-
-    # -- the ends of calls
-
-    def _refuse(
-        self, stream: _Stream, message: relay.Connect, refusal: Refusal
-    ) -> None:
-        self.counts.connects[refusal.value] += 1
-        stream.send(relay.Refused(request=message.request, reason=refusal.told))
-
-    def _close(self, channel: Channel | None, by: Link | None) -> None:
-        """Tell the other side (both, when it was nobody's wish) and give back."""
-        if channel is None:
-            return
-        caller, callee = channel.caller, channel.callee
-        assert isinstance(caller, Link)
-        assert isinstance(callee, Link)
-        for link in (caller, callee):
-            if link is not by:
-                self._tell(link, relay.Closed(channel=channel.ids(link).receive))
-        self.limits.release_channels(caller.identity.key, 1)
-        self._stop_calling(caller, callee.identity.key)
-        self._drain.changed()
-        for link in (caller, callee):
-            self._let_go(link)
-
-    def _stop_calling(self, caller: Link, target: bytes) -> None:
-        """The target may not call back any more, if that was the last channel to it."""
-        called = (channel.callee for channel in self.channels.called_by(caller))
-        keys = {link.identity.key for link in called if isinstance(link, Link)}
-        keys |= {reserved.target for reserved in self.channels.reserved_by(caller)}
-        if target not in keys:
-            self.presence.stop_calling(caller, target)
-            self._findable(caller.identity)
 
     def _tell(self, link: Link, message: Message) -> None:
         stream = self._streams.get(link)
@@ -545,12 +333,7 @@ class Relay:
     # -- ends
 
     def _forget(self, link: Link) -> None:
-        for channel in self.channels.close_link(link):
-            self._close(channel, link)
-        for reserved in self.channels.reserved_by(link):
-            self._release(self.channels.release(link, reserved.caller_id))
-        self.presence.leave(link)
-        self._findable(link.identity)
+        self.calls.forget(link)
         self._locate(link, None)
         self._streams.pop(link, None)
         self._shown.pop(link, None)
@@ -559,11 +342,7 @@ class Relay:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(RELAY_SWEEP_S)
-            now = self.endpoint.now()
-            for channel in self.channels.sweep(now):
-                self._close(channel, None)
-            for call in self.fleet.overdue(now) if self.fleet else ():
-                self._give_up(call)
+            self.calls.sweep(self.endpoint.now())
             stats = self._stats()
             if stats != self._told:
                 self._told = stats
