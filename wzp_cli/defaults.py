@@ -154,6 +154,8 @@ __all__ = [
     "PIPE_BUFFER_BYTES",
     "PIPE_FLUSH_MAX_S",
     "PIPE_QUEUE_FRAMES",
+    "PORTAL_CHECK_HOST",
+    "PORTAL_CHECK_PATH",
     "PORT_MAPPING_AGAIN_S",
     "PORT_MAPPING_LIFETIME_S",
     "PORT_MAPPING_LOOK_S",
@@ -168,6 +170,7 @@ __all__ = [
     "PREFERRED_RELAY_BETTER_S",
     "PREFERRED_RELAY_BETTER_SHARE",
     "PROBE_ONLY_PINGS",
+    "PUBLIC_STUN_SERVERS",
     "QUALITY_MAX_QUEUE_MS",
     "QUALITY_PAUSE_S",
     "QUEUE_BUCKET_S",
@@ -281,6 +284,7 @@ __all__ = [
     "STUN_DEFAULT_PORT",
     "STUN_TRIES_S",
     "SURROUNDINGS_INTERVAL_S",
+    "TCP_LOOK_S",
     "THRIFTY_DOUBT_S",
     "THRIFTY_PROBE_S",
     "THRIFTY_S",
@@ -1213,3 +1217,20 @@ FILTER_WAIT_S: Final = 2.0
 
 PATH_MTU_TRIES_S: Final = (0.1, 0.1, 0.1, 0.1, 0.1, 0.1)
 """How much longer than a round trip each try at a larger packet is. Source: ours."""
+
+PORTAL_CHECK_HOST: Final = "connectivitycheck.gstatic.com"
+"""Where an empty page is asked for by HTTP. Source: Android, as its portal check."""
+
+PORTAL_CHECK_PATH: Final = "/generate_204"
+"""Which page: its answer is 204 and nothing. Source: as above."""
+
+TCP_LOOK_S: Final = 1.5
+"""How long TCP may take where UDP is silent. Source: ours; a SYN and one again."""
+
+PUBLIC_STUN_SERVERS: Final = (
+    "stun.l.google.com:19302",
+    "stun.cloudflare.com:3478",
+    "global.stun.twilio.com:3478",
+)
+"""Asked by `detect-nat` where fewer than two named hosts answer. Source: what their
+operators document (Google's WebRTC samples, Cloudflare Realtime, Twilio)."""

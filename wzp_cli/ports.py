@@ -16,6 +16,7 @@ __all__ = [
     "FrameSink",
     "FrameSource",
     "Interface",
+    "LookByTcp",
     "OpenCodec",
     "OpenRecording",
     "OpenSound",
@@ -184,6 +185,18 @@ class FleetBus(Protocol):
 
     async def settle(self) -> None:
         """Return when others find what we hold, or can't just now."""
+        ...
+
+
+class LookByTcp(Protocol):
+    """What TCP can tell where no UDP comes back."""
+
+    async def reaches(self, address: Address) -> bool:
+        """Whether a host is there."""
+        ...
+
+    async def captive_portal(self) -> bool | None:
+        """Whether this network answers in place of the web; None: it can't be told."""
         ...
 
 

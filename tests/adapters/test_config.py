@@ -22,6 +22,7 @@ color = "never"
 relay = ["r1.example", "r2.example:4433"]
 relay-token-file = "/etc/wzp/token"
 stun = "stun.example"
+public-stun = false
 portmap = false
 listen = "[::]:4433"
 key-file = "/etc/wzp/key"

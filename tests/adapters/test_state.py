@@ -262,3 +262,12 @@ def test_a_damaged_contact_is_named(state: State) -> None:
     (state.directory / "contacts").write_text(f"{ALICE} Ada\n")
     with pytest.raises(StateUnusable, match=r"Line 1 of .*contacts"):
         state.contacts.of(ALICE)
+
+
+def test_the_nearest_relay_is_remembered(tmp_path: Path) -> None:
+    state = open_state(tmp_path / "state")
+    assert state.preferred_relay is None
+    state.preferred_relay = "relay.example:4433"
+    assert open_state(state.directory).preferred_relay == "relay.example:4433"
+    (state.directory / "preferred_relay").write_text("no relay\n")
+    assert state.preferred_relay is None

@@ -3,11 +3,13 @@ from pathlib import Path
 
 import pytest
 
+from wzp_cli.adapters.config import Config
 from wzp_cli.adapters.state import open_state
 from wzp_cli.address import HostPort
 from wzp_cli.cli.command import Session
 from wzp_cli.cli.measuring import Measuring, measurement
 from wzp_cli.cli.settings import Settings
+from wzp_cli.defaults import PUBLIC_STUN_SERVERS
 from wzp_cli.errors import UsageError
 from wzp_cli.events import Bound, Event, Hello
 from wzp_cli.protocol.control_messages import AskDetectNat, NamedServer
@@ -25,7 +27,7 @@ def test_whom_to_ask(relay: str, tmp_path: Path) -> None:
         timeout_s=3.0,
         relay_token_file=token,
     )
-    assert measurement(settings, portmap=True) == AskDetectNat(
+    assert measurement(settings, portmap=True, public_stun=False) == AskDetectNat(
         servers=[
             NamedServer(name=relay, kind="relay"),
             NamedServer(name="192.0.2.1:3478", kind="stun"),
@@ -34,8 +36,18 @@ def test_whom_to_ask(relay: str, tmp_path: Path) -> None:
         portmap=True,
         relay_token="open-sesame-open-sesame",
     )
+
+
+def test_public_servers_are_asked_unless_that_is_not_wanted(relay: str) -> None:
+    named = Settings(relays=(HostPort.parse(relay),))
+    off = Settings(said=Config(public_stun=False))
+    request = measurement(named, portmap=False, public_stun=None)
+    assert request.public_stun == PUBLIC_STUN_SERVERS
+    assert not measurement(named, portmap=False, public_stun=False).public_stun
+    alone = measurement(off, portmap=False, public_stun=True)
+    assert (alone.servers, alone.public_stun) == ([], PUBLIC_STUN_SERVERS)
     with pytest.raises(UsageError, match="nobody to ask"):
-        measurement(Settings(), portmap=False)
+        measurement(off, portmap=False, public_stun=None)
 
 
 def test_the_socket_stays_the_same_one(relay: str, tmp_path: Path) -> None:

@@ -200,3 +200,17 @@ def test_where_no_relay_answers_the_document_is_whole(stage: Stage) -> None:
     asked = {each["server"].partition(":")[0]: each for each in found["servers"]}
     assert asked.keys() == {stage.lab.host(name).address for name in RELAYS}
     assert all(each["error"] and not each["reflexive"] for each in asked.values())
+
+
+def test_servers_that_are_down_are_told_from_udp_that_is_blocked(
+    stage: Stage,
+) -> None:
+    """Their hosts say that nobody has the port: so UDP has reached them."""
+    host = stage.lab.host("r3")
+    nobody = [f"{address}:9" for address in host.addresses]
+    words = [word for server in nobody for word in ("--stun", server)]
+    answer = stage.user(SITES["masquerade-drop"]).ask("detect-nat", *words)
+    assert answer.exit == 4
+    assert answer.result["udp_blocked"] is False
+    blocked = stage.user(SITES["udp-blocked"]).ask("detect-nat", *words)
+    assert blocked.result["udp_blocked"] is True

@@ -60,6 +60,8 @@ TRUTHS: Final[Mapping[str, Truth]] = {
         "reflexive": None,
         "path_mtu_bytes": None,
         "ipv6": False,
+        "udp_blocked": True,
+        "verdict": "blocked",
     },
     "full-cone-user": _EASY | {"filtering": _EI},
     "address-restricted": _EASY | {"filtering": _AD},

@@ -100,6 +100,7 @@ class User:
             "PYTHONPATH": str(_ROOT),
             "WZP_STATE_DIR": str(state),
             "WZP_PORTMAP": "false",  # this machine's router is nobody's test
+            "WZP_PUBLIC_STUN": "false",  # nor are other people's servers
             **variables,
         }
         state.mkdir(parents=True, exist_ok=True)

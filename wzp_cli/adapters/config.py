@@ -53,6 +53,7 @@ class Config(
     cluster_ca: str | None = None
     cluster_creds: str | None = None
     advertise: Servers | None = None
+    public_stun: bool | None = None
     portmap: bool | None = None
 
     privacy: Literal["always-relay", "after-answer", "contacts-early"] | None = None

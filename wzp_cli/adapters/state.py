@@ -3,6 +3,7 @@
     identity.key            private key, PKCS #8 in PEM, 0600
     identity-<short>.key    keys before it, kept by `wzp id new`
     port                    the UDP port, in decimal
+    preferred_relay         host:port of the nearest relay, measured
     known_relays            host:port wzp1...           one a line
     contacts                wzp1... host:port|- name    one a line; the name goes last
     write.lock, port.lock   held while writing; while the remembered port is in use
@@ -99,6 +100,7 @@ class State:
         self.contacts = Contacts(directory)
         self._key_path = directory / "identity.key"
         self._port_path = directory / "port"
+        self._relay_path = directory / "preferred_relay"
         self._keypair: Keypair | None = None  # `id new` elsewhere changes the next run
 
     @property
@@ -174,6 +176,21 @@ class State:
 
     def _write_port(self, port: int) -> None:
         replace_file(self._port_path, f"{port}\n".encode("ascii"))
+
+    @property
+    def preferred_relay(self) -> str | None:
+        """The relay that was the nearest one, as the user named it; None: not known."""
+        text = read_text(self._relay_path).strip()
+        try:
+            return str(HostPort.parse(text))
+        except ValueError:  # nothing there, or damaged: it is measured anew
+            return None
+
+    @preferred_relay.setter
+    def preferred_relay(self, relay: str | None) -> None:
+        """Keep the nearest relay. Raises StateUnusable."""
+        with self._writing():
+            replace_file(self._relay_path, f"{relay or ''}\n".encode())
 
     def claim_port(self) -> AbstractContextManager[bool]:
         """Yield whether the remembered port is ours, as long as the block runs.

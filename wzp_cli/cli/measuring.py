@@ -4,6 +4,8 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
+from msgspec import structs
+
 from wzp_cli import __version__
 from wzp_cli.adapters.relay_lists import read_token
 from wzp_cli.adapters.state import State
@@ -12,7 +14,7 @@ from wzp_cli.cli.compose import endpoint_of
 from wzp_cli.cli.nat.document import DetectedNat
 from wzp_cli.cli.settings import Settings
 from wzp_cli.cli.steering import asked_running, measured
-from wzp_cli.defaults import DETECT_TIMEOUT_S
+from wzp_cli.defaults import DETECT_TIMEOUT_S, PUBLIC_STUN_SERVERS
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.errors import (
     ControlSilent,
@@ -26,19 +28,22 @@ from wzp_cli.protocol.control_messages import AskDetectNat, NamedServer
 __all__ = ["Measuring", "measurement"]
 
 
-def measurement(settings: Settings, *, portmap: bool) -> AskDetectNat:
+def measurement(
+    settings: Settings, *, portmap: bool, public_stun: bool | None = None
+) -> AskDetectNat:
     """Return what to measure.
 
     Args:
         settings: The command's, with its --relay and --stun.
         portmap: Ask the router, too.
+        public_stun: --public-stun as it was said.
 
     Raises:
         UsageError: There is nobody to ask.
         EnvironmentFault: The file with the relays' token can't be read.
     """
-    servers = _named_servers(settings)
-    if not servers:
+    servers, public = _named_servers(settings), _public_servers(settings, public_stun)
+    if not (servers or public):
         raise UsageError("nobody to ask; name a relay (--relay) or two (--stun)")
     token_file = settings.relay_token_file
     return AskDetectNat(
@@ -46,6 +51,7 @@ def measurement(settings: Settings, *, portmap: bool) -> AskDetectNat:
         timeout_s=settings.timeout_s or DETECT_TIMEOUT_S,
         portmap=portmap,
         relay_token="" if token_file is None else read_token(token_file),
+        public_stun=public,
     )
 
 
@@ -53,6 +59,12 @@ def _named_servers(settings: Settings) -> list[NamedServer]:
     relays = [NamedServer(name=str(name), kind="relay") for name in settings.relays]
     servers = [NamedServer(name=str(name), kind="stun") for name in settings.stun or ()]
     return relays + servers
+
+
+def _public_servers(settings: Settings, flag: bool | None) -> tuple[str, ...]:
+    """Return whom to ask where too few answer: nobody, if that is not wanted."""
+    wanted = settings.said.public_stun if flag is None else flag
+    return () if wanted is False else PUBLIC_STUN_SERVERS
 
 
 class Measuring:
@@ -65,7 +77,8 @@ class Measuring:
     def __init__(self, session: Session, state: State, request: AskDetectNat) -> None:
         self._session = session
         self._state = state
-        self._request = request
+        before = state.preferred_relay
+        self._request = structs.replace(request, preferred_relay=before)
         self._stack = AsyncExitStack()
         self._endpoint: Endpoint | None = None
 
@@ -89,11 +102,13 @@ class Measuring:
             ControlBusy: The running wzp measures for somebody else.
             KeyChanged: A relay shows another key than the pinned one.
         """
+        found = None
         if self._session.settings.port is None:
             found = await self._through_running()
-            if found is not None:
-                return found
-        return await self._through_own()
+        found = found or await self._through_own()
+        if found.preferred_relay not in (None, self._request.preferred_relay):
+            self._state.preferred_relay = found.preferred_relay
+        return found
 
     async def _through_running(self) -> DetectedNat | None:
         try:

@@ -21,6 +21,7 @@ from wzp_cli import __version__
 from wzp_cli.adapters.control_socket import connect_control, open_control, transport
 from wzp_cli.adapters.port_mapping.keeper import ask_router
 from wzp_cli.adapters.state import State
+from wzp_cli.adapters.tcp_look import TcpLook
 from wzp_cli.address import HostPort
 from wzp_cli.cli.command import Session
 from wzp_cli.cli.compose import find_interfaces
@@ -132,7 +133,11 @@ async def measured(
             find_interfaces,
             report,
             DetectSettings(
-                relay_token=request.relay_token, timeout_s=request.timeout_s
+                public_stun=tuple(map(_parsed, request.public_stun)),
+                look=TcpLook.on_the_web() if request.public_stun else TcpLook(),
+                relay_token=request.relay_token,
+                preferred_relay=request.preferred_relay,
+                timeout_s=request.timeout_s,
             ),
         )
         router = None if asking is None else await asking

@@ -64,12 +64,16 @@ class AskDetectNat(Message, frozen=True, kw_only=True, tag="detect-nat"):
     Attributes:
         portmap: Ask the router, too.
         relay_token: Shown to the relays that are named.
+        public_stun: Asked where fewer than two of those named answer; empty: nobody.
+        preferred_relay: The one that was preferred last time.
     """
 
     servers: Annotated[list[NamedServer], msgspec.Meta(max_length=64)]
     timeout_s: Annotated[float, msgspec.Meta(gt=0, le=3600)]
     portmap: bool = False
     relay_token: str = ""
+    public_stun: Annotated[tuple[str, ...], msgspec.Meta(max_length=16)] = ()
+    preferred_relay: str | None = None
 
 
 Request = AskStatus | AskDetectNat

@@ -10,7 +10,7 @@ from wzp_cli.concurrency import task_group
 from wzp_cli.defaults import DETECT_DOUBT_S, DETECT_TIMEOUT_S
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.events import Report
-from wzp_cli.ports import FindInterfaces, RelayPins
+from wzp_cli.ports import FindInterfaces, LookByTcp, RelayPins
 from wzp_cli.protocol.nat import (
     Allocation,
     Filtering,
@@ -32,6 +32,7 @@ from wzp_cli.protocol.nat.evidence import (
 )
 from wzp_cli.protocol.nat.surroundings import carrier_nat, nat_layers, preferred_relay
 from wzp_cli.protocol.reach import is_public
+from wzp_cli.services.diagnosis.blocked import Silence, look_into
 from wzp_cli.services.diagnosis.filtering import Trial, by_relays, by_stun
 from wzp_cli.services.diagnosis.fresh_sockets import FreshSockets, try_fresh_sockets
 from wzp_cli.services.diagnosis.path_mtu import find_path_mtu
@@ -86,6 +87,7 @@ class DetectSettings:
 
     Attributes:
         public_stun: Asked where fewer than two named hosts answer.
+        look: Looks around by TCP where no UDP comes back.
         ask_router: Tells by which protocols the router maps ports.
         relay_token: What the relays want to see of their clients ("" nothing).
         preferred_relay: The one that was preferred last time.
@@ -93,6 +95,7 @@ class DetectSettings:
     """
 
     public_stun: tuple[HostPort, ...] = ()
+    look: LookByTcp | None = None
     ask_router: Callable[[], Awaitable[RouterOffers]] | None = None
     relay_token: str = ""
     preferred_relay: str | None = None
@@ -149,6 +152,7 @@ class _Diagnosis:
     by_stun: Trial = field(default_factory=Trial)
     router: RouterOffers = field(default_factory=RouterOffers)
     path_mtu: int | None = None
+    silence: Silence = field(default_factory=Silence)
 
     async def run(self) -> None:
         """Measure everything at once; each waits for what it needs alone."""
@@ -165,6 +169,7 @@ class _Diagnosis:
                     self._filter_v6,
                     self._filter_by_stun,
                     self._ask_router,
+                    self._look_into_silence,
                 ):
                     measuring.create_task(measure())
             await survey.until(lambda: survey.settled or self._is_enough())
@@ -255,6 +260,18 @@ class _Diagnosis:
         if self.settings.ask_router is not None:
             self.router = await self.settings.ask_router()
 
+    async def _look_into_silence(self) -> None:
+        """Find out why nobody answers, once that lasts for a while."""
+        survey, look = self.survey, self.settings.look
+        if look is None:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DETECT_DOUBT_S):
+                await survey.until(lambda: survey.has_answer or survey.settled)
+        if not survey.has_answer:
+            v4 = [each for each in survey.addresses if not each.is_v6]
+            self.silence = await look_into(survey.endpoint, v4, look)
+
     # -- the report
 
     def judge(self, own: list[Address]) -> NatReport:
@@ -270,7 +287,7 @@ class _Diagnosis:
             ),
             allocation=allocation,
             pooled=address_pooled(reflections),
-            udp_blocked=False if reflections else None,
+            udp_blocked=(False if self.survey.has_answer else self.silence.udp_blocked),
         )
         return NatReport(
             local=tuple(own),
@@ -285,6 +302,7 @@ class _Diagnosis:
             nat_layers=nat_layers(mapping, own, self.hops),
             carrier_nat=carrier_nat(own, self.hops),
             accepts_unsolicited_input=self._is_spoiled(mapping),
+            captive_portal=self.silence.captive_portal,
             ipv6=self._ipv6(own),
             path_mtu_bytes=self.path_mtu,
             router=self.router,

@@ -40,6 +40,13 @@ async def detect_nat(
     portmap: Annotated[
         bool, typer.Option("--portmap", help="Ask the router if it maps ports, too.")
     ] = False,
+    public_stun: Annotated[
+        bool | None,
+        typer.Option(
+            "--public-stun/--no-public-stun",
+            help="Ask public STUN servers where too few others answer.",
+        ),
+    ] = None,
     forecast_with: Annotated[
         str | None,
         typer.Option(
@@ -66,7 +73,7 @@ async def detect_nat(
     settings = session.settings.with_servers(relay=relay, stun=stun)
     _check_words(expect, every, changes, duration)
     peer = None if forecast_with is None else read_report(forecast_with)
-    request = measurement(settings, portmap=portmap)
+    request = measurement(settings, portmap=portmap, public_stun=public_stun)
     async with Measuring(session, own_state(session), request) as measuring:
         wanted = _Wanted(expect, require, peer)
         if every is not None:

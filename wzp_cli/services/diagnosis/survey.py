@@ -126,6 +126,11 @@ class Survey:
         family = [each for each in found if each.reflexive.is_v6 == v6]
         return sorted(family, key=lambda each: self._asked[each.server])
 
+    @property
+    def has_answer(self) -> bool:
+        """Whether any UDP has come back."""
+        return any(each.reflection is not None for each in self.answers)
+
     def hosts(self) -> set[str]:
         """Return the IPv4 hosts that have answered."""
         return {each.server.host for each in self.reflections()}
