@@ -12,7 +12,7 @@ from wzp_cli.address import Address, HostPort
     ],
 )
 def test_numeric_addresses(text: str, host: str, port: int) -> None:
-    assert Address.parse(text) == (host, port)
+    assert Address.parse(text) == (host, port, 0)
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,13 @@ def test_a_subscriber_is_an_ipv4_host_or_an_ipv6_64() -> None:
     assert one != Address("2001:db8:1:3::1", 1).subscriber
     assert Address("fe80::1%eth0", 1).subscriber == Address("fe80::2", 1).subscriber
     assert Address("192.0.2.1", 1).subscriber == "192.0.2.1"
+
+
+def test_an_address_of_tcp_is_another_one_and_says_so() -> None:
+    by_udp = Address("2001:db8::1", 443)
+    by_tcp = by_udp._replace(tunnel=1)
+    assert by_tcp != by_udp
+    assert (by_udp.is_tcp, by_tcp.is_tcp) == (False, True)
+    assert str(by_tcp) == "[2001:db8::1]:443/tcp"
+    with pytest.raises(ValueError, match="not an address"):
+        Address.parse(str(by_tcp))

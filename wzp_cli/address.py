@@ -1,9 +1,12 @@
 """The address types: parsed once, at the edge, never a bare tuple inside."""
 
 import ipaddress
-from typing import NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
-__all__ = ["Address", "HostPort"]
+__all__ = ["Address", "HostPort", "Transport"]
+
+Transport = Literal["udp", "tcp"]
+_V6_HOST_BITS = 64
 
 
 def _split(text: str, default_port: int | None) -> tuple[str, int]:
@@ -30,18 +33,21 @@ def _join(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-_V6_HOST_BITS = 64
-
-
 class Address(NamedTuple):
-    """A transport address: a numeric host, never IPv4-mapped, and a UDP port."""
+    """A transport address: a numeric host, never IPv4-mapped, and a port.
+
+    Attributes:
+        tunnel: Which WebSocket carries datagrams to and from there (endpoint/tcp/);
+            the port is then TCP's, and no place to send UDP to. 0: none, it is UDP's.
+    """
 
     host: str
     port: int
+    tunnel: int = 0
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read "192.0.2.1:4433" or "[2001:db8::1]:4433".
+        """Read "192.0.2.1:4433" or "[2001:db8::1]:4433", of UDP.
 
         Raises:
             ValueError: The host is not numeric, or the port is not 1 to 65535.
@@ -59,17 +65,28 @@ class Address(NamedTuple):
         return ipaddress.ip_address(self.host.partition("%")[0])
 
     @property
+    def subscriber(self) -> int | str:
+        """What stands for one subscriber: an IPv4 host, an IPv6 /64 (RFC 6177)."""
+        return int(self.ip) >> _V6_HOST_BITS if self.is_v6 else self.host
+
+    @property
     def is_v6(self) -> bool:
         """Whether the host is an IPv6 address."""
         return ":" in self.host
 
     @property
-    def subscriber(self) -> int | str:
-        """What stands for one subscriber: an IPv4 host, an IPv6 /64 (RFC 6177)."""
-        return int(self.ip) >> _V6_HOST_BITS if self.is_v6 else self.host
+    def is_tcp(self) -> bool:
+        """Whether it is reached through a WebSocket."""
+        return self.tunnel != 0
+
+    @property
+    def transport(self) -> Transport:
+        """What the port is of."""
+        return "tcp" if self.is_tcp else "udp"
 
     def __str__(self) -> str:
-        return _join(self.host, self.port)
+        where = _join(self.host, self.port)
+        return f"{where}/tcp" if self.is_tcp else where
 
 
 class HostPort(NamedTuple):

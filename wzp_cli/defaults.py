@@ -100,6 +100,8 @@ __all__ = [
     "MAX_CANDIDATES_OF_CALL",
     "MAX_HALF_OPEN_CHANNELS",
     "MAX_HALF_OPEN_STRANGERS",
+    "MAX_HALF_OPEN_TUNNELS",
+    "MAX_HALF_OPEN_TUNNELS_PER_SOURCE",
     "MAX_MESSAGE_BEFORE_HELLO_BYTES",
     "MAX_MESSAGE_BYTES",
     "MAX_PENDING_CHECKS",
@@ -223,9 +225,12 @@ __all__ = [
     "RELAY_MAX_PROBES_PER_HOST_PER_MIN",
     "RELAY_MAX_REGISTRATIONS_PER_SOURCE_PER_MIN",
     "RELAY_MAX_TRACKED_SOURCES",
+    "RELAY_MAX_TUNNELS",
+    "RELAY_MAX_TUNNELS_PER_SOURCE",
     "RELAY_PROBE_S",
     "RELAY_RETRIES_PER_S",
     "RELAY_SWEEP_S",
+    "RELAY_TCP_DEFAULT_PORT",
     "REMEMBERED_PORT_FIRST",
     "REMEMBERED_PORT_LAST",
     "REOPENING_S",
@@ -295,6 +300,18 @@ __all__ = [
     "TONE_MIN_HZ",
     "TRACE_TRIES_S",
     "TRACE_WAIT_S",
+    "TUNNEL_BACKLOG",
+    "TUNNEL_BURST_S",
+    "TUNNEL_MAX_DATAGRAM_BYTES",
+    "TUNNEL_MAX_FRAMES_PER_S",
+    "TUNNEL_MAX_UNSENT_BYTES",
+    "TUNNEL_PROOF_S",
+    "TUNNEL_QUEUE_DATAGRAMS",
+    "TUNNEL_READ_BYTES",
+    "TUNNEL_SWEEP_S",
+    "TUNNEL_UNSENT_BYTES",
+    "UDP_AGAIN_MAX_S",
+    "UDP_AGAIN_MIN_S",
     "UPNP_MAX_BYTES",
     "UPNP_PORT_TRIES",
     "UPNP_TIMEOUT_S",
@@ -1234,3 +1251,56 @@ PUBLIC_STUN_SERVERS: Final = (
 )
 """Asked by `detect-nat` where fewer than two named hosts answer. Source: what their
 operators document (Google's WebRTC samples, Cloudflare Realtime, Twilio)."""
+
+RELAY_TCP_DEFAULT_PORT: Final = 443
+"""Where a relay is looked for by TCP. Source: RFC 6455 section 11.1.2 (wss)."""
+
+RELAY_MAX_TUNNELS: Final = 4096
+"""TCP connections of a relay. Source: ours; some 100 KiB each with TLS."""
+
+RELAY_MAX_TUNNELS_PER_SOURCE: Final = 256
+"""TCP connections of one IPv4 host or IPv6 /64. Source: ours; one office's NAT."""
+
+MAX_HALF_OPEN_TUNNELS: Final = 256
+"""TCP connections in their handshakes. Source: ours; a core does some 500 a second."""
+
+MAX_HALF_OPEN_TUNNELS_PER_SOURCE: Final = 32
+"""Those of one IPv4 host or IPv6 /64. Source: ours; an eighth of all."""
+
+TUNNEL_BACKLOG: Final = 256
+"""Connections that the kernel keeps until they are accepted. Source: ours."""
+
+TUNNEL_PROOF_S: Final = 10.0
+"""How long a WebSocket may go without a link. Source: ours; twice a handshake."""
+
+TUNNEL_SWEEP_S: Final = 2.0
+"""Pause between looks for such WebSockets. Source: ours."""
+
+TUNNEL_MAX_DATAGRAM_BYTES: Final = 1500
+"""Largest datagram in a WebSocket. Source: ours; QUIC's have 1200, framed 1209."""
+
+TUNNEL_QUEUE_DATAGRAMS: Final = 16
+"""Datagrams that wait for a slow TCP connection, then the oldest goes. Source: ours;
+320 ms of sound."""
+
+TUNNEL_UNSENT_BYTES: Final = 2048
+"""What the kernel may hold unsent of a TCP connection. Source: ours; 250 ms of sound,
+and one datagram of a handshake."""
+
+TUNNEL_MAX_UNSENT_BYTES: Final = 64 * 1024
+"""What may wait in a WebSocket, pongs included, before it ends. Source: ours."""
+
+TUNNEL_READ_BYTES: Final = 4096
+"""Slice in which a WebSocket is read. Source: ours; others get their turn after it."""
+
+TUNNEL_MAX_FRAMES_PER_S: Final = 2000
+"""WebSocket frames read of one connection. Source: ours; ten channels' worth."""
+
+TUNNEL_BURST_S: Final = 0.5
+"""How much of that at once. Source: ours."""
+
+UDP_AGAIN_MIN_S: Final = 45.0
+"""Pause before UDP is tried again while TCP carries us, at least. Source: ours."""
+
+UDP_AGAIN_MAX_S: Final = 75.0
+"""The same, at most. Source: ours."""

@@ -99,11 +99,15 @@ class PortMapped(Event, tag="port.mapped", frozen=True, kw_only=True):
 
 
 class Registered(Event, tag="registered", frozen=True, kw_only=True):
-    """The relay knows us. `published`: others can call us through it."""
+    """The relay knows us. `published`: others can call us through it.
+
+    `transport`: "tcp" where only a WebSocket gets through to it.
+    """
 
     relay: str
     relay_id: str
     published: bool
+    transport: Literal["udp", "tcp"] = "udp"
 
 
 class Ready(Event, tag="ready", frozen=True, kw_only=True):
@@ -294,6 +298,7 @@ class RelayReady(Event, tag="relay.ready", frozen=True, kw_only=True):
     """The relay serves. `addresses`: where clients may reach it; `ports`: STUN only.
 
     `metrics`: where it answers its operator (HOST:PORT), if anywhere.
+    `tcp_port`: for clients whose networks block UDP.
     """
 
     id: str
@@ -301,6 +306,7 @@ class RelayReady(Event, tag="relay.ready", frozen=True, kw_only=True):
     addresses: list[str]
     ports: list[int]
     metrics: str | None = None
+    tcp_port: int | None = None
 
 
 class RelayStats(Event, tag="relay.stats", frozen=True, kw_only=True):

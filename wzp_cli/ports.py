@@ -217,7 +217,7 @@ FindInterfaces = Callable[[], Sequence[Interface]]
 
 
 class RelayPins(Protocol):
-    """The keys of relays met before (`known_relays`)."""
+    """What is remembered of relays met before: keys, and where they take TCP."""
 
     def pinned(self, relay: str) -> bytes | None:
         """Return the raw Ed25519 key pinned for `relay` ("host:port"), if any."""
@@ -225,4 +225,12 @@ class RelayPins(Protocol):
 
     def pin(self, relay: str, key: bytes) -> None:
         """Remember the key of a relay met for the first time."""
+        ...
+
+    def tcp_port(self, relay: str) -> int | None:
+        """Return the TCP port that `relay` has told, if it has."""
+        ...
+
+    def note_tcp_port(self, relay: str, port: int) -> None:
+        """Remember it."""
         ...

@@ -271,3 +271,18 @@ def test_the_nearest_relay_is_remembered(tmp_path: Path) -> None:
     assert open_state(state.directory).preferred_relay == "relay.example:4433"
     (state.directory / "preferred_relay").write_text("no relay\n")
     assert state.preferred_relay is None
+
+
+def test_a_relays_tcp_port_is_remembered(state: State) -> None:
+    relays = state.known_relays
+    assert relays.tcp_port("r1.example:4433") is None
+    relays.note_tcp_port("R1.example:4433", 8443)
+    relays.note_tcp_port("r2.example:4433", 443)
+    relays.note_tcp_port("r1.example:4433", 9443)
+    again = open_state(state.directory).known_relays
+    assert again.tcp_port("r1.example:4433") == 9443
+    path = state.directory / "relay_tcp_ports"
+    assert path.read_text() == "r1.example:4433 9443\nr2.example:4433 443\n"
+    path.write_text("r1.example:4433 0\n")
+    with pytest.raises(StateUnusable, match=r"Line 1 of .*relay_tcp_ports"):
+        again.tcp_port("r1.example:4433")

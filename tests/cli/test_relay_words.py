@@ -49,6 +49,23 @@ def test_lists_are_read(tmp_path: Path) -> None:
         RelayWords(block_file=tmp_path / "none").settings()
 
 
+def test_tcp_is_served_where_it_is_said_and_a_certificate_is_whole() -> None:
+    assert RelayWords().tcp_address() is None
+    assert RelayWords(tcp="[::]").tcp_address() == HostPort("", 443)
+    assert RelayWords(tcp="127.0.0.1:0").tcp_address() == HostPort("127.0.0.1", 0)
+    said = Config(tcp="*:8443", tls_cert="~/c", tls_key="~/k")
+    words = RelayWords().over(said)
+    assert words.tcp_address() == HostPort("", 8443)
+    assert words.tls_cert == Path.home() / "c"
+    for wrong, says in (
+        (RelayWords(tcp="relay.example"), "in numbers"),
+        (RelayWords(tcp="[::]", tls_cert=Path("c")), "go together"),
+        (RelayWords(tls_cert=Path("c"), tls_key=Path("k")), "say that, too"),
+    ):
+        with pytest.raises(UsageError, match=says):
+            wrong.tcp_address()
+
+
 @pytest.mark.parametrize(
     ("listen", "port", "expected"),
     [

@@ -444,7 +444,7 @@ def test_what_comes_too_fast_to_be_read_is_counted() -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sent = 2 * RECEIVE_BUFFER_BYTES // 1000
             for _ in range(sent):
-                sender.sendto(bytes(1000), tuple(wire.local))
+                sender.sendto(bytes(1000), wire.local[:2])
         assert 0 < wire.losses.received < sent
         wire.close()
         assert wire.losses == (0, 0)

@@ -230,9 +230,9 @@ class Stage:
         """Return a path for a file of the test's own."""
         return self._folder / name
 
-    def relay(self, server: str = "r1") -> Program:
+    def relay(self, server: str = "r1", *words: str) -> Program:
         """Start a relay; return it when it serves."""
-        relay = self.user(server).start("relay")
+        relay = self.user(server).start("relay", *words)
         relay.wait_for("relay.ready")
         return relay
 

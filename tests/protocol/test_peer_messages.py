@@ -64,7 +64,7 @@ FAMILY = MessageFamily(
             '{"type":"candidates","ufrag":"abcd","pwd":"0123456789012345678901",'
             '"list":[{"type":"srflx","address":"203.0.113.7:41822"}],"end":false,'
             '"nat":{"mapping":"endpoint-independent","filtering":"unknown",'
-            '"allocation":"unknown","pooled":false,"mapped":false}}',
+            '"allocation":"unknown","pooled":false,"mapped":false,"blocked":false}}',
         ),
         (
             Candidates(**KEY, list=[]),

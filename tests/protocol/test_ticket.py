@@ -31,6 +31,7 @@ ADDRESSES = st.builds(
     .filter(lambda ip: not (ip.version == 6 and ip.ipv4_mapped))
     .map(str),
     st.integers(1, 65535),
+    st.just(0),
 )
 RELAYS = st.builds(
     HostPort,

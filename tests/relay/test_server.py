@@ -663,6 +663,25 @@ async def test_probes_have_a_limit(world: World) -> None:
 
 
 @scenario
+async def test_who_comes_by_tcp_draws_no_probe_of_udp(world: World) -> None:
+    server = await world.relay()
+    person = await world.person("alice", registers=False, by_tcp=server)
+    by_tcp = AT._replace(port=443, tunnel=1)
+    at, _ = await person.endpoint.tunnels.dial(by_tcp, RELAY.host)
+    link = await person.endpoint.dial_relay(at, None)
+    stream: MessageStream[relay.RelayMessage] = MessageStream(link, relay.RelayMessage)
+    stream.send(relay.Enter(version="1"))
+    welcome = await stream.receive()
+    assert isinstance(welcome, relay.Welcome)
+    assert Address.parse(welcome.address).host == person.public_host
+    packets = world.record()
+    stream.send(relay.ProbeMe(port=RELAY.port + 1))
+    await asyncio.sleep(0.5)
+    assert packets == []
+    link.abort()
+
+
+@scenario
 async def test_plain_stun_requests_are_answered_on_all_ports(world: World) -> None:
     await world.relay()
     alice = await world.person("alice", RANDOM, registers=False)

@@ -193,3 +193,26 @@ async def test_a_server_with_both_families_is_asked_over_both(world: World) -> N
     assert report.reflexive is not None
     assert report.reflexive.host == alice.nat.external
     assert report.reflexive_v6 == Address("2600:1::2", alice.endpoint.local.port)
+
+
+@scenario
+async def test_a_relay_that_answers_by_tcp_shows_that_udp_is_blocked(
+    world: World,
+) -> None:
+    server = await world.relay()
+    alice = await world.person("alice", registers=False, by_tcp=server)
+    assert alice.nat is not None
+    alice.nat.blocked = True
+    report = await ask(alice, [Server(RELAY, "relay")], timeout_s=2.0)
+    assert report.facts.udp_blocked is True
+    assert report.tcp_relay == HostPort(RELAY.host, 443)
+    assert verdict(report.facts) is Verdict.BLOCKED
+    assert report.reflexive is None, "the address of the TCP connection is none"
+
+
+@scenario
+async def test_where_udp_answers_tcp_is_not_spoken_of(world: World) -> None:
+    server = await world.relay()
+    alice = await world.person("alice", registers=False, by_tcp=server)
+    report = await ask(alice, [Server(RELAY, "relay")], timeout_s=2.0)
+    assert (report.facts.udp_blocked, report.tcp_relay) == (False, None)

@@ -6,7 +6,7 @@ from tests.support.fakenet import FULL_CONE, MASQUERADE, RANDOM, SEQUENTIAL, Nat
 from tests.support.world import RELAY, RELAY_HOST, World, scenario
 from wzp_cli.address import Address
 from wzp_cli.defaults import MEASURE_TIMEOUT_S
-from wzp_cli.protocol.nat import Allocation, Mapping
+from wzp_cli.protocol.nat import Allocation, Mapping, NatFacts
 from wzp_cli.services.measure import Measured, measure_nat
 
 AT = Address(RELAY_HOST, RELAY.port)
@@ -69,3 +69,13 @@ async def test_silence_is_unknown_and_costs_little_time(world: World) -> None:
     assert found.facts.mapping is Mapping.UNKNOWN
     took_s = asyncio.get_running_loop().time() - began
     assert took_s == pytest.approx(MEASURE_TIMEOUT_S, abs=0.01)
+
+
+@scenario
+async def test_through_tcp_nothing_is_asked_and_udp_is_blocked(world: World) -> None:
+    alice = await world.person("alice", registers=False)
+    by_tcp = AT._replace(port=443, tunnel=1)
+    packets = world.record()
+    found = await measure_nat(alice.endpoint, by_tcp, (RELAY.port + 1,), [])
+    assert found.facts == NatFacts(udp_blocked=True)
+    assert packets == []

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.fakenet import Packet
 from tests.support.rogue_relay import incoming, rogue_relay, welcomed
-from tests.support.world import RELAY, Person, World, scenario
+from tests.support.world import RELAY, RELAY_HOST, Person, World, scenario
 from wzp_cli.address import Address, HostPort
 from wzp_cli.defaults import (
     HANDSHAKE_TIMEOUT_S,
@@ -15,6 +15,7 @@ from wzp_cli.defaults import (
     LINK_IDLE_TIMEOUT_S,
     RELAY_ANSWER_TIMEOUT_S,
     RELAY_BACKOFF_MAX_S,
+    UDP_AGAIN_MAX_S,
 )
 from wzp_cli.errors import (
     AccessRefused,
@@ -22,7 +23,7 @@ from wzp_cli.errors import (
     RelayUnreachable,
     RemoteProtocolError,
 )
-from wzp_cli.events import Reflexive, Registered, Warned
+from wzp_cli.events import Candidate, MediaStarted, Reflexive, Registered, Warned
 from wzp_cli.protocol import relay_messages as relay
 from wzp_cli.protocol.identity import Keypair
 from wzp_cli.relay.access import AccessRules, token_digest
@@ -396,3 +397,86 @@ async def test_before_the_first_welcome_there_is_no_relay_to_speak_of(
     with pytest.raises(RelayUnreachable):
         await registration.connect(alice.identity)
     await registration.close()
+
+
+# --- Through TCP ----------------------------------------------------------------
+
+
+async def two_without_udp(world: World) -> tuple[Person, Person]:
+    server = await world.relay()
+    people = []
+    for name in ("alice", "bob"):
+        person = await world.person(name, registers=False, by_tcp=server)
+        assert person.nat is not None
+        person.nat.blocked = True
+        await person.register()
+        people.append(person)
+    return people[0], people[1]
+
+
+@scenario
+async def test_two_people_call_through_tcp_alone(world: World) -> None:
+    alice, bob = await two_without_udp(world)
+    bob.listen()
+    outcome = await alice.call(bob, duration_s=3)
+    assert outcome.path == "relay"
+    assert outcome.why_not_direct is not None
+    assert "our network lets no UDP out" in outcome.why_not_direct
+    for person in (alice, bob):
+        assert len(person.sound.numbers) >= 140
+        assert person.sound.longest_gap_s < 0.1
+    assert not [c for c in bob.all(Candidate) if c.type == "srflx"], (
+        "a TCP address is no candidate"
+    )
+
+
+@scenario
+async def test_udp_that_works_again_is_used_again(world: World) -> None:
+    server = await world.relay()
+    alice = await world.person("alice", registers=False, by_tcp=server)
+    assert alice.nat is not None
+    alice.nat.blocked = True
+    await alice.register()
+    await asyncio.sleep(2 * UDP_AGAIN_MAX_S)
+    assert len(server.endpoint.tunnels) == 1, "still blocked"
+    alice.nat.blocked = False
+    await alice.told(Registered, lambda event: event.transport == "udp")
+    assert alice.registration is not None
+    assert alice.registration.address == Address(RELAY_HOST, RELAY.port)
+    await asyncio.sleep(1)
+    assert len(server.endpoint.tunnels) == len(alice.endpoint.tunnels) == 0
+    assert server.left["links"] == 1
+    assert server.left["presence"] == 1
+    assert not alice.all(Warned), "nothing was lost"
+    bob = await world.person("bob")
+    alice.listen()
+    assert (await bob.call(alice, duration_s=1)).path == "direct"
+
+
+@scenario
+async def test_a_call_through_tcp_is_not_disturbed_by_udp_coming_back(
+    world: World,
+) -> None:
+    alice, bob = await two_without_udp(world)
+    bob.listen()
+    call = world.start(alice.call(bob, duration_s=3 * UDP_AGAIN_MAX_S))
+    await bob.told(MediaStarted)
+    for person in (alice, bob):
+        assert person.nat is not None
+        person.nat.blocked = False
+    outcome = await call.result()
+    assert bob.sound.longest_gap_s < 0.1
+    assert outcome.why_not_direct is not None
+    await alice.told(Registered, lambda event: event.transport == "udp")
+
+
+@scenario
+async def test_a_lost_tcp_connection_is_noticed_at_once(world: World) -> None:
+    alice, _ = await two_without_udp(world)
+    (server,) = world.relays
+    for remote in list(server.endpoint.tunnels._open):
+        server.endpoint.tunnels.close(remote)
+    lost_at = now()
+    await alice.told(Warned, lambda event: event.code == "relay_lost")
+    assert now() - lost_at < 1
+    await alice.told(Registered, times=2)

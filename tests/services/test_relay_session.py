@@ -7,7 +7,7 @@ import pytest
 from tests.support.rogue_relay import rogue_relay
 from tests.support.world import RELAY, RELAY_HOST, World, scenario
 from wzp_cli.address import Address
-from wzp_cli.defaults import HANDSHAKE_TIMEOUT_S
+from wzp_cli.defaults import ADDRESS_STAGGER_S, HANDSHAKE_TIMEOUT_S
 from wzp_cli.errors import KeyChanged, NameNotFound, RelayUnreachable
 from wzp_cli.events import Registered
 from wzp_cli.protocol.identity import Keypair
@@ -97,3 +97,86 @@ async def test_the_second_address_is_tried_when_the_first_is_dead(
     alice = await world.person("alice")
     assert alice.registration is not None
     assert alice.registration.address == Address(RELAY_HOST, RELAY.port)
+
+
+# --- UDP first, TCP where it is blocked -----------------------------------------
+
+
+@scenario
+async def test_where_udp_is_blocked_tcp_takes_over_without_waiting_for_it(
+    world: World,
+) -> None:
+    server = await world.relay()
+    alice = await world.person("alice", registers=False, by_tcp=server)
+    assert alice.nat is not None
+    alice.nat.blocked = True
+    began = now()
+    registration = await alice.register()
+    assert registration.address == Address(RELAY_HOST, 443, tunnel=1)
+    assert alice.all(Registered)[0].transport == "tcp"
+    assert now() - began < 2 * ADDRESS_STAGGER_S
+    assert registration.reflexive is not None
+    assert registration.reflexive.host == alice.public_host
+    assert registration.reflexive.is_tcp
+
+
+@scenario
+async def test_where_udp_works_tcp_is_not_even_tried(world: World) -> None:
+    server = await world.relay()
+    alice = await world.person("alice", by_tcp=server)
+    assert alice.registration is not None
+    assert alice.registration.address == Address(RELAY_HOST, RELAY.port)
+    assert len(alice.endpoint.tunnels) == 0
+    await asyncio.sleep(1)
+    assert len(server.endpoint.tunnels) == 0
+
+
+@scenario
+async def test_udp_that_is_slow_leaves_no_websocket_behind(world: World) -> None:
+    server = await world.relay()
+    world.net.delay_s = 0.2
+    alice = await world.person("alice", by_tcp=server)
+    assert alice.registration is not None
+    await asyncio.sleep(5)
+    open_now = len(alice.endpoint.tunnels), len(server.endpoint.tunnels)
+    assert open_now in ((0, 0), (1, 1)), "one link, one way"
+    assert len(server.endpoint.links) == 1
+    assert alice.registration.address.is_tcp == (open_now == (1, 1))
+
+
+@scenario
+async def test_neither_answers(world: World) -> None:
+    server = await world.relay()
+    alice = await world.person("alice", registers=False, by_tcp=server)
+    alice.pins.note_tcp_port(str(RELAY), 444)
+    assert alice.nat is not None
+    alice.nat.blocked = True
+    with pytest.raises(
+        RelayUnreachable, match=r"20\.0\.0\.1:4433, 20\.0\.0\.1:444/tcp"
+    ):
+        await alice.register()
+    assert len(alice.endpoint.tunnels) == 0
+
+
+@scenario
+async def test_a_port_that_the_relay_has_told_is_remembered(world: World) -> None:
+    server = await world.relay()
+    server.server.tcp_port = 8443
+    alice = await world.person("alice")
+    assert alice.pins.tcp_ports == {str(RELAY): 8443}
+
+
+@scenario
+async def test_a_websocket_to_a_relay_with_another_key_is_closed(
+    world: World,
+) -> None:
+    server = await world.relay()
+    alice = await world.person("alice", registers=False, by_tcp=server)
+    assert alice.nat is not None
+    alice.nat.blocked = True
+    alice.pins.pin(str(RELAY), Keypair.generate().identity.key)
+    with pytest.raises(KeyChanged):
+        await alice.register()
+    await asyncio.sleep(1)
+    assert len(alice.endpoint.tunnels) == len(server.endpoint.tunnels) == 0
+    assert not any(server.left.values())

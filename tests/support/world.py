@@ -22,6 +22,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from tests.support.fakenet import MASQUERADE, FakeNet, Host, Nat, NatKind, Packet
 from tests.support.fleet_bus import Hub
+from tests.support.memory_tunnels import dialler_to
 from tests.support.virtual_time import VirtualLoop, run
 from wzp_cli.address import Address, HostPort
 from wzp_cli.concurrency import task_group
@@ -29,6 +30,7 @@ from wzp_cli.defaults import MEDIA_FRAME_BYTES, MEDIA_FRAME_SAMPLES
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.factory import Bind, open_endpoint
 from wzp_cli.endpoint.reflector import Reflector
+from wzp_cli.endpoint.tunnels import DialTunnel
 from wzp_cli.errors import WzpError
 from wzp_cli.events import Event, Incoming
 from wzp_cli.ports import Codec
@@ -206,12 +208,19 @@ class Pins:
 
     def __init__(self) -> None:
         self.keys: dict[str, bytes] = {}
+        self.tcp_ports: dict[str, int] = {}
 
     def pinned(self, relay: str) -> bytes | None:
         return self.keys.get(relay)
 
     def pin(self, relay: str, key: bytes) -> None:
         self.keys[relay] = key
+
+    def tcp_port(self, relay: str) -> int | None:
+        return self.tcp_ports.get(relay)
+
+    def note_tcp_port(self, relay: str, port: int) -> None:
+        self.tcp_ports[relay] = port
 
 
 @dataclass(frozen=True)
@@ -465,8 +474,12 @@ class World:
         port: int = 0,
         registers: bool = True,
         publishes: bool = True,
+        by_tcp: "RelayAtWork | None" = None,
     ) -> Person:
-        """Return somebody behind a NAT of their own (kind None: public)."""
+        """Return somebody behind a NAT of their own (kind None: public).
+
+        `by_tcp`: a relay that they also reach at TCP port 443.
+        """
         router = nat or (self.nat(kind) if kind else None)
         if router is None:
             self._homes += 1
@@ -474,7 +487,9 @@ class World:
         used = len(router.inside.directory) if router else 0
         machine = self.net.host(f"{own}.{2 + used}", nat=router)
         keypair = keypair or Keypair.generate()
-        endpoint = await self.open_endpoint(machine, port, keypair)
+        seen = router.external if router else f"{own}.{2 + used}"
+        dial_tunnel = dialler_to(by_tcp.endpoint, seen) if by_tcp else None
+        endpoint = await self.open_endpoint(machine, port, keypair, dial_tunnel)
         person = Person(self, name, keypair, machine, router, endpoint)
         if registers:
             await person.register(publishes=publishes)
@@ -488,7 +503,11 @@ class World:
         return [await self.person(name, kind) for name in names]
 
     async def open_endpoint(
-        self, machine: Host, port: int = 0, keypair: Keypair | None = None
+        self,
+        machine: Host,
+        port: int = 0,
+        keypair: Keypair | None = None,
+        dial_tunnel: DialTunnel | None = None,
     ) -> Endpoint:
         """Open one more socket."""
         endpoint: Endpoint = await self.enter(
@@ -497,6 +516,7 @@ class World:
                 Bind(port, required=True),
                 lambda event: None,
                 open_wire=lambda port, host, multihomed: machine.wire(port),
+                dial_tunnel=dial_tunnel,
             )
         )
         return endpoint

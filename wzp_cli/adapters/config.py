@@ -45,6 +45,9 @@ class Config(
     listen: str | None = None
     key_file: str | None = None
     metrics: str | None = None
+    tcp: str | None = None
+    tls_cert: str | None = None
+    tls_key: str | None = None
     token_file: str | None = None
     allow_file: str | None = None
     block_file: str | None = None

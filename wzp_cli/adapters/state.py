@@ -5,6 +5,7 @@
     port                    the UDP port, in decimal
     preferred_relay         host:port of the nearest relay, measured
     known_relays            host:port wzp1...           one a line
+    relay_tcp_ports         host:port port              one a line
     contacts                wzp1... host:port|- name    one a line; the name goes last
     write.lock, port.lock   held while writing; while the remembered port is in use
 
@@ -207,11 +208,12 @@ class State:
 
 
 class KnownRelays:
-    """The file `known_relays`; fits `ports.RelayPins`."""
+    """The files `known_relays` and `relay_tcp_ports`; fits `ports.RelayPins`."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._path = directory / "known_relays"
+        self._tcp_path = directory / "relay_tcp_ports"
 
     def all(self) -> dict[str, Identity]:
         """Return the identity of each relay ("host:port"), in the file's order.
@@ -258,6 +260,30 @@ class KnownRelays:
             if identity is not None:
                 self._write(relays)
         return identity is not None
+
+    def tcp_port(self, relay: str) -> int | None:
+        """Return the TCP port that `relay` has told, if it has.
+
+        Raises:
+            StateUnusable: The file can't be read, or has a damaged line.
+        """
+        return self._tcp_ports().get(_relay_name(relay))
+
+    def note_tcp_port(self, relay: str, port: int) -> None:
+        """Remember it.
+
+        Raises:
+            StateUnusable: The file can't be read or written.
+        """
+        if self.tcp_port(relay) == port:
+            return
+        with _writing(self._directory):
+            ports = self._tcp_ports() | {_relay_name(relay): port}
+            lines = [f"{name} {number}" for name, number in ports.items()]
+            _write_lines(self._tcp_path, lines)
+
+    def _tcp_ports(self) -> dict[str, int]:
+        return dict(_read_lines(self._tcp_path, _parse_port_line))
 
     def _write(self, relays: dict[str, Identity]) -> None:
         _write_lines(self._path, [f"{name} {key}" for name, key in relays.items()])
@@ -350,6 +376,11 @@ def _relay_name(relay: str) -> str:
 def _parse_relay_line(line: str) -> tuple[str, Identity]:
     name, identity = line.split()
     return name, Identity.parse(identity)
+
+
+def _parse_port_line(line: str) -> tuple[str, int]:
+    name, port = line.split()
+    return name, HostPort.parse(f"-:{port}").port
 
 
 def _parse_contact_line(line: str) -> Contact:

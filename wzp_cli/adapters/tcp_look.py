@@ -30,7 +30,7 @@ class TcpLook:
         """Whether a host answers; that it refuses the connection is an answer, too."""
         try:
             async with asyncio.timeout(TCP_LOOK_S):
-                _, writer = await asyncio.open_connection(*address)
+                _, writer = await asyncio.open_connection(address.host, address.port)
         except ConnectionRefusedError:
             return True
         except (OSError, TimeoutError):

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Literal
 
 from msgspec import structs
@@ -23,6 +24,7 @@ from wzp_cli.address import Address, HostPort
 from wzp_cli.cli.command import Session
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.factory import Bind, open_endpoint
+from wzp_cli.endpoint.tunnels import DialTunnel, TakeDatagram, TunnelEnd
 from wzp_cli.errors import (
     ConnectionLost,
     IdentityError,
@@ -75,11 +77,26 @@ async def endpoint_of(session: Session, state: State) -> AsyncIterator[Endpoint]
     identity = str(state.keypair.identity)
     session.report(Hello(id=identity, version=__version__))
     with _port(session, state) as bind:
-        async with open_endpoint(state.keypair, bind, session.report) as endpoint:
+        async with open_endpoint(
+            state.keypair, bind, session.report, dial_tunnel=_tunnel_dialler()
+        ) as endpoint:
             port = endpoint.local.port
             hosts = [each.host for each in find_interfaces()]
             session.report(Bound(port=port, addresses=hosts))
             yield endpoint
+
+
+def _tunnel_dialler() -> DialTunnel | None:
+    """Return what reaches a relay by TCP; None without the extra `tcp`."""
+    if find_spec("websockets") is None:
+        return None
+
+    async def dial(server: Address, name: str, sink: TakeDatagram) -> TunnelEnd:
+        from wzp_cli.endpoint.tcp.dialler import dial_tunnel
+
+        return await dial_tunnel(server, name, sink)
+
+    return dial
 
 
 @contextmanager

@@ -11,7 +11,11 @@ from wzp_cli.adapters.relay_lists import read_identities, read_tokens
 from wzp_cli.address import Address, HostPort
 from wzp_cli.cli.options import parse_duration
 from wzp_cli.cli.settings import Settings
-from wzp_cli.defaults import RELAY_DEFAULT_PORT, RELAY_DRAIN_S
+from wzp_cli.defaults import (
+    RELAY_DEFAULT_PORT,
+    RELAY_DRAIN_S,
+    RELAY_TCP_DEFAULT_PORT,
+)
 from wzp_cli.errors import ConfigError, UsageError
 from wzp_cli.relay.access import AccessRules, token_digest
 from wzp_cli.relay.server import RelaySettings
@@ -37,6 +41,9 @@ class RelayWords:
     cluster_ca: Path | None = None
     cluster_creds: Path | None = None
     advertise: Sequence[str] | None = None
+    tcp: str | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
 
     def over(self, said: Config) -> "RelayWords":
         """Return these, and the file's (and variables') where nothing was said."""
@@ -52,6 +59,9 @@ class RelayWords:
             cluster_ca=self.cluster_ca or _path(said.cluster_ca),
             cluster_creds=self.cluster_creds or _path(said.cluster_creds),
             advertise=self.advertise or said.advertised,
+            tcp=self.tcp or said.tcp,
+            tls_cert=self.tls_cert or _path(said.tls_cert),
+            tls_key=self.tls_key or _path(said.tls_key),
         )
 
     def bus(self) -> BusWords | None:
@@ -98,6 +108,21 @@ class RelayWords:
             frozenset() if self.block_file is None else read_identities(self.block_file)
         )
         return RelaySettings(AccessRules(tokens, allowed, blocked))
+
+    def tcp_address(self) -> HostPort | None:
+        """Return where to take WebSockets ("" every host), if anywhere.
+
+        Raises:
+            UsageError: It is no address, or half of a certificate was named.
+        """
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise UsageError("--tls-cert and --tls-key go together")
+        if self.tcp is None and self.tls_cert is not None:
+            raise UsageError("--tls-cert and --tls-key are for --tcp: say that, too")
+        if self.tcp is None:
+            return None
+        host, port = _bindable("--tcp", self.tcp, RELAY_TCP_DEFAULT_PORT)
+        return HostPort("" if host in ("::", "*") else host, port)
 
 
 def _path(said: str | None) -> Path | None:

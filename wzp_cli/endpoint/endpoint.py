@@ -38,6 +38,7 @@ from wzp_cli.endpoint.quic import KeyJudge, WzpQuic
 from wzp_cli.endpoint.spares import Spares
 from wzp_cli.endpoint.tls import PEER_ALPN, RELAY_ALPN, Credentials
 from wzp_cli.endpoint.transactions import StunSink, Transactions
+from wzp_cli.endpoint.tunnels import DialTunnel, Tunnels
 from wzp_cli.endpoint.wire import ErrorSink, Fate, IcmpError, Losses, Wire
 from wzp_cli.errors import ConnectionLost, NameNotFound, RemoteProtocolError
 from wzp_cli.protocol.demux import DatagramKind, encode_frame, kind_of, split_frame
@@ -71,6 +72,7 @@ class Endpoint:
         own_hosts: Kept by a relay: the own address that each client talks to, and
             that its frames therefore have to come from.
         answer_binding: Set by a relay: whether a plain Binding request is answered.
+        tunnels: WebSockets that carry datagrams where UDP is blocked.
     """
 
     def __init__(
@@ -78,8 +80,9 @@ class Endpoint:
         wire: Wire,
         keypair: Keypair,
         open_spare: Callable[[], Wire] | None = None,
+        dial_tunnel: DialTunnel | None = None,
     ) -> None:
-        """Take the one socket, who we are, and what opens a spare socket."""
+        """Take the one socket, who we are, what opens spare sockets and WebSockets."""
         self.identity = keypair.identity
         self.spray = SprayBudget()
         self.forward: Forward | None = None
@@ -99,6 +102,7 @@ class Endpoint:
         self._checks: dict[str, CheckSession] = {}
         self._transactions = Transactions(self.carry)
         self._spares = Spares(open_spare, self._on_spare_datagram)
+        self.tunnels = Tunnels(dial_tunnel, self._on_datagram, self._on_tunnel_lost)
         wire.start(self._on_datagram)
 
     @property
@@ -334,11 +338,25 @@ class Endpoint:
         See `Wire.send`.
         """
         if isinstance(route, ChannelRoute):
-            self._wire.send(encode_frame(route.send_id, datagram), route.relay)
+            self._send(encode_frame(route.send_id, datagram), route.relay)
         elif route.spare:
             self._spares.send(route.spare, datagram, route.address, ttl, whole=whole)
         else:
-            self._wire.send(datagram, route.address, ttl=ttl, source=own, whole=whole)
+            self._send(datagram, route.address, own, ttl, whole=whole)
+
+    def _send(
+        self,
+        datagram: bytes,
+        to: Address,
+        own: str = "",
+        ttl: int | None = None,
+        *,
+        whole: bool = False,
+    ) -> None:
+        if to.tunnel:
+            self.tunnels.send(datagram, to)
+        else:
+            self._wire.send(datagram, to, ttl=ttl, source=own, whole=whole)
 
     def claim(self, connection_id: bytes, link: Link) -> None:
         """Bring datagrams for this connection ID to `link`."""
@@ -358,6 +376,7 @@ class Endpoint:
         for link in self.links:
             link.abort("shutting down")
         self._spares.close_all()
+        self.tunnels.close_all()
         self._wire.close()
 
     # -- what arrives: routed here, understood elsewhere
@@ -371,12 +390,18 @@ class Endpoint:
     def _on_spare_datagram(self, datagram: bytes, source: Address, spare: int) -> None:
         self._on_bare(datagram, DirectRoute(source, spare), "")
 
+    def _on_tunnel_lost(self, remote: Address) -> None:
+        """End the links between a client and its relay that went this way."""
+        for link in self.links:
+            if link.address == remote or link.routes == (DirectRoute(remote),):
+                link.abort("the TCP connection is lost")
+
     def pass_on(self, frame: bytes, source: Address) -> None:
         """Send a frame where `forward` says (a relay's)."""
         forwarded = self.forward(frame, source) if self.forward is not None else None
         if forwarded is not None:
             out, to = forwarded
-            self._wire.send(out, to, source=self.own_hosts.get(to, ""))
+            self._send(out, to, self.own_hosts.get(to, ""))
 
     def _on_frame(self, frame: bytes, source: Address) -> None:
         if self.forward is not None:
@@ -422,7 +447,7 @@ class Endpoint:
             return
         if self.answer_binding(datagram, route.address):
             answer = stun.encode_response(message.transaction_id, route.address)
-            self._wire.send(answer, route.address, source=own)
+            self._send(answer, route.address, own)
 
     def _on_quic(self, datagram: bytes, route: Route, own: str) -> None:
         if datagram[0] & 0x80:

@@ -12,6 +12,7 @@ from wzp_cli.defaults import (
     REMEMBERED_PORT_LAST,
 )
 from wzp_cli.endpoint.endpoint import Endpoint
+from wzp_cli.endpoint.tunnels import DialTunnel
 from wzp_cli.endpoint.udp import open_udp_wire
 from wzp_cli.endpoint.wire import Wire
 from wzp_cli.errors import EnvironmentFault, PortInUse
@@ -56,15 +57,25 @@ async def open_endpoint(
     report: Report,
     *,
     open_wire: OpenWire = _open_udp,
+    dial_tunnel: DialTunnel | None = None,
 ) -> AsyncIterator[Endpoint]:
     """Bind the one socket; on leaving, close every link, then the socket.
+
+    Args:
+        keypair: Who we are.
+        bind: Which port to bind.
+        report: Takes Warned, when another port had to be taken.
+        open_wire: Opens the one socket, and spares.
+        dial_tunnel: Opens WebSockets to relays; None: this endpoint opens none.
 
     Raises:
         PortInUse: The port is taken, and no other will do.
         EnvironmentFault: The system does not let us bind.
     """
     wire = _bind(bind, report, open_wire)
-    endpoint = Endpoint(wire, keypair, lambda: open_wire(0, bind.host, False))
+    endpoint = Endpoint(
+        wire, keypair, lambda: open_wire(0, bind.host, False), dial_tunnel
+    )
     try:
         yield endpoint
     finally:

@@ -47,8 +47,7 @@ _virtual_numbers = itertools.count(1)
 class Origin(NamedTuple):
     """Where a datagram came from, as QUIC compares it: `own` is where it came to."""
 
-    host: str
-    port: int
+    address: Address
     own: str
 
 
@@ -142,9 +141,7 @@ class Link:
     @property
     def address(self) -> Address | None:
         """The client's validated address, of an accepted relay link."""
-        return (
-            Address(self._address.host, self._address.port) if self._address else None
-        )
+        return self._address.address if self._address else None
 
     @property
     def own_host(self) -> str:
@@ -287,7 +284,7 @@ class Link:
 
     def start(self, to: Address) -> None:
         """Send the first flight (dialler only)."""
-        address = self._virtual or Origin(to.host, to.port, "")
+        address = self._virtual or Origin(to, "")
         self._quic.connect(address, now=self._loop.time())
         self.flush()
 
@@ -298,7 +295,7 @@ class Link:
                 return
             # The dialler knows its relay by address alone: no `own` on that side.
             own = "" if self.dialled else own
-            source: object = Origin(route.address.host, route.address.port, own)
+            source: object = Origin(route.address, own)
         elif not self._complete.is_set() and route not in self.routes:
             return  # until the peer is known, only its first route is listened to
         else:
@@ -330,8 +327,8 @@ class Link:
                 for route in self.routes:
                     self._carrier.carry(datagram, route)
             else:
-                host, port, own = address
-                self._carrier.carry(datagram, DirectRoute(Address(host, port)), own)
+                to, own = address
+                self._carrier.carry(datagram, DirectRoute(to), own)
         # Writing NEW_CONNECTION_ID queues an event: look again after sending.
         self._drain_events()
         self._set_timer()
@@ -388,7 +385,7 @@ class Link:
             return
         self._address = address
         if self.on_address is not None:
-            self.on_address(Address(address.host, address.port))
+            self.on_address(address.address)
 
     def _drain_events(self) -> None:
         while (event := self._quic.next_event()) is not None:

@@ -196,7 +196,7 @@ class UdpWire:
 
     def _sockaddr(self, to: Address) -> tuple[Any, ...] | None:
         if not self._v6:
-            return None if to.is_v6 else tuple(to)
+            return None if to.is_v6 else (to.host, to.port)
         if not to.is_v6:
             return (f"::ffff:{to.host}", to.port)
         host, _, scope = to.host.partition("%")

@@ -92,7 +92,7 @@ class Nat(msgspec.Struct, frozen=True, kw_only=True):
     """What the sender knows of its own NAT; "unknown" where it was not measured.
 
     `pooled`: each destination may see another address. `mapped`: the router sends a
-    port of its own on to the sender.
+    port of its own on to the sender. `blocked`: its network lets no UDP out.
     """
 
     mapping: Token = "unknown"
@@ -100,6 +100,7 @@ class Nat(msgspec.Struct, frozen=True, kw_only=True):
     allocation: Token = "unknown"
     pooled: bool = False
     mapped: bool = False
+    blocked: bool = False
 
 
 class Candidates(Message, frozen=True, kw_only=True, tag="candidates"):

@@ -59,11 +59,15 @@ class Enter(Message, frozen=True, kw_only=True, tag="enter"):
 
 
 class Welcome(Message, frozen=True, kw_only=True, tag="welcome"):
-    """The relay's first message: it knows who we are. `ports`: also answer STUN."""
+    """The relay's first message: it knows who we are.
+
+    `ports`: also answer STUN. `tcp`: the port that takes WebSockets, if there is one.
+    """
 
     version: Annotated[str, msgspec.Meta(max_length=64)]
     address: Annotated[str, msgspec.Meta(max_length=64)]
     ports: Annotated[tuple[Port, ...], msgspec.Meta(max_length=8)] = ()
+    tcp: Port | None = None
 
 
 class Publish(Message, frozen=True, kw_only=True, tag="publish"):

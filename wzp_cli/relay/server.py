@@ -65,13 +65,18 @@ async def run_relay(
 
 @dataclass
 class Relay:
-    """A relay at work. `run` serves; the rest steers it, from the same event loop."""
+    """A relay at work. `run` serves; the rest steers it, from the same event loop.
+
+    Attributes:
+        tcp_port: Where WebSockets are taken for the same endpoint; None: nowhere.
+    """
 
     endpoint: Endpoint
     reflectors: Sequence[Reflector]
     settings: RelaySettings
     report: Report
     fleet: Fleet | None = None
+    tcp_port: int | None = None
     _streams: dict[Link, _Stream] = field(default_factory=dict)
     _shown: dict[Link, bytes] = field(default_factory=dict)
     _vouched: set[Link] = field(default_factory=set)
@@ -164,7 +169,7 @@ class Relay:
             half_open=self.endpoint.half_open,
             forwarded_packets=packets,
             forwarded_bytes=size,
-            dropped={str(reason): self.channels.drops[reason] for reason in DropReason},
+            dropped=self._dropped(),
             socket=self.endpoint.losses._asdict(),
             entered=dict(self.counts.entered),
             connects=dict(self.counts.connects),
@@ -248,8 +253,9 @@ class Relay:
         stream.send(
             relay.Welcome(
                 version=__version__,
-                address=str(address),
+                address=_told(address),
                 ports=tuple(reflector.port for reflector in self.reflectors),
+                tcp=self.tcp_port,
             )
         )
 
@@ -304,7 +310,7 @@ class Relay:
     def _moved(self, link: Link, address: Address) -> None:
         self._locate(link, address)
         self.channels.move(link, address)
-        self._tell(link, relay.Observed(address=str(address)))
+        self._tell(link, relay.Observed(address=_told(address)))
         for channel in self.channels.revealing(link):
             self._tell_where(channel, link)
 
@@ -312,7 +318,8 @@ class Relay:
         """Tell the other side where `link` is seen; it has asked us to."""
         other = channel.other(link)
         assert isinstance(other, Link)
-        where = str(link.address)
+        assert link.address is not None
+        where = _told(link.address)
         channel_id = channel.send_id(link).hex()
         self._tell(other, relay.Revealed(channel=channel_id, address=where))
 
@@ -322,6 +329,8 @@ class Relay:
         client = link.address
         reflectors = [each for each in self.reflectors if each.port == message.port]
         if client is None or not reflectors or 0 < message.to < LOWEST_PEER_PORT:
+            return
+        if client.is_tcp:  # of UDP, nothing is known there
             return
         if not self.limits.admit_probe(link.identity.key, client, now):
             return
@@ -348,6 +357,10 @@ class Relay:
                 self._told = stats
                 self.report(stats)
 
+    def _dropped(self) -> dict[str, int]:
+        dropped = {str(reason): self.channels.drops[reason] for reason in DropReason}
+        return dropped | {"tcp_slow": self.endpoint.tunnels.dropped}
+
     def _stats(self) -> RelayStats:
         packets, size = self.channels.forwarded_total
         return RelayStats(
@@ -356,5 +369,10 @@ class Relay:
             channels=len(self.channels),
             forwarded_packets=packets,
             forwarded_bytes=size,
-            dropped={str(reason): n for reason, n in self.channels.drops.items()},
+            dropped={reason: n for reason, n in self._dropped().items() if n},
         )
+
+
+def _told(address: Address) -> str:
+    """Return an address as clients are told it: who came by TCP knows that it did."""
+    return str(address._replace(tunnel=0))

@@ -131,7 +131,11 @@ class Candidacy:
         hosts = [Address(each.host, self.port) for each in self.plan.find_interfaces()]
         found = [CandidateInfo(type="host", address=str(each)) for each in hosts]
         reflexive, mapped = self.plan.reflexive, self.plan.mapped
-        if reflexive is not None and reflexive not in (*hosts, mapped):
+        if (
+            reflexive is not None
+            and not reflexive.is_tcp
+            and reflexive not in (*hosts, mapped)
+        ):
             found.insert(0, CandidateInfo(type="srflx", address=str(reflexive)))
         if mapped is not None and mapped not in hosts:
             found.insert(0, CandidateInfo(type="mapped", address=str(mapped)))
@@ -207,6 +211,8 @@ class Candidacy:
             return channel.address.host
         if seen is not None:
             return seen.host
+        if channel.relay.is_tcp:  # perhaps a proxy on this machine
+            return None
         return channel.relay.host if channel.relay.ip.is_loopback else None
 
     @property

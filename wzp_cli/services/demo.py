@@ -399,6 +399,12 @@ class _Pins:
     def pin(self, relay: str, key: bytes) -> None:
         pass
 
+    def tcp_port(self, relay: str) -> int | None:
+        return None
+
+    def note_tcp_port(self, relay: str, port: int) -> None:
+        pass
+
 
 def _sound_problems(name: str, call: DemoCall) -> list[str]:
     if call.correlation is None:

@@ -59,6 +59,8 @@ class NatReport:
         path_mtu_bytes: The largest IPv4 packet that was seen to pass, of those tried.
         mapping_lifetime_s: The longest silence after which a mapping still stood.
         preferred_relay: Of those asked, as the user named it.
+        tcp_relay: Host and TCP port of a relay that calls can go through where UDP is
+            blocked.
     """
 
     local: tuple[Address, ...]
@@ -79,6 +81,7 @@ class NatReport:
     router: RouterOffers = field(default_factory=RouterOffers)
     mapping_lifetime_s: float | None = None
     preferred_relay: str | None = None
+    tcp_relay: HostPort | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +290,7 @@ class _Diagnosis:
             ),
             allocation=allocation,
             pooled=address_pooled(reflections),
-            udp_blocked=(False if self.survey.has_answer else self.silence.udp_blocked),
+            udp_blocked=self._is_blocked(),
         )
         return NatReport(
             local=tuple(own),
@@ -307,7 +310,14 @@ class _Diagnosis:
             path_mtu_bytes=self.path_mtu,
             router=self.router,
             preferred_relay=self._preferred_relay(),
+            tcp_relay=self.survey.tcp_relay if self._is_blocked() else None,
         )
+
+    def _is_blocked(self) -> bool | None:
+        """Whether no UDP comes back; a relay that answers by TCP alone shows it."""
+        if self.survey.has_answer:
+            return False
+        return self.survey.tcp_relay is not None or self.silence.udp_blocked
 
     def _allocation(
         self, own: list[Address], reflections: list[Reflection]

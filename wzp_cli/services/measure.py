@@ -46,7 +46,11 @@ async def measure_nat(
         relay: The relay's address in use.
         extra_ports: Its other ports that answer STUN.
         own: The socket's own addresses.
+
+    A relay that only TCP gets through to is not asked: it says that UDP is blocked.
     """
+    if relay.is_tcp:
+        return Measured(NatFacts(udp_blocked=True))
     servers = [relay, *(Address(relay.host, port) for port in extra_ports)]
     reflections = await ask(endpoint, [(server, 0) for server in servers])
     facts = NatFacts(

@@ -17,6 +17,8 @@ from wzp_cli.defaults import (
     RELAY_ANSWER_TIMEOUT_S,
     RELAY_BACKOFF_FIRST_S,
     RELAY_BACKOFF_MAX_S,
+    UDP_AGAIN_MAX_S,
+    UDP_AGAIN_MIN_S,
 )
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.link import Link
@@ -53,7 +55,8 @@ class Registration:
 
     Attributes:
         relay: What the user wrote.
-        reflexive: Our address as the relay sees it (None before the first welcome).
+        reflexive: Our address as the relay sees it (None before the first welcome); of
+            TCP where a WebSocket carries the link, and then no candidate.
         extra_ports: The relay's other ports that answer STUN.
         opener_ttls: What opens our NAT and dies before the peer's.
         joins: Calls that come through other relays of the fleet.
@@ -86,6 +89,7 @@ class Registration:
         self._nudged = asyncio.Event()
         self._drains = asyncio.Event()
         self._anew: RelaySession | None = None
+        self._better: RelaySession | None = None
 
     @property
     def is_up(self) -> bool:
@@ -205,6 +209,7 @@ class Registration:
                 relay=str(self.relay),
                 relay_id=str(session.link.identity),
                 published=self._visit.publishes,
+                transport=session.address.transport,
             )
         )
 
@@ -216,6 +221,10 @@ class Registration:
             assert session is not None
             began = self._endpoint.now()
             await self._serve(session)
+            if self._better is not None:
+                self._begin(self._better)
+                self._better = None
+                continue
             if self._endpoint.now() - began > RELAY_BACKOFF_MAX_S:
                 delay_s = RELAY_BACKOFF_FIRST_S  # else it takes us and throws us out
             self._report(
@@ -234,6 +243,7 @@ class Registration:
         """Leave the relay."""
         if self._session is not None:
             await self._session.stream.close(reason="bye")
+            self._session.end()
 
     async def _find(self, delay_s: float) -> tuple[RelaySession, float]:
         """Come back, after `delay_s` at most; return the longest pause next time."""
@@ -253,10 +263,13 @@ class Registration:
         """Read and keep alive until the link is over."""
         self._drains.clear()
         async with task_group() as group:
+            by_tcp = session.address.is_tcp
             beside = [
                 group.create_task(self._keep_alive(session.link)),
                 group.create_task(self._move(session.link)),
-                group.create_task(self._walk(session.address)),
+                group.create_task(
+                    self._return_to_udp(session) if by_tcp else self._walk(session)
+                ),
             ]
             try:
                 async for message in session.stream.messages():
@@ -266,6 +279,7 @@ class Registration:
             for task in beside:
                 task.cancel()
         self._channels.all_withdrawn(session.address)
+        session.end()
         for request in self._requests.values():
             if not request.done():
                 request.set_exception(ConnectionLost("the relay is lost"))
@@ -304,10 +318,10 @@ class Registration:
         try:
             answered = await link.ping(CALL_KEEPALIVE_ANSWER_S)
         except BaseException:
-            session.link.abort("not wanted any more")
+            session.end()
             raise
         if answered:
-            session.link.abort("not wanted any more")
+            session.end()
         else:
             self._anew = session
             link.abort("the relay began anew")
@@ -321,9 +335,32 @@ class Registration:
         self._anew, _ = await self._find(RELAY_BACKOFF_FIRST_S)
         link.abort("the relay stops")
 
-    async def _walk(self, relay_address: Address) -> None:
+    async def _return_to_udp(self, session: RelaySession) -> None:
+        """Come to the relay by UDP as soon as that gets through, and leave TCP.
+
+        A call under way keeps the link: its channels are bound to it.
+        """
+        while True:
+            await asyncio.sleep(random.uniform(UDP_AGAIN_MIN_S, UDP_AGAIN_MAX_S))
+            if self._is_busy:
+                continue
+            try:
+                better = await self._visit.open_by_udp()
+            except WzpError:
+                continue
+            if self._is_busy:
+                better.end()
+                continue
+            self._better = better
+            session.link.abort("by UDP from now on")
+
+    @property
+    def _is_busy(self) -> bool:
+        return bool(self._channels.in_use or self._requests)
+
+    async def _walk(self, session: RelaySession) -> None:
         """Learn which TTL opens our NATs and goes no further (docs/nat.md, trap 2)."""
-        index = first_public_hop(await self._endpoint.walk(relay_address))
+        index = first_public_hop(await self._endpoint.walk(session.address))
         if index is not None:
             self.opener_ttls = (index,)
 
@@ -333,7 +370,8 @@ class Registration:
         match message:
             case relay.Observed(address=seen):
                 with suppress(ValueError):
-                    self._observe(Address.parse(seen))
+                    seen_at = Address.parse(seen)
+                    self._observe(seen_at._replace(tunnel=int(address.is_tcp)))
             case relay.Incoming():
                 self._channels.announce(message, address)
             case relay.Connected(request=request, devices=devices):

@@ -3,15 +3,20 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wzp_cli import __version__
 from wzp_cli.address import Address, HostPort
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import ADDRESS_STAGGER_S, RELAY_ANSWER_TIMEOUT_S
+from wzp_cli.defaults import (
+    ADDRESS_STAGGER_S,
+    RELAY_ANSWER_TIMEOUT_S,
+    RELAY_TCP_DEFAULT_PORT,
+)
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.link import Link
 from wzp_cli.endpoint.message_stream import MessageStream
+from wzp_cli.endpoint.tunnels import TunnelEnd
 from wzp_cli.errors import (
     AccessRefused,
     ConnectionLost,
@@ -33,9 +38,11 @@ class RelaySession:
     """One link to the relay, welcomed.
 
     Attributes:
-        address: The relay's.
-        seen: Where the relay saw us then.
+        address: The relay's, of TCP where a WebSocket carries the link.
+        seen: Where the relay saw us then, by the same transport.
         extra_ports: The relay's other ports that answer STUN.
+        tcp_port: Where the relay takes WebSockets, if it does.
+        tunnel: The WebSocket that carries the link.
     """
 
     link: Link
@@ -43,11 +50,19 @@ class RelaySession:
     address: Address
     seen: Address
     extra_ports: tuple[int, ...]
+    tcp_port: int | None
+    tunnel: TunnelEnd | None = None
+
+    def end(self) -> None:
+        """End the link at once, and what carried it."""
+        self.link.abort("not wanted any more")
+        if self.tunnel is not None:
+            self.tunnel.close()
 
 
 @dataclass(frozen=True, slots=True)
 class RelayVisit:
-    """How to open a session.
+    """How to open a session: by UDP, and by TCP in case the network blocks UDP.
 
     Attributes:
         relay: What the user wrote.
@@ -67,13 +82,31 @@ class RelayVisit:
     async def open(self) -> RelaySession:
         """Try the relay's addresses a little after each other; the first wins.
 
+        Those of TCP come last, so that they win only where UDP is slower by more than
+        its head start.
+
         Raises:
             NameNotFound, RelayUnreachable, KeyChanged, AccessRefused, VersionMismatch.
         """
         return await self.open_first(await self.endpoint.resolve(self.relay))
 
+    async def open_by_udp(self) -> RelaySession:
+        """The same without TCP."""
+        return await self.open_among(await self.endpoint.resolve(self.relay))
+
     async def open_first(self, addresses: Sequence[Address]) -> RelaySession:
         """Do so at these addresses. Raises as `open`, without NameNotFound."""
+        return await self.open_among([*addresses, *self.by_tcp(addresses)])
+
+    def by_tcp(self, addresses: Sequence[Address]) -> list[Address]:
+        """Return where the relay at these addresses may be by TCP, if we can."""
+        if not self.endpoint.tunnels.can_dial:
+            return []
+        port = self.pins.tcp_port(str(self.relay)) or RELAY_TCP_DEFAULT_PORT
+        return [Address(each.host, port, tunnel=1) for each in addresses]
+
+    async def open_among(self, addresses: Sequence[Address]) -> RelaySession:
+        """Do so at these addresses alone, by UDP or TCP as they say."""
         opened: list[RelaySession] = []
         tries: list[asyncio.Task[None]] = []
 
@@ -91,15 +124,25 @@ class RelayVisit:
                     stagger_s = number * ADDRESS_STAGGER_S
                     tries.append(group.create_task(attempt(address, stagger_s)))
         except BaseException:
-            _leave(opened)
+            _end(opened)
             raise
-        _leave(opened[1:])
+        _end(opened[1:])
         if not opened:
             tried = ", ".join(map(str, addresses))
             raise RelayUnreachable(f"{self.relay} ({tried})")
         return opened[0]
 
     async def _open_at(self, address: Address) -> RelaySession:
+        if not address.is_tcp:
+            return await self._enter(address)
+        at, tunnel = await self.endpoint.tunnels.dial(address, self.relay.host)
+        try:
+            return replace(await self._enter(at), tunnel=tunnel)
+        except BaseException:
+            tunnel.close()
+            raise
+
+    async def _enter(self, address: Address) -> RelaySession:
         pinned = self.pins.pinned(str(self.relay))
         expect = Identity(pinned) if pinned is not None else None
         try:
@@ -121,6 +164,8 @@ class RelayVisit:
             raise
         if pinned is None:
             self.pins.pin(str(self.relay), link.identity.key)
+        if session.tcp_port is not None:
+            self.pins.note_tcp_port(str(self.relay), session.tcp_port)
         return session
 
     async def _welcomed(self, link: Link, address: Address) -> RelaySession:
@@ -142,7 +187,14 @@ class RelayVisit:
                     published = True
                 case relay.Refused(reason=reason):
                     raise AccessRefused(f"{self.relay}: {clean(reason)}")
-        return RelaySession(link, stream, address, _seen(welcome), welcome.ports)
+        return RelaySession(
+            link,
+            stream,
+            address,
+            _seen(welcome)._replace(tunnel=int(address.is_tcp)),
+            welcome.ports,
+            welcome.tcp,
+        )
 
 
 def _seen(welcome: relay.Welcome) -> Address:
@@ -152,6 +204,6 @@ def _seen(welcome: relay.Welcome) -> Address:
         raise RemoteProtocolError("the relay names no address") from None
 
 
-def _leave(sessions: list[RelaySession]) -> None:
+def _end(sessions: list[RelaySession]) -> None:
     for session in sessions:
-        session.link.abort("not wanted any more")
+        session.end()

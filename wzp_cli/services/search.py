@@ -62,6 +62,7 @@ def nat_of(facts: NatFacts) -> Nat:
         allocation=facts.allocation.value,
         pooled=facts.pooled,
         mapped=bool(facts.port_mapped),
+        blocked=bool(facts.udp_blocked),
     )
 
 
@@ -76,6 +77,7 @@ def facts_of(nat: Nat) -> NatFacts:
         allocation=allocations.get(nat.allocation, Allocation.UNKNOWN),
         pooled=nat.pooled,
         port_mapped=nat.mapped or None,
+        udp_blocked=nat.blocked or None,
     )
 
 

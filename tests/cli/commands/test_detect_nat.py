@@ -119,10 +119,10 @@ def test_the_forecast_for_a_peer(processes: Processes, relay: str) -> None:
     words = ["--forecast-with", str(report)]
     answer = alice.ask("detect-nat", *words, "--require", "direct", expect=3)
     fits(answer.document, "detect-nat.json")
-    assert answer.result["pair"]["outcome"] == "no-call"
+    assert answer.result["pair"]["outcome"] == "relay"
     assert answer.document["error"]["message"] == answer.result["pair"]["summary"]
     said = alice.run("detect-nat", *words, "-q").stdout
-    assert "\nThis pair: no call, UDP is blocked on one side\n" in said
+    assert "\nThis pair: by a relay's TCP port, UDP is blocked on one side\n" in said
 
 
 def test_explained(processes: Processes, relay: str) -> None:

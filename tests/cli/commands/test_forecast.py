@@ -29,7 +29,7 @@ def write(path: Path, document: DetectedNat) -> None:
         ("home", "phone", "search", 0),
         ("home", "old", "direct", 0),
         ("phone", "old", "relay", 3),
-        ("home", "hotel", "no-call", 3),
+        ("home", "hotel", "relay", 3),
     ],
 )
 def test_one_document(

@@ -230,3 +230,28 @@ def test_relays_of_a_fleet_find_each_others_clients(
         fits(answer.document, "relay-status.json")
         assert answer.result["fleet"]["up"]
         assert answer.result["fleet"]["joined"] == 1
+
+
+def test_a_relay_serves_tcp_too_and_says_where(processes: Processes) -> None:
+    words = ("--listen", "127.0.0.1:0", "--tcp", "127.0.0.1:0")
+    serving = processes.user("relay").start("relay", *words)
+    ready = serving.wait_for("relay.ready")
+    alice = processes.user("alice")
+    registered = alice.ask("register", "--relay", f"127.0.0.1:{ready['port']}")
+    assert registered.exit == 0
+    told = (alice.state / "relay_tcp_ports").read_text()
+    assert told == f"127.0.0.1:{ready['port']} {ready['tcp_port']}\n"
+    serving.terminate()
+    assert serving.wait_end()["exit"] == 0
+
+
+def test_a_certificate_that_is_none(
+    environ: dict[str, str], capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    nothing = str(tmp_path / "none.pem")
+    words = ["--listen", "127.0.0.1:0", "--tcp", "127.0.0.1:0"]
+    files = ["--tls-cert", nothing, "--tls-key", nothing]
+    assert run(["relay", *words, *files], environ) == 2
+    assert "No such file" in capfd.readouterr().err
+    assert run(["relay", *words, *files[:2]], environ) == 2
+    assert "go together" in capfd.readouterr().err

@@ -1,6 +1,6 @@
 import msgspec
 
-from tests.cli.nat.samples import HOME, MAPPED, PHONE
+from tests.cli.nat.samples import BLOCKED, HOME, MAPPED, PHONE
 from wzp_cli.address import Address
 from wzp_cli.cli.nat.document import (
     AskedServer,
@@ -8,6 +8,7 @@ from wzp_cli.cli.nat.document import (
     changed_keys,
     detected,
     diagnosis_of,
+    judged,
 )
 from wzp_cli.protocol.nat import Allocation, Filtering, Mapping, NatFacts, Reflection
 from wzp_cli.services.detect_nat import NatReport, ServerAnswer
@@ -104,3 +105,12 @@ def test_what_has_changed() -> None:
     assert changed_keys(HOME, change(HOME, servers=silent)) == ["servers"]
     moved = change(HOME, reflexive="192.0.2.1:1", nat_layers=2)
     assert changed_keys(HOME, moved) == ["reflexive", "nat_layers"]
+
+
+def test_where_udp_is_blocked_the_verdict_names_the_relay_to_go_through() -> None:
+    replace = msgspec.structs.replace
+    found = replace(BLOCKED, tcp_relay="[2001:db8::1]:443")
+    said = judged(found)
+    assert said.verdict == "blocked"
+    assert said.summary == "UDP blocked; calls work through TCP 443 of [2001:db8::1]"
+    assert judged(replace(found, tcp_relay=None)).summary != said.summary

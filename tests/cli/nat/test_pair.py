@@ -21,7 +21,7 @@ def between(ours: DetectedNat, theirs: DetectedNat) -> ForecastPair:
         (PHONE, SEQUENTIAL, "relay", "relay", None),
         (HOME, SAMPLES["unknown"], "direct", "checks", 10),  # one network
         (PHONE, SAMPLES["unknown"], "unknown", None, None),
-        (HOME, BLOCKED, "no-call", None, None),
+        (HOME, BLOCKED, "relay", "relay", None),
     ],
 )
 def test_pairs(

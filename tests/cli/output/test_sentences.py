@@ -154,9 +154,19 @@ SAID = [
         "Registered at relay r:2.",
     ),
     (
+        events.Registered(relay="r:2", relay_id="x", published=True, transport="tcp"),
+        "Registered at relay r:2 through TCP, since UDP does not get there; "
+        "others can call us through it.",
+    ),
+    (
         events.RelayReady(id=BOB, port=1, addresses=["a:1", "[b]:1"], ports=[2]),
         "Relay 7556x3o5cc5g serves on UDP port 1. To use it:\n"
         "  --relay a:1\n  --relay [b]:1",
+    ),
+    (
+        events.RelayReady(id=BOB, port=1, addresses=["a:1"], ports=[], tcp_port=443),
+        "Relay 7556x3o5cc5g serves on UDP port 1 and TCP port 443. To use it:\n"
+        "  --relay a:1",
     ),
     (
         events.RelayReady(id=BOB, port=1, addresses=[], ports=[]),

@@ -22,6 +22,7 @@ PUBLIC = NatFacts(Mapping.NONE)
 COUNTS = NatFacts(Mapping.ADDRESS_AND_PORT_DEPENDENT, allocation=Allocation.SEQUENTIAL)
 ROLLS = NatFacts(Mapping.ADDRESS_AND_PORT_DEPENDENT, allocation=Allocation.RANDOM)
 UNCLEAR = NatFacts(Mapping.ENDPOINT_DEPENDENT)
+BLOCKED = NatFacts(udp_blocked=True)
 POOLED = NatFacts(Mapping.ADDRESS_DEPENDENT, pooled=True)
 ALL = [UNMEASURED, EASY, OPEN, PUBLIC, COUNTS, ROLLS, UNCLEAR, POOLED]
 
@@ -58,6 +59,8 @@ def test_two_that_count_meet() -> None:
         (ROLLS, COUNTS, "ours at random, the peer's in sequence"),
         (POOLED, EASY, "our NAT gives each destination another public address"),
         (EASY, POOLED, "the peer's NAT gives each destination another public"),
+        (BLOCKED, EASY, "our network lets no UDP out"),
+        (ROLLS, BLOCKED, "the peer's network lets no UDP out"),
     ],
 )
 def test_no_vain_search(ours: NatFacts, theirs: NatFacts, why: str) -> None:

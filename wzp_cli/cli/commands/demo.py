@@ -111,7 +111,7 @@ def _parts(trio: "Trio", sound: _Sound) -> "DemoParts":
 
     return DemoParts(
         run_relay=serve,
-        relay=HostPort(*trio.relay.local),
+        relay=HostPort(trio.relay.local.host, trio.relay.local.port),
         open_silence=sound_opener(SoundWords("null", "null")),
         open_words=sound.words,
         open_heard=sound.heard,

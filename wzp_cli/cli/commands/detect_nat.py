@@ -129,7 +129,8 @@ class _Wanted:
 
 
 def _unanswered(found: DetectedNat) -> RelayUnreachable | None:
-    if any(answer.reflexive is not None for answer in found.servers):
+    heard = any(answer.reflexive is not None for answer in found.servers)
+    if heard or found.tcp_relay is not None:
         return None
     return RelayUnreachable("no server answered; is UDP blocked here?")
 

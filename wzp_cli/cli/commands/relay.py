@@ -4,6 +4,7 @@ import errno
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,13 +16,14 @@ from wzp_cli.cli.command import Outcome, Session, command, command_app
 from wzp_cli.cli.options import DrainOption
 from wzp_cli.cli.signals import on_signal
 from wzp_cli.defaults import RELAY_EXTRA_PORTS, STATUS_ANSWER_S
-from wzp_cli.errors import UsageError, WzpError
+from wzp_cli.errors import EnvironmentFault, UsageError, WzpError
 from wzp_cli.events import Event, Hello, RelayReady, RelayStats, Report, Warned
 from wzp_cli.protocol.relay_facts import RelayFacts
 
 if TYPE_CHECKING:
     from wzp_cli.adapters.state import State
     from wzp_cli.cli.relay_words import RelayWords
+    from wzp_cli.endpoint.endpoint import Endpoint
     from wzp_cli.endpoint.reflector import Reflector
     from wzp_cli.protocol.identity import Identity, Keypair
     from wzp_cli.relay.fleet import Fleet
@@ -79,6 +81,20 @@ AdvertiseOption = Annotated[
         "--advertise", metavar="IP:PORT", help="Where others of the fleet send clients."
     ),
 ]
+TcpOption = Annotated[
+    str | None,
+    typer.Option(
+        "--tcp", metavar="HOST:PORT", help="Serve networks that block UDP ([::]:443)."
+    ),
+]
+TlsCertOption = Annotated[
+    Path | None,
+    typer.Option("--tls-cert", metavar="PATH", help="Certificate chain of --tcp, PEM."),
+]
+TlsKeyOption = Annotated[
+    Path | None,
+    typer.Option("--tls-key", metavar="PATH", help="Its key, PEM, not encrypted."),
+]
 
 
 @command(app, "relay", stream=True, is_group=True)
@@ -95,6 +111,9 @@ async def relay(
     cluster_ca: ClusterCaOption = None,
     cluster_creds: ClusterCredsOption = None,
     advertise: AdvertiseOption = None,
+    tcp: TcpOption = None,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
 ) -> None:
     """Serve as relay: who is online, at which address, and a way between them."""
     from wzp_cli.cli.compose import own_state
@@ -114,20 +133,27 @@ async def relay(
         cluster_ca=cluster_ca,
         cluster_creds=cluster_creds,
         advertise=advertise,
+        tcp=tcp,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
     )
     words = said.over(session.settings.said)
     where = serving_address(words.listen, session.settings)
+    by_tcp = words.tcp_address()
     settings = words.settings()
     keypair = _keypair(own_state(session), words.key_file)
     report = _also_logged(session.report)
     report(Hello(id=str(keypair.identity), version=__version__))
     bind = Bind(where.port, required=True, host=where.host, multihomed=True)
-    async with open_endpoint(keypair, bind, session.report) as endpoint:
+    async with (
+        open_endpoint(keypair, bind, session.report) as endpoint,
+        _tunnels(endpoint, by_tcp, words) as tcp_port,
+    ):
         port = endpoint.local.port
         with _reflectors(session, where, port) as reflectors:
             addresses = _addresses(where, port)
             async with _fleet(words, keypair.identity, addresses) as fleet:
-                server = Relay(endpoint, reflectors, settings, report, fleet)
+                server = Relay(endpoint, reflectors, settings, report, fleet, tcp_port)
                 with (
                     _metrics(words.metrics, server) as answers_at,
                     on_signal("SIGHUP", lambda: _reload(session, said, server)),
@@ -140,6 +166,7 @@ async def relay(
                             addresses=addresses,
                             ports=[each.port for each in reflectors],
                             metrics=None if answers_at is None else str(answers_at),
+                            tcp_port=tcp_port,
                         )
                     )
                     await server.run()
@@ -201,6 +228,28 @@ async def _fleet(
     met_at = words.met_at(addresses)
     async with open_bus(bus_words) as bus:
         yield Fleet(bus, identity, met_at)
+
+
+@asynccontextmanager
+async def _tunnels(
+    endpoint: "Endpoint", where: HostPort | None, words: "RelayWords"
+) -> AsyncIterator[int | None]:
+    """Take WebSockets, if that is wanted; give the port."""
+    if where is None:
+        yield None
+        return
+    if find_spec("websockets") is None:
+        raise EnvironmentFault("--tcp needs the library websockets: install wzp[tcp]")
+    from wzp_cli.endpoint.tcp.listener import open_tunnel_listener
+    from wzp_cli.endpoint.tcp.outer_tls import acceptor_context, load_certificate
+
+    if words.tls_cert is not None and words.tls_key is not None:
+        context = load_certificate(words.tls_cert, words.tls_key)
+    else:
+        context = acceptor_context()
+    host, port = where
+    async with open_tunnel_listener(endpoint, port, context, host=host) as listener:
+        yield listener.port
 
 
 @contextmanager

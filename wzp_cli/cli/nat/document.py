@@ -80,7 +80,7 @@ class DetectedNat(msgspec.Struct, frozen=True, kw_only=True):
     """The report. None, or "unknown", is "not measured".
 
     `through`: the command whose socket was measured: its own, or that of the one that
-    runs on this state directory.
+    runs on this state directory. `tcp_relay`: where calls go while UDP is blocked.
     """
 
     verdict: str
@@ -114,6 +114,7 @@ class DetectedNat(msgspec.Struct, frozen=True, kw_only=True):
     reasons: list[ToldReason] = []
     advice: list[ToldAdvice] = []
     pair: ForecastPair | None = None
+    tcp_relay: str | None = None
 
 
 def detected(
@@ -153,6 +154,7 @@ def detected(
         path_mtu_bytes=report.path_mtu_bytes,
         preferred_relay=report.preferred_relay,
         address_pooled=report.facts.pooled,
+        tcp_relay=None if report.tcp_relay is None else str(report.tcp_relay),
     )
     return judged(document)
 
@@ -164,7 +166,7 @@ def judged(document: DetectedNat) -> DetectedNat:
     return msgspec.structs.replace(
         document,
         verdict=outlook.value,
-        summary=summary(outlook),
+        summary=_by_tcp(document) or summary(outlook),
         forecast=forecast(known.facts),
         reasons=[
             ToldReason(code=each.why.value, text=explained(each))
@@ -175,6 +177,14 @@ def judged(document: DetectedNat) -> DetectedNat:
             for each in advice(known)
         ],
     )
+
+
+def _by_tcp(document: DetectedNat) -> str | None:
+    """Return the verdict where UDP is blocked and a relay was reached all the same."""
+    if not document.udp_blocked or document.tcp_relay is None:
+        return None
+    relay, _, port = document.tcp_relay.rpartition(":")
+    return f"UDP blocked; calls work through TCP {port} of {relay}"
 
 
 def changed_keys(before: DetectedNat, after: DetectedNat) -> list[str]:

@@ -76,21 +76,17 @@ def forecast_pair_document(ours: Diagnosis, theirs: Diagnosis) -> ForecastPair:
     plans = [choose(ours.facts, theirs.facts), choose(theirs.facts, ours.facts)]
     if pair.over != "ipv4":  # no NAT is in that way
         plans = [Plan(Role.CHECK), Plan(Role.CHECK)]
-    outcome = None if pair.blocked else pair.outcome
+    outcome = Outcome.RELAY if pair.blocked else pair.outcome
     measured = None if pair.blocked else pair.measured
     return ForecastPair(
-        outcome="no-call"
-        if pair.blocked
-        else _OUTCOMES[outcome]
-        if outcome
-        else "unknown",
+        outcome=_OUTCOMES[outcome] if outcome else "unknown",
         summary=_summary(pair),
         technique=None if outcome is None else technique(outcome),
         over=pair.over,
         direct_pct=None if measured is None else measured.direct_pct,
         expected_ms=None if measured is None else measured.median_ms,
         expected_p95_ms=None if measured is None else measured.p95_ms,
-        possible=[] if pair.blocked else [technique(each) for each in pair.possible],
+        possible=[technique(each) for each in pair.possible],
         same_address=pair.same_address,
         sides=[Side(role=_ROLES[p.role], spare_sockets=p.spares) for p in plans],
         reasons=list(_reasons(pair, plans[0])),
@@ -99,7 +95,7 @@ def forecast_pair_document(ours: Diagnosis, theirs: Diagnosis) -> ForecastPair:
 
 def _summary(pair: PairForecast) -> str:
     if pair.blocked:
-        return "This pair: no call, UDP is blocked on one side"
+        return "This pair: by a relay's TCP port, UDP is blocked on one side"
     if pair.outcome is None:
         return "This pair: not known, too little was measured"
     if pair.outcome is Outcome.RELAY:
@@ -119,7 +115,7 @@ def _summary(pair: PairForecast) -> str:
 
 def _reasons(pair: PairForecast, ours: Plan) -> Iterator[str]:
     if pair.blocked:
-        yield "wzp has no way around a network without UDP yet."
+        yield "The relay has to serve TCP: wzp relay --tcp."
         return
     if pair.over == "lan":
         yield "Both come from one public address and one network: they meet inside it."

@@ -24,8 +24,8 @@ PEER_NAMES: Final[Mapping[str, str]] = {
 _WHY: dict[Why, str] = {
     Why.CAPTIVE_PORTAL: "Somebody else answers in place of the web: this network "
     "wants you to log in first.",
-    Why.UDP_BLOCKED: "No UDP comes back from anywhere. wzp has no way around that "
-    "yet: from here, no call works.",
+    Why.UDP_BLOCKED: "No UDP comes back from anywhere: from here, calls work through "
+    "a relay that serves TCP (wzp relay --tcp).",
     Why.NOBODY_ANSWERED: "No server answered: they are silent, or this network lets "
     "no UDP through.",
     Why.TOO_FEW_SERVERS: "Servers at one address alone do not tell whether the NAT "

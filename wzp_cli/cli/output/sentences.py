@@ -102,7 +102,10 @@ def _reflexive(event: events.Reflexive) -> str:
 
 def _registered(event: events.Registered) -> str:
     reach = "; others can call us through it" if event.published else ""
-    return f"Registered at relay {event.relay}{reach}."
+    way = (
+        " through TCP, since UDP does not get there" if event.transport == "tcp" else ""
+    )
+    return f"Registered at relay {event.relay}{way}{reach}."
 
 
 def _ready(event: events.Ready) -> str:
@@ -213,7 +216,10 @@ def _judged(event: events.Judged) -> str:
 
 def _relay_ready(event: events.RelayReady) -> str:
     where = event.addresses or [f"HOST:{event.port}"]
-    lines = [f"Relay {_short(event.id)} serves on UDP port {event.port}. To use it:"]
+    ports = f"UDP port {event.port}"
+    if event.tcp_port is not None:
+        ports += f" and TCP port {event.tcp_port}"
+    lines = [f"Relay {_short(event.id)} serves on {ports}. To use it:"]
     return "\n  --relay ".join(lines + where)
 
 

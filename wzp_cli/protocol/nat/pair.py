@@ -34,7 +34,7 @@ class PairForecast:
         over: Which way a direct path takes.
         possible: Every outcome that fits what is known, the best first.
         measured: Of the outcome, where there is only one.
-        blocked: UDP is blocked on a side: there is no call at all.
+        blocked: UDP is blocked on a side: the relay has to serve TCP.
         same_address: Both come from one public address, and may share a NAT.
     """
 

@@ -102,6 +102,9 @@ def _supposed(facts: NatFacts) -> NatFacts:
 
 
 def _why_relay(ours: NatFacts, theirs: NatFacts) -> str:
+    if ours.udp_blocked or theirs.udp_blocked:
+        whose = "our" if ours.udp_blocked else "the peer's"
+        return f"{whose} network lets no UDP out"
     if ours.pooled or theirs.pooled:
         whose = "our" if ours.pooled else "the peer's"
         return f"{whose} NAT gives each destination another public address"

@@ -12,9 +12,9 @@ from typing import Literal
 
 from wzp_cli.address import Address, HostPort
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import DETECT_ANSWER_S
+from wzp_cli.defaults import DETECT_ANSWER_S, DETECT_DOUBT_S
 from wzp_cli.endpoint.endpoint import Endpoint
-from wzp_cli.errors import IdentityError, NameNotFound, WzpError
+from wzp_cli.errors import IdentityError, NameNotFound, NetworkError, WzpError
 from wzp_cli.events import Reflexive, Registered, Report, Warned
 from wzp_cli.ports import RelayPins
 from wzp_cli.protocol import relay_messages as relay
@@ -89,6 +89,8 @@ class Survey:
         named_settled: Nobody who was named is still awaited.
         settled: Nobody at all is.
         addresses: Every address that was found for a server.
+        tcp_relay: Host and TCP port of a relay that was reached there while no UDP
+            came back.
     """
 
     endpoint: Endpoint
@@ -100,6 +102,7 @@ class Survey:
         self.answers: list[ServerAnswer] = []
         self.visited: list[Visited] = []
         self.addresses: list[Address] = []
+        self.tcp_relay: HostPort | None = None
         self.settled = False
         self.named_settled = False
         self.began = self.endpoint.now()
@@ -159,9 +162,10 @@ class Survey:
         return self.answers + silent
 
     async def close(self) -> None:
-        """Leave the relays."""
-        for each in self.visited:
-            await each.session.stream.close(reason="bye")
+        """Leave the relays, all at once: a farewell may take half a second."""
+        async with task_group() as group:
+            for each in self.visited:
+                group.create_task(each.session.stream.close(reason="bye"))
 
     async def _ask(self, server: Server) -> None:
         self._pending[str(server.name)] = server
@@ -184,6 +188,7 @@ class Survey:
             if server.kind == "relay":
                 self._visits += 1
                 group.create_task(self._visit(server, address))
+                group.create_task(self._try_tcp(server, address))
             seen = await self._reflect(server, address)
             if seen is not None and seen.other is not None and not server.public:
                 for other in _others(address, seen.other):
@@ -204,16 +209,34 @@ class Survey:
         self._note(server, name, reflection)
         return reflection
 
-    async def _visit(self, server: Server, address: Address) -> None:
-        """Link a relay, and ask its extra ports, which it names itself."""
-        visit = RelayVisit(
+    def _visit_to(self, server: Server) -> RelayVisit:
+        return RelayVisit(
             *(self.endpoint, server.name, self.pins),
             publishes=False,
             token=self.relay_token,
         )
+
+    async def _try_tcp(self, server: Server, address: Address) -> None:
+        """See whether a relay is reached by TCP where nobody answers by UDP."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DETECT_DOUBT_S):
+                await self.until(lambda: self.has_answer)
+        if self.has_answer:
+            return
+        visit = self._visit_to(server)
+        with suppress(TimeoutError, NetworkError):
+            async with asyncio.timeout(DETECT_ANSWER_S):
+                session = await visit.open_among(visit.by_tcp([address]))
+            self.tcp_relay = HostPort(server.name.host, session.address.port)
+            session.end()
+            self.tell()
+
+    async def _visit(self, server: Server, address: Address) -> None:
+        """Link a relay, and ask its extra ports, which it names itself."""
+        visit = self._visit_to(server)
         try:
             async with asyncio.timeout(DETECT_ANSWER_S):
-                session = await visit.open_first([address])
+                session = await visit.open_among([address])
         except TimeoutError:
             return
         except IdentityError:
