@@ -93,7 +93,7 @@ class Pair:
             finally:
                 caller.kill()
         finally:
-            if listener.events[-1]["event"] != "end":
+            if not listener.all("end"):
                 listener.terminate()
                 listener.wait_end()
         return _figures(caller, end)
