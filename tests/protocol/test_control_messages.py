@@ -25,6 +25,7 @@ class Found(msgspec.Struct, frozen=True):
     ("request_", "line"),
     [
         (control.AskStatus(), b'{"type":"status"}\n'),
+        (control.AskRelay(), b'{"type":"relay"}\n'),
         (
             ASK,
             b'{"type":"detect-nat","servers":[{"name":"r1.example:4433",'

@@ -23,6 +23,7 @@ from wzp_cli.protocol.text import clean
 
 __all__ = [
     "AskDetectNat",
+    "AskRelay",
     "AskStatus",
     "NamedServer",
     "Refusal",
@@ -76,7 +77,11 @@ class AskDetectNat(Message, frozen=True, kw_only=True, tag="detect-nat"):
     preferred_relay: str | None = None
 
 
-Request = AskStatus | AskDetectNat
+class AskRelay(Message, frozen=True, kw_only=True, tag="relay"):
+    """How is the relay that you are?"""
+
+
+Request = AskStatus | AskDetectNat | AskRelay
 _requests: BodyDecoder[Request] = BodyDecoder(Request)
 
 

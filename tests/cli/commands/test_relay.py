@@ -94,13 +94,17 @@ def test_an_operator_asks_how_it_is(processes: Processes) -> None:
     boss.run("relay", "status", "--metrics", ready["metrics"], expect=4)
 
 
-def test_nowhere_to_ask_how_it_is(
-    environ: dict[str, str], capfd: pytest.CaptureFixture[str]
-) -> None:
-    assert run(["relay", "status", "--json"], environ) == 2
-    document = json.loads(capfd.readouterr().out)
-    fits(document, "relay-status.json")
-    assert "--metrics" in document["error"]["message"]
+def test_its_user_asks_how_it_is_without_any_metrics(processes: Processes) -> None:
+    boss = processes.user("relay")
+    answer = boss.ask("relay", "status", expect=4)
+    fits(answer.document, "relay-status.json")
+    assert "--state-dir" in answer.document["error"]["hint"]
+    serving = boss.start("relay", "--listen", "127.0.0.1:0")
+    ready = serving.wait_for("relay.ready")
+    answer = boss.ask("relay", "status")
+    fits(answer.document, "relay-status.json")
+    assert answer.result["id"] == ready["id"]
+    assert answer.result["state"] == "serving"
 
 
 def test_who_may_use_it_and_rules_that_are_reread(

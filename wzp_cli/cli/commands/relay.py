@@ -16,7 +16,7 @@ from wzp_cli.cli.command import Outcome, Session, command, command_app
 from wzp_cli.cli.options import DrainOption
 from wzp_cli.cli.signals import on_signal
 from wzp_cli.defaults import RELAY_EXTRA_PORTS, STATUS_ANSWER_S
-from wzp_cli.errors import EnvironmentFault, UsageError, WzpError
+from wzp_cli.errors import EnvironmentFault, RelayUnreachable, WzpError
 from wzp_cli.events import Event, Hello, RelayReady, RelayStats, Report, Warned
 from wzp_cli.protocol.relay_facts import RelayFacts
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from wzp_cli.cli.relay_words import RelayWords
     from wzp_cli.endpoint.endpoint import Endpoint
     from wzp_cli.endpoint.reflector import Reflector
+    from wzp_cli.ports import ControlChannel
     from wzp_cli.protocol.identity import Identity, Keypair
     from wzp_cli.relay.fleet import Fleet
     from wzp_cli.relay.server import Relay
@@ -169,7 +170,8 @@ async def relay(
                             tcp_port=tcp_port,
                         )
                     )
-                    await server.run()
+                    async with _answering(own_state(session), server):
+                        await server.run()
 
 
 def _keypair(state: "State", key_file: Path | None) -> "Keypair":
@@ -177,11 +179,17 @@ def _keypair(state: "State", key_file: Path | None) -> "Keypair":
 
     The relay and a client on one machine are two identities.
     """
-    from wzp_cli.adapters.state import open_state, read_key_file
+    from wzp_cli.adapters.state import read_key_file
 
     if key_file is not None:
         return read_key_file(key_file)
-    return open_state(state.directory / "relay").keypair
+    return _relay_state(state).keypair
+
+
+def _relay_state(state: "State") -> "State":
+    from wzp_cli.adapters.state import open_state
+
+    return open_state(state.directory / "relay")
 
 
 def _also_logged(report: Report) -> Report:
@@ -252,6 +260,23 @@ async def _tunnels(
         yield listener.port
 
 
+@asynccontextmanager
+async def _answering(state: "State", server: "Relay") -> AsyncIterator[None]:
+    """Answer `wzp relay status` of the same user on the same state directory."""
+    from wzp_cli.adapters.control_socket import open_control, transport
+    from wzp_cli.protocol.control_messages import AskRelay
+    from wzp_cli.services.control import serve
+
+    async def facts(request: AskRelay, report: Report) -> RelayFacts:
+        return server.facts()
+
+    async def converse(channel: "ControlChannel") -> None:
+        await serve(channel, {AskRelay: facts})
+
+    async with open_control(transport(_relay_state(state).directory), converse):
+        yield
+
+
 @contextmanager
 def _metrics(said: str | None, server: "Relay") -> Iterator[HostPort | None]:
     from wzp_cli.adapters.metrics import serve_metrics
@@ -293,17 +318,38 @@ def _addresses(where: HostPort, port: int) -> list[str]:
 
 
 @command(app, "relay status", result=RelayFacts)
-def status(session: Session, metrics: MetricsOption = None) -> Outcome:
+async def status(session: Session, metrics: MetricsOption = None) -> Outcome:
     """Ask a running relay how it is."""
     from wzp_cli.adapters.metrics import ask_status
     from wzp_cli.cli.relay_words import metrics_address
 
     said = metrics or session.settings.said.metrics
-    if said is None:
-        raise UsageError("say where the relay answers: --metrics [HOST:]PORT")
     timeout_s = session.settings.timeout_s or STATUS_ANSWER_S + 1
-    facts = ask_status(metrics_address(said), timeout_s)
+    if said is not None:
+        facts = ask_status(metrics_address(said), timeout_s)
+    else:
+        facts = await _running_here(session, timeout_s)
     return Outcome(facts, _lines(facts))
+
+
+async def _running_here(session: Session, timeout_s: float) -> RelayFacts:
+    from wzp_cli.cli.compose import own_state
+    from wzp_cli.cli.steering import asked_running
+    from wzp_cli.protocol.control_messages import AskRelay
+
+    facts = await asked_running(
+        _relay_state(own_state(session)),
+        AskRelay(),
+        RelayFacts,
+        session.report,
+        patience_s=timeout_s,
+    )
+    if facts is None:
+        raise RelayUnreachable(
+            "no relay runs on this state directory. Name it with --state-dir, or ask"
+            " where it has its metrics: --metrics [HOST:]PORT."
+        )
+    return facts
 
 
 def _lines(facts: RelayFacts) -> str:
