@@ -1,4 +1,4 @@
-"""`wzp relay` with its limits out of the way: for bench/channel.py, never to be run.
+"""`wzp relay` with its limits out of the way: for benchmarks, never to be run.
 
 The limits are constants of `wzp_cli.defaults`; they are set before the modules that
 take them over are loaded.
@@ -14,6 +14,9 @@ def main() -> None:
     lifted = {
         "RELAY_CHANNEL_MAX_PACKETS_PER_S": PLENTY,
         "RELAY_CHANNEL_MAX_BITS_PER_S": PLENTY * 1000,
+        "RELAY_MAX_CONNECTS_PER_CALLER_PER_MIN": PLENTY,
+        "RELAY_MAX_CONNECTS_PER_TARGET_PER_MIN": PLENTY,
+        "RELAY_MAX_REGISTRATIONS_PER_SOURCE_PER_MIN": PLENTY,
     }
     for name, value in lifted.items():
         assert hasattr(defaults, name)
