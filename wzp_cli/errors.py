@@ -22,10 +22,14 @@ try. `code` is the stable name in JSON, `exit_code` the process's. Imports nothi
     |   |-- PeerDeclined
     |   |-- NoAnswer
     |   `-- VersionMismatch
+    |-- CallWithdrawn              by who steers it, before an answer
     |-- ControlError               the wzp that runs on this state directory
+    |   |-- CallUnderWay
     |   |-- ControlBusy
     |   |-- ControlSilent
-    |   `-- ControlUnknown
+    |   |-- ControlUnknown
+    |   |-- NoCall
+    |   `-- NotRunning
     |-- IdentityError
     |   |-- KeyChanged
     |   |-- WrongPeer
@@ -41,6 +45,8 @@ from typing import ClassVar
 
 __all__ = [
     "AccessRefused",
+    "CallUnderWay",
+    "CallWithdrawn",
     "CodecMissing",
     "ConfigError",
     "ConnectionLost",
@@ -55,6 +61,8 @@ __all__ = [
     "NameNotFound",
     "NetworkError",
     "NoAnswer",
+    "NoCall",
+    "NotRunning",
     "PeerBusy",
     "PeerDeclined",
     "PeerError",
@@ -196,10 +204,22 @@ class VersionMismatch(PeerError):
     code = "version"
 
 
+class CallWithdrawn(WzpError):
+    """The call was hung up before anybody answered."""
+
+    code = "withdrawn"
+
+
 class ControlError(WzpError):
     """The wzp that runs on this state directory did not do what it was asked."""
 
     code = "control"
+
+
+class CallUnderWay(ControlError):
+    """The wzp that runs here is in a call. To end that one: `wzp hangup`."""
+
+    code = "in_call"
 
 
 class ControlBusy(ControlError):
@@ -218,6 +238,18 @@ class ControlUnknown(ControlError):
     """The wzp that runs here does not know this request. Restart it: it is older."""
 
     code = "control_unknown"
+
+
+class NoCall(ControlError):
+    """There is no such call now. What there is, says `wzp status`."""
+
+    code = "no_call"
+
+
+class NotRunning(ControlError):
+    """No wzp is running on this state directory. Start one: `wzp listen`."""
+
+    code = "not_running"
 
 
 class IdentityError(WzpError):

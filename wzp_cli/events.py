@@ -13,6 +13,7 @@ import msgspec
 __all__ = [
     "Answered",
     "Bound",
+    "Calling",
     "Candidate",
     "Ended",
     "Event",
@@ -27,6 +28,7 @@ __all__ = [
     "Level",
     "MappingProtocol",
     "MediaStarted",
+    "Missed",
     "Muted",
     "NatDetected",
     "PathChanged",
@@ -124,6 +126,23 @@ class Incoming(Event, tag="incoming", frozen=True, kw_only=True):
     peer: str
     name: str = ""
     via: PathName = "relay"
+
+
+class Missed(Event, tag="missed", frozen=True, kw_only=True):
+    """A call came in that nobody took. `name` as in `incoming`.
+
+    `reason`: why: another call was under way, nobody answered, the caller gave up.
+    """
+
+    peer: str
+    name: str = ""
+    reason: Literal["busy", "timeout", "withdrawn"]
+
+
+class Calling(Event, tag="calling", frozen=True, kw_only=True):
+    """We call somebody, through a `listen`. `peer`: identity, or else address."""
+
+    peer: str
 
 
 class Ringing(Event, tag="ringing", frozen=True, kw_only=True):

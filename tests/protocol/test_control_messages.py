@@ -26,6 +26,10 @@ class Found(msgspec.Struct, frozen=True):
     [
         (control.AskStatus(), b'{"type":"status"}\n'),
         (control.AskRelay(), b'{"type":"relay"}\n'),
+        (control.AskAnswer(), b'{"type":"answer"}\n'),
+        (control.AskHangUp(), b'{"type":"hangup"}\n'),
+        (control.AskMute(on=None), b'{"type":"mute","on":null}\n'),
+        (control.AskHold(on=False), b'{"type":"hold","on":false}\n'),
         (
             ASK,
             b'{"type":"detect-nat","servers":[{"name":"r1.example:4433",'
@@ -62,6 +66,7 @@ def test_replies_as_lines() -> None:
 def test_what_a_newer_wzp_says_is_passed_over() -> None:
     assert control.decode_request(b'{"type":"sing","loud":true}') == Unknown("sing")
     assert control.decode_request(b'{"type":"status","new":1}') == control.AskStatus()
+    assert control.decode_request(b'{"type":"mute"}') == control.AskMute(on=True)
     newer = control.decode_reply(b'{"type":"event","event":{"event":"dance"}}')
     assert isinstance(newer, control.Told)
     assert control.decode_event(newer) is None

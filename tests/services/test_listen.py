@@ -245,14 +245,14 @@ async def test_stopping_in_a_call_hangs_up(world: World) -> None:
 
 def lies_about_callers(relay: RelayAtWork, caller: str) -> None:
     """Let a relay announce every call as `caller`'s."""
-    tell = relay.server._tell
+    tell = relay.server.calls.tell
 
     def lie(link: Any, message: Message) -> None:
         if isinstance(message, relay_messages.Incoming):
             message = msgspec.structs.replace(message, caller=caller)
         tell(link, message)
 
-    relay.server._tell = lie  # type: ignore[method-assign]
+    relay.server.calls.tell = lie
 
 
 @pytest.mark.parametrize("auto_answer", ["nobody", "contacts", "all"])

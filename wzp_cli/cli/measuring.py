@@ -9,11 +9,12 @@ from msgspec import structs
 from wzp_cli import __version__
 from wzp_cli.adapters.relay_lists import read_token
 from wzp_cli.adapters.state import State
+from wzp_cli.cli.asking import asked_running
 from wzp_cli.cli.command import Session
 from wzp_cli.cli.compose import endpoint_of
 from wzp_cli.cli.nat.document import DetectedNat
 from wzp_cli.cli.settings import Settings
-from wzp_cli.cli.steering import asked_running, measured
+from wzp_cli.cli.steering import measured
 from wzp_cli.defaults import DETECT_TIMEOUT_S, PUBLIC_STUN_SERVERS
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.errors import (

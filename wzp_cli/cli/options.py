@@ -5,10 +5,10 @@ annotated types are for single commands: `relay: RelayOption = None`.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Final, Literal, Self, TypeVar
 
 import typer
 
@@ -16,6 +16,7 @@ from wzp_cli.address import HostPort
 from wzp_cli.defaults import RELAY_DEFAULT_PORT, STUN_DEFAULT_PORT
 
 __all__ = [
+    "SWITCHES",
     "Color",
     "DrainOption",
     "DurationOption",
@@ -34,6 +35,8 @@ __all__ = [
     "RingTimeoutOption",
     "SoundFlags",
     "StunOption",
+    "Switch",
+    "SwitchArgument",
     "parse_duration",
     "parse_relay",
     "parse_stun",
@@ -42,6 +45,7 @@ __all__ = [
 Color = Literal["auto", "always", "never"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
+Switch = Literal["on", "off", "toggle"]
 Value = TypeVar("Value")
 
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m)")
@@ -167,6 +171,16 @@ PortmapOption = Annotated[
     typer.Option(
         "--portmap/--no-portmap", help="Ask the router for a port of its own."
     ),
+]
+SWITCHES: Final[Mapping[Switch, bool | None]] = {
+    "on": True,
+    "off": False,
+    "toggle": None,
+}
+"""What to set a switch to; None: the other way."""
+
+SwitchArgument = Annotated[
+    Switch, typer.Argument(metavar="[on|off|toggle]", help="Which way; on if unsaid.")
 ]
 RequireOption = Annotated[
     Literal["direct"] | None,

@@ -2,9 +2,9 @@
 
     session, watch = watched(session, "listen")
     ...
-    async with steered(watch, session, state, endpoint): ...
+    async with steered(watch, state, endpoint, switchboard): ...
 
-Each other command on the same state directory can then ask it (`asked_running`).
+Each other command on the same state directory can then ask it (`asking.py`).
 """
 
 import asyncio
@@ -13,12 +13,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TypeVar
 
 import msgspec
 
 from wzp_cli import __version__
-from wzp_cli.adapters.control_socket import connect_control, open_control, transport
+from wzp_cli.adapters.control_socket import open_control, transport
 from wzp_cli.adapters.port_mapping.keeper import ask_router
 from wzp_cli.adapters.state import State
 from wzp_cli.adapters.tcp_look import TcpLook
@@ -28,19 +27,25 @@ from wzp_cli.cli.compose import find_interfaces
 from wzp_cli.cli.nat.document import DetectedNat, detected
 from wzp_cli.cli.output.document import timestamp
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import CONTROL_REPLY_S
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.errors import ControlBusy, RemoteProtocolError
 from wzp_cli.events import Bound, Event, Report
 from wzp_cli.ports import ControlChannel, RelayPins
-from wzp_cli.protocol.control_messages import AskDetectNat, AskStatus, Request
+from wzp_cli.protocol.control_messages import (
+    AskAnswer,
+    AskDetectNat,
+    AskHangUp,
+    AskHold,
+    AskMute,
+    AskStatus,
+    CallSteered,
+)
 from wzp_cli.protocol.standing import Standing, after
-from wzp_cli.services.control import Verbs, ask, serve
+from wzp_cli.services.control import Verbs, serve
 from wzp_cli.services.detect_nat import DetectSettings, Server, detect_nat
+from wzp_cli.services.switchboard import Line, LineState, Switchboard
 
-__all__ = ["Watch", "asked_running", "measured", "steered", "watched"]
-
-T = TypeVar("T")
+__all__ = ["Watch", "measured", "steered", "watched"]
 
 
 class Watch:
@@ -76,29 +81,48 @@ def watched(session: Session, command: str) -> tuple[Session, Watch]:
 
 @asynccontextmanager
 async def steered(
-    watch: Watch, state: State, endpoint: Endpoint
-) -> AsyncIterator[None]:
-    """Answer the user's other commands while the block runs.
+    watch: Watch,
+    state: State,
+    endpoint: Endpoint,
+    switchboard: Switchboard | None = None,
+) -> AsyncIterator[bool]:
+    """Answer the user's other commands while the block runs; yield whether we do.
 
     Where another process on this state directory does so already, it goes on to.
 
     Raises:
         StateUnusable: The control socket can't be made.
     """
-    steering = _Steering(watch, state.known_relays, endpoint)
-    async with open_control(transport(state.directory), steering.serve):
-        yield
+    steering = _Steering(
+        watch, state.known_relays, endpoint, switchboard or Switchboard()
+    )
+    async with open_control(transport(state.directory), steering.serve) as ours:
+        yield ours
 
 
 class _Steering:
-    def __init__(self, watch: Watch, pins: RelayPins, endpoint: Endpoint) -> None:
+    def __init__(
+        self,
+        watch: Watch,
+        pins: RelayPins,
+        endpoint: Endpoint,
+        switchboard: Switchboard,
+    ) -> None:
         self._watch = watch
         self._pins = pins
         self._endpoint = endpoint
+        self._switchboard = switchboard
         self._measuring = asyncio.Lock()
 
     async def serve(self, channel: ControlChannel) -> None:
-        verbs: Verbs = {AskStatus: self._status, AskDetectNat: self._detect_nat}
+        verbs: Verbs = {
+            AskStatus: self._status,
+            AskDetectNat: self._detect_nat,
+            AskAnswer: self._answer,
+            AskHangUp: self._hang_up,
+            AskMute: self._mute,
+            AskHold: self._hold,
+        }
         await serve(channel, verbs)
 
     async def _status(self, request: AskStatus, report: Report) -> Standing:
@@ -112,6 +136,33 @@ class _Steering:
             report(Bound(port=self._endpoint.local.port, addresses=hosts))
             found = await measured(self._endpoint, self._pins, request, report)
         return msgspec.structs.replace(found, through=self._watch.standing.command)
+
+    # -- orders for the call under way
+
+    async def _answer(self, request: AskAnswer, report: Report) -> CallSteered:
+        return _steered(self._switchboard.answer(), "ringing")
+
+    async def _hang_up(self, request: AskHangUp, report: Report) -> CallSteered:
+        line = self._switchboard.line
+        before: LineState = "talking" if line is None else line.state
+        return _steered(self._switchboard.hang_up(), before)
+
+    async def _mute(self, request: AskMute, report: Report) -> CallSteered:
+        return _steered(self._switchboard.mute(request.on), "talking")
+
+    async def _hold(self, request: AskHold, report: Report) -> CallSteered:
+        return _steered(self._switchboard.hold(request.on), "talking")
+
+
+def _steered(line: Line, state: LineState) -> CallSteered:
+    controls = line.controls
+    return CallSteered(
+        peer=line.peer,
+        name=line.name,
+        state=state,
+        muted=controls is not None and controls.muted,
+        held=controls is not None and controls.held,
+    )
 
 
 async def measured(
@@ -149,33 +200,3 @@ def _parsed(name: str) -> HostPort:
         return HostPort.parse(name)
     except ValueError as error:
         raise RemoteProtocolError(str(error)) from error
-
-
-async def asked_running(
-    state: State,
-    request: Request,
-    kind: type[T],
-    report: Report,
-    *,
-    patience_s: float = CONTROL_REPLY_S,
-) -> T | None:
-    """Return what the wzp that runs on this state directory finds.
-
-    Args:
-        state: Ours.
-        request: What to do.
-        kind: Of what it finds.
-        report: Takes its events.
-        patience_s: How long it may be silent once it has begun.
-
-    Returns:
-        None where none runs.
-
-    Raises:
-        ControlSilent, ControlUnknown, ControlBusy: It runs, but does not do it.
-        WzpError: What went wrong there.
-    """
-    async with connect_control(transport(state.directory)) as channel:
-        if channel is None:
-            return None
-        return await ask(channel, request, kind, report, patience_s=patience_s)

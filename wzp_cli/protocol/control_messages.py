@@ -22,9 +22,14 @@ from wzp_cli.protocol.signal import BodyDecoder, Message, Unknown
 from wzp_cli.protocol.text import clean
 
 __all__ = [
+    "AskAnswer",
     "AskDetectNat",
+    "AskHangUp",
+    "AskHold",
+    "AskMute",
     "AskRelay",
     "AskStatus",
+    "CallSteered",
     "NamedServer",
     "Refusal",
     "Reply",
@@ -81,7 +86,42 @@ class AskRelay(Message, frozen=True, kw_only=True, tag="relay"):
     """How is the relay that you are?"""
 
 
-Request = AskStatus | AskDetectNat | AskRelay
+class AskAnswer(Message, frozen=True, kw_only=True, tag="answer"):
+    """Answer what rings."""
+
+
+class AskHangUp(Message, frozen=True, kw_only=True, tag="hangup"):
+    """End the call under way: decline what rings, withdraw what we ring, hang up."""
+
+
+class AskMute(Message, frozen=True, kw_only=True, tag="mute"):
+    """Hold our voice back, or no longer; None: the other way."""
+
+    on: bool | None = True
+
+
+class AskHold(Message, frozen=True, kw_only=True, tag="hold"):
+    """Put the call on hold, or resume it; None: the other way."""
+
+    on: bool | None = True
+
+
+class CallSteered(msgspec.Struct, frozen=True, kw_only=True):
+    """The call that an order reached: `state` from before, the others from now.
+
+    `name` is what the peer calls itself: cleaned, not verified.
+    """
+
+    peer: str
+    name: str
+    state: Literal["ringing", "calling", "answered", "talking"]
+    muted: bool
+    held: bool
+
+
+Request = (
+    AskStatus | AskDetectNat | AskRelay | AskAnswer | AskHangUp | AskMute | AskHold
+)
 _requests: BodyDecoder[Request] = BodyDecoder(Request)
 
 

@@ -8,6 +8,7 @@ from wzp_cli.defaults import MAX_CANDIDATES, QUALITY_MAX_QUEUE_MS, SEARCH_SPARES
 from wzp_cli.protocol.signal import Message
 
 __all__ = [
+    "ANSWERED_ELSEWHERE",
     "REDUNDANCY",
     "Answer",
     "Cancel",
@@ -31,6 +32,9 @@ __all__ = [
 
 REDUNDANCY: Final = "red"
 """In `Hello.features`: payload type 112 is understood (docs/protocol.md)."""
+
+ANSWERED_ELSEWHERE: Final = "answered-elsewhere"
+"""`Cancel.reason` where another device of the callee's has the call."""
 
 Text = Annotated[str, msgspec.Meta(max_length=256)]
 Token = Annotated[str, msgspec.Meta(max_length=64)]

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 
@@ -58,6 +58,8 @@ class CallSettings:
         duration_s: Hang up after so long; None: when somebody does.
         on_outcome: Takes what the call was, also when it is cancelled.
         on_controls: Takes the switches of the call as it begins.
+        accept: Returns the next link of the peer's, should it call us meanwhile; who
+            gives it to us also gives its channel back. None: we accept links ourselves.
         open_recording: Begins to record the call; None: it is not recorded.
         play_tone: Plays the ring-back tone while a device rings.
     """
@@ -69,6 +71,7 @@ class CallSettings:
     duration_s: float | None = None
     on_outcome: Callable[[CallOutcome], None] = lambda outcome: None
     on_controls: Callable[[CallControls], None] = lambda controls: None
+    accept: Callable[[], Awaitable[Link]] | None = None
     open_recording: OpenRecording | None = None
     play_tone: PlayTone = nullcontext
 
@@ -94,7 +97,7 @@ async def call_identity(
     began = endpoint.now()
     routes = await registration.connect(target)
     ringing = _Ringing(endpoint, target, settings.name, report)
-    ringing.registration = registration
+    ringing.registration, ringing.accept = registration, settings.accept
     try:
         return await _call(
             ringing,
@@ -165,7 +168,7 @@ async def _call(
         settings.open_recording,
     )
     async with task_group() as group:
-        group.create_task(ringing.withdraw(conversation, "answered-elsewhere"))
+        group.create_task(ringing.withdraw(conversation, peer.ANSWERED_ELSEWHERE))
         return await talk(
             endpoint, conversation, plan, open_sound, codec, talk_settings, report
         )
@@ -182,6 +185,7 @@ class _Ringing:
         codecs: Names of the codecs that we offer, best first.
         registration: Where the peer's own call to us would come in: when both call each
             other at once, the call of the smaller identity stands.
+        accept: As in the settings.
         crossed: Channels through which the peer called us meanwhile.
         play_tone: Plays while a device rings.
     """
@@ -193,6 +197,7 @@ class _Ringing:
     codecs: list[str] = field(default_factory=list)
     call_id: str = field(default_factory=lambda: secrets.token_hex(8))
     registration: Registration | None = None
+    accept: Callable[[], Awaitable[Link]] | None = None
     crossed: list[ChannelRoute] = field(default_factory=list)
     _conversations: list[Conversation] = field(default_factory=list)
     _failures: list[WzpError] = field(default_factory=list)
@@ -212,7 +217,8 @@ class _Ringing:
             ]
             tasks.append(group.create_task(self._sound()))
             if self.registration is not None:
-                self.endpoint.accept_peers(Strangers.REFUSED)
+                if self.accept is None:
+                    self.endpoint.accept_peers(Strangers.REFUSED)
                 tasks.append(group.create_task(self._cross(group, tasks)))
             try:
                 async with asyncio.timeout(timeout_s):
@@ -285,7 +291,7 @@ class _Ringing:
     ) -> None:
         """Take the links that the peer dials while we ring it."""
         while True:
-            link = await self.endpoint.accept()
+            link = await (self.accept or self.endpoint.accept)()
             tasks.append(group.create_task(self._meet(link)))
 
     async def _meet(self, link: Link) -> None:
@@ -294,7 +300,8 @@ class _Ringing:
         if link.identity != self.target or not isinstance(route, ChannelRoute):
             link.refuse("not taking calls")
             return
-        self.crossed.append(route)
+        if self.accept is None:
+            self.crossed.append(route)
         with suppress(WzpError, TimeoutError):
             conversation = await greet(link, self.name)
             self._conversations.append(conversation)

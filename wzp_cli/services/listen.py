@@ -24,7 +24,7 @@ from wzp_cli.errors import (
     WrongPeer,
     WzpError,
 )
-from wzp_cli.events import Answered, Hangup, Incoming, Report, Warned
+from wzp_cli.events import Answered, Hangup, Incoming, Missed, Report, Warned
 from wzp_cli.ports import (
     Codec,
     FindInterfaces,
@@ -43,6 +43,7 @@ from wzp_cli.services.candidates import RoutePlan
 from wzp_cli.services.conversation import Conversation, greet
 from wzp_cli.services.ping import take_probe
 from wzp_cli.services.registration import Registration
+from wzp_cli.services.switchboard import Line, Switchboard
 from wzp_cli.services.talk import CallOutcome, TalkSettings, talk
 
 __all__ = ["AskHuman", "ListenSettings", "listen"]
@@ -66,6 +67,7 @@ class ListenSettings:
         duration_s: Hang up each call after so long.
         on_outcome: Takes what each call was, also when it is cancelled.
         on_controls: Takes the switches of each call as it begins.
+        switchboard: Where the call under way is steered from outside.
         open_recording: Begins to record a call; None: none is not recorded.
         play_tone: Plays the ring tone while somebody is asked.
     """
@@ -81,6 +83,7 @@ class ListenSettings:
     duration_s: float | None = None
     on_outcome: Callable[[CallOutcome], None] = lambda outcome: None
     on_controls: Callable[[CallControls], None] = lambda controls: None
+    switchboard: Switchboard = field(default_factory=Switchboard)
     open_recording: OpenRecording | None = None
     play_tone: PlayTone = nullcontext
 
@@ -129,7 +132,6 @@ class _Listener:
     open_codec: OpenCodec
     find_interfaces: FindInterfaces
     report: Report
-    busy: bool = False
     _serving: Counter[type[Route]] = field(default_factory=Counter)
     last: CallOutcome | None = None
     _finished: asyncio.Event = field(default_factory=asyncio.Event)
@@ -170,6 +172,10 @@ class _Listener:
         """Take one link from hello to end; what fails there ends nobody else."""
         try:
             self._check_announced(link)
+            line = self.settings.switchboard.line
+            if line is not None and line.crosses(link):
+                await line.cross(link)  # both call each other at once
+                return
             conversation = await greet(link, self.settings.name)
             offer = await self._offer(conversation)
             if isinstance(offer, peer.Probe):
@@ -178,20 +184,34 @@ class _Listener:
         except WzpError as error:
             self.report(Warned(code=error.code, message=f"a call failed: {error}"))
             return
-        if self.busy or self._finished.is_set():
-            await conversation.leave(peer.Decline(call=offer.call, reason="busy"))
+        switchboard = self.settings.switchboard
+        if switchboard.line is not None or self._finished.is_set():
+            await self._busy(conversation, offer)
             return
-        self.busy = True
         try:
-            await self._ring(conversation, offer)
+            with switchboard.takes_in(str(conversation.peer), conversation.name) as ln:
+                await self._ring(conversation, offer, ln)
         except WzpError as error:
             # What this machine lacks ends `once`; what a caller does never.
             if self.settings.once and isinstance(error, EnvironmentFault):
                 raise
             self.report(Warned(code=error.code, message=f"a call failed: {error}"))
         finally:
-            self.busy = False
             await conversation.hang_up("hung up")  # if nobody has, as when cancelled
+
+    async def _busy(self, conversation: Conversation, offer: peer.Offer) -> None:
+        line = self.settings.switchboard.line
+        if line is None or line.peer != str(conversation.peer):
+            self._missed(conversation, "busy")
+        await conversation.leave(peer.Decline(call=offer.call, reason="busy"))
+
+    def _missed(
+        self,
+        conversation: Conversation,
+        reason: Literal["busy", "timeout", "withdrawn"],
+    ) -> None:
+        who = str(conversation.peer)
+        self.report(Missed(peer=who, name=conversation.name, reason=reason))
 
     def _check_announced(self, link: Link) -> None:
         """The relay's word grants nothing: the link's proof must agree with it."""
@@ -221,7 +241,9 @@ class _Listener:
         plan = replace(self._plan(), direct=self.settings.direct and known)
         await take_probe(self.endpoint, conversation, plan, probe)
 
-    async def _ring(self, conversation: Conversation, offer: peer.Offer) -> None:
+    async def _ring(
+        self, conversation: Conversation, offer: peer.Offer, line: Line
+    ) -> None:
         codec, notice = self.open_codec(None)
         if codec.name not in offer.media and FALLBACK_CODEC in offer.media:
             codec, _ = self.open_codec(FALLBACK_CODEC)
@@ -241,7 +263,7 @@ class _Listener:
         )
         self.report(incoming)
         try:
-            await self._ring_out(conversation, offer, incoming, codec)
+            await self._ring_out(conversation, offer, incoming, codec, line)
         except WzpError as error:
             self.report(Hangup(reason=str(error), by="local"))
             raise
@@ -252,12 +274,11 @@ class _Listener:
         offer: peer.Offer,
         incoming: Incoming,
         codec: Codec,
+        line: Line,
     ) -> None:
         """Ring, and talk if that is answered."""
         conversation.say(peer.Ringing(call=offer.call))
-        declined = await self._declined(conversation, incoming)
-        if declined == "declined":
-            self.report(Hangup(reason="declined", by="local"))
+        declined = await self._declined(conversation, incoming, line)
         if declined is not None:
             await conversation.leave(peer.Decline(call=offer.call, reason=declined))
             return
@@ -275,13 +296,17 @@ class _Listener:
             TalkSettings(
                 self.settings.duration_s,
                 on_outcome=self.settings.on_outcome,
-                on_controls=self.settings.on_controls,
+                on_controls=partial(self._talks, line),
                 open_recording=self.settings.open_recording,
             ),
             self.report,
         )
         if self.settings.once:
             self._finished.set()
+
+    def _talks(self, line: Line, controls: CallControls) -> None:
+        line.talks(controls)
+        self.settings.on_controls(controls)
 
     def _plan(self) -> RoutePlan:
         settings = self.settings
@@ -293,25 +318,22 @@ class _Listener:
         )
 
     async def _declined(
-        self, conversation: Conversation, incoming: Incoming
+        self, conversation: Conversation, incoming: Incoming, line: Line
     ) -> str | None:
         """Ask; return None for a yes, else the reason why not."""
         who = self.settings.auto_answer
         contact = self.settings.is_contact(conversation.peer)
         if who == "all" or (who == "contacts" and contact):
+            line.decide(True)
             return None
-        asking = asyncio.Event()
-        answer = False
+        gone: list[str] = []
 
         async def ask() -> None:
-            nonlocal answer
-            answer = await self.ask(incoming)
-            asking.set()
+            line.decide(await self.ask(incoming))
 
         async def hear() -> None:
-            reason = await _withdrawn(conversation)
-            self.report(Hangup(reason=reason, by="peer"))
-            asking.set()
+            gone.append(await _withdrawn(conversation))
+            line.decide(False)
 
         try:
             async with (
@@ -320,13 +342,22 @@ class _Listener:
                 task_group() as group,
             ):
                 tasks = [group.create_task(ask()), group.create_task(hear())]
-                await asking.wait()
+                answered = await line.decided()
                 for task in tasks:
                     task.cancel()
         except TimeoutError:
             self.report(Hangup(reason="nobody answered", by="local"))
+            self._missed(conversation, "timeout")
             return "timeout"
-        return None if answer else "declined"
+        if answered:
+            return None
+        if gone:
+            self.report(Hangup(reason=gone[0], by="peer"))
+            if gone[0] != peer.ANSWERED_ELSEWHERE:
+                self._missed(conversation, "withdrawn")
+        else:
+            self.report(Hangup(reason="declined", by="local"))
+        return "declined"
 
 
 async def _withdrawn(conversation: Conversation) -> str:

@@ -122,7 +122,8 @@ def test_contacts_are_answered_and_strangers_declined(
     knows(alice, bob, "Bob", relay)
     config = alice.state / "config.toml"
     config.write_text('privacy = "always-relay"\nin = "tone"\nout = "null"\n')
-    listening = bob.start("listen", "--auto-answer", "contacts", *SILENCE)
+    words = ["--auto-answer", "contacts", "--no-input"]
+    listening = bob.start("listen", *words, *SILENCE)
     listening.wait_for("ready")
 
     words = ["bob", "--require", "direct", "--duration", "500ms"]
@@ -223,11 +224,21 @@ def test_a_reader_that_has_gone_ends_it_quietly(processes: Processes) -> None:
     assert ran.stderr == ""
 
 
+def test_who_can_be_asked_neither_here_nor_from_elsewhere(
+    processes: Processes, relay: str
+) -> None:
+    """The first listener on a state directory is the one that orders reach."""
+    bob = processes.user("bob", WZP_RELAY=relay)
+    bob.start("listen", *SILENCE).wait_for("ready")
+    second = bob.start("listen", *SILENCE)
+    assert second.wait_end()["exit"] == 2
+    assert "`wzp answer` reaches another" in second.all("error")[0]["message"]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
         (["--auto-answer", "all", "--in", "mic"], 2, "any stranger hear this room"),
-        ([*SILENCE], 2, "nobody could answer here"),
         ([*SILENCE, "--no-input"], 2, "nobody could answer here"),
         (
             [*SILENCE, "--auto-answer", "all", "--direct", "off"],

@@ -38,6 +38,16 @@ SAID = [
         f"Incoming call, directly, by:\n  {BOB}",
     ),
     (
+        events.Missed(peer=BOB, name="[b]Eve[/b]", reason="busy"),
+        'Missed call from "[b]Eve[/b]" (not verified), another call was under way, by:'
+        f"\n  {BOB}",
+    ),
+    (
+        events.Missed(peer=BOB, reason="withdrawn"),
+        f"Missed call, the caller gave up, by:\n  {BOB}",
+    ),
+    (events.Calling(peer=BOB), "Calling 7556x3o5cc5g."),
+    (
         events.Judged(quality="good", limited_by=None, sentence="Sound was good."),
         "Sound was good.",
     ),

@@ -54,6 +54,8 @@ async def call(
     from wzp_cli.cli.sound import SoundWords, keep_open, recorder, ring_back
     from wzp_cli.services.call import CallSettings
     from wzp_cli.services.ping import PingSettings
+    from wzp_cli.services.switchboard import Line, Switchboard
+    from wzp_cli.services.talk import CallOutcome
 
     if probe_only:
         how = PingSettings(count=PROBE_ONLY_PINGS, until_direct=True)
@@ -64,6 +66,7 @@ async def call(
     state = compose.own_state(session)
     target = compose.find_other(peer, state)
     words = SoundWords.choose(session, sound)
+    switchboard = Switchboard()
     call_settings = CallSettings(
         name=settings.said.name or "",
         direct=settings.said.privacy != "always-relay",
@@ -75,13 +78,19 @@ async def call(
     async with (
         keep_open(words, session.report) as open_sound,
         compose.endpoint_of(session, state) as endpoint,
-        steering.steered(watch, state, endpoint),
+        steering.steered(watch, state, endpoint, switchboard),
         compose.port_mapped(session, endpoint, portmap) as mapping,
         compose.way_to(session, state, endpoint, target, relay) as way,
     ):
         tone = ring_back(session, words, ring, open_sound)
         call_settings = replace(call_settings, port_mapping=mapping, play_tone=tone)
-        outcome = await _call(session, endpoint, target, way, call_settings, open_sound)
+
+        async def make(line: Line) -> CallOutcome:
+            how = replace(call_settings, on_controls=line.talks)
+            return await _call(session, endpoint, target, way, how, open_sound)
+
+        shown = peer if target.identity is None else str(target.identity)
+        outcome = await switchboard.places(shown, target.identity, make)
     compose.connection_kept(outcome)
     compose.required_path(outcome, require)
     return None

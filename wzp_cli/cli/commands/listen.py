@@ -1,5 +1,6 @@
 """`wzp listen`: be there for calls."""
 
+import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -71,6 +72,7 @@ async def listen(
     from wzp_cli.cli.settings import ring_timeout_s
     from wzp_cli.services.listen import ListenSettings
     from wzp_cli.services.listen import listen as serve_calls
+    from wzp_cli.services.switchboard import Switchboard
 
     settings = session.settings.with_servers(relay=relay)
     session, watch = steering.watched(session, "listen")
@@ -78,6 +80,7 @@ async def listen(
     words = sounding.SoundWords.choose(session, sound, echo=echo)
     answers = auto_answer or settings.said.auto_answer or "off"
     _check_answering(session, answers, words, open_mic or bool(settings.said.open_mic))
+    switchboard = Switchboard()
     dialled = (direct or settings.said.direct or "anyone") == "anyone"
     if not (settings.relays or dialled):
         raise UsageError(
@@ -95,12 +98,17 @@ async def listen(
         on_outcome=lambda outcome: session.report(compose.ended(outcome)),
         open_recording=sounding.recorder(record, session.report, numbered=not once),
         play_tone=sounding.ring(session, words, ring),
+        switchboard=switchboard,
     )
     async with sounding.keep_open(words.devices):
         pass  # what is missing is told now, not when somebody calls
     async with AsyncExitStack() as stack:
         endpoint = await stack.enter_async_context(compose.endpoint_of(session, state))
-        await stack.enter_async_context(steering.steered(watch, state, endpoint))
+        is_steered = await stack.enter_async_context(
+            steering.steered(watch, state, endpoint, switchboard)
+        )
+        if answers == "off":
+            _check_somebody_answers(session, is_steered)
         registration = None
         if settings.relays:
             registration = await stack.enter_async_context(
@@ -116,7 +124,7 @@ async def listen(
             endpoint,
             registration,
             replace(listen_settings, port_mapping=mapping),
-            _asker(session, state),
+            _asker(session, state, is_steered),
             sounding.sound_opener(words, session.report),
             open_codec,
             compose.find_interfaces,
@@ -136,9 +144,19 @@ def _check_answering(
             "--auto-answer all would let any stranger hear this room; choose another "
             "--in, or say --open-mic"
         )
-    if answers == "off" and not _can_ask(session):
+    if answers == "off" and session.settings.no_input:
         raise UsageError(
-            "nobody could answer here (no terminal): say --auto-answer contacts or all"
+            "nobody could answer here (--no-input): say --auto-answer contacts or all"
+        )
+
+
+def _check_somebody_answers(session: Session, is_steered: bool) -> None:
+    """Check that there is a terminal, or that `wzp answer` reaches us."""
+    if not (is_steered or _can_ask(session)):
+        raise UsageError(
+            "nobody could answer here: there is no terminal, and `wzp answer` reaches "
+            "another wzp that runs on this state directory; stop that one, or say "
+            "--auto-answer contacts or all"
         )
 
 
@@ -148,12 +166,18 @@ def _can_ask(session: Session) -> bool:
     return can_ask() and not session.settings.no_input
 
 
-def _asker(session: Session, state: "State") -> "AskHuman":
-    """Return what asks the person here; where there is none, calls are declined."""
+def _asker(session: Session, state: "State", is_steered: bool) -> "AskHuman":
+    """Return what asks the person here.
+
+    Where there is no terminal, it rings until `wzp answer` or `wzp hangup` says how it
+    goes on; where neither can reach us, calls are declined.
+    """
     from wzp_cli.cli.prompt import ask_at_terminal
     from wzp_cli.protocol.identity import Identity
 
     async def ask(incoming: Incoming) -> bool:
+        if is_steered and not (session.settings.no_input or _can_ask(session)):
+            await asyncio.Event().wait()
         if not _can_ask(session):
             message = "that call was declined: nobody can be asked here"
             session.report(Warned(code="nobody_to_ask", message=message))

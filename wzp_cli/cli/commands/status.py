@@ -31,11 +31,11 @@ async def status(
     ] = None,
 ) -> Outcome:
     """Say what the listen, register or call that runs here is doing."""
-    from wzp_cli.cli.compose import own_state
-    from wzp_cli.cli.steering import asked_running
+    from wzp_cli.adapters.state import open_state
+    from wzp_cli.cli.asking import asked_running
     from wzp_cli.protocol.control_messages import AskStatus
 
-    state = own_state(session)
+    state = open_state(session.settings.state_dir)
     standing = await asked_running(state, AskStatus(), Standing, session.report)
     found = RunningState(running=standing is not None, process=standing)
     return Outcome(found, _text(standing), _failure(standing, require))

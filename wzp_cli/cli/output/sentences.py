@@ -128,6 +128,20 @@ def _incoming(event: events.Incoming) -> str:
     return f"Incoming call{name}, {way}, by:\n  {event.peer}"
 
 
+def _missed(event: events.Missed) -> str:
+    name = f' from "{event.name}" (not verified)' if event.name else ""
+    why = {
+        "busy": "another call was under way",
+        "timeout": "nobody answered",
+        "withdrawn": "the caller gave up",
+    }
+    return f"Missed call{name}, {why[event.reason]}, by:\n  {event.peer}"
+
+
+def _calling(event: events.Calling) -> str:
+    return f"Calling {_short(event.peer)}."
+
+
 def _ringing(event: events.Ringing) -> str:
     return f"Ringing at {_short(event.peer)}."
 
@@ -274,12 +288,14 @@ _DETAILS = (events.MediaStarted, events.PathTried, events.PortMapped)
 _SENTENCES: dict[type[events.Event], Callable[[Any], str | None]] = {
     events.Answered: _answered,
     events.Bound: _bound,
+    events.Calling: _calling,
     events.Failed: _failed,
     events.Hangup: _hangup,
     events.Held: _held,
     events.Incoming: _incoming,
     events.Judged: _judged,
     events.MediaStarted: _media_started,
+    events.Missed: _missed,
     events.Muted: _muted,
     events.PathChanged: _path_changed,
     events.PathPlanned: _path_planned,
