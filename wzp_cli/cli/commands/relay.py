@@ -333,8 +333,8 @@ async def status(session: Session, metrics: MetricsOption = None) -> Outcome:
 
 
 async def _running_here(session: Session, timeout_s: float) -> RelayFacts:
+    from wzp_cli.cli.asking import asked_running
     from wzp_cli.cli.compose import own_state
-    from wzp_cli.cli.steering import asked_running
     from wzp_cli.protocol.control_messages import AskRelay
 
     facts = await asked_running(
