@@ -2,7 +2,9 @@
 
 import functools
 import statistics
+import wave
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +27,22 @@ _WAV_FACTOR = 3
 _FRAME_S = 0.020
 
 
-def script(folder: Path, clip: Samples | None = None) -> Script:
-    """Write what is said: faint noise, speech to warm up, then what is measured."""
-    clip = measured() if clip is None else clip
-    sound = np.concatenate([noise(NOISE_S), _read(WARM, WARM_S), clip])
-    path = write_wav(folder / "speech.wav", sound)
-    return Script(path, from_s=NOISE_S + WARM_S, for_s=len(clip) / RATE_HZ)
+def script(folder: Path, times: int = 1) -> Script:
+    """Write what is said: noise, speech to warm up, what is measured so many times."""
+    before = write_wav(
+        folder / "before.wav", np.concatenate([noise(NOISE_S), _read(WARM, WARM_S)])
+    )
+    clip = write_wav(folder / "clip.wav", measured())
+    path = folder / "speech.wav"
+    with ExitStack() as stack:
+        parts = [
+            stack.enter_context(wave.open(str(part), "rb")) for part in (before, clip)
+        ]
+        first, again = (part.readframes(part.getnframes()) for part in parts)
+        file = stack.enter_context(wave.open(str(path), "wb"))
+        file.setparams(parts[0].getparams())
+        file.writeframes(first + again * times)
+    return Script(path, NOISE_S + WARM_S, times * CLIPS * CLIP_S)
 
 
 def noise(seconds: float) -> Samples:
@@ -122,7 +134,7 @@ def delays_ms(way: Heard, clip: Samples, from_s: float) -> list[tuple[float, flo
 
 
 def _whole_delay(clip: Samples, recorded: np.ndarray) -> int:
-    size = len(clip) + len(recorded)
+    size = 1 << (len(clip) + len(recorded)).bit_length()
     spectrum = np.fft.rfft(recorded, size) * np.conj(np.fft.rfft(clip, size))
     return int(np.argmax(np.fft.irfft(spectrum, size)[: len(recorded)]))
 

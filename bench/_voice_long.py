@@ -13,8 +13,8 @@ import numpy as np
 
 from bench._stage import introduce, show
 from bench._voice import LINK, Call, End, Row, Script, call, temporary
-from bench._voice_figures import delays_ms, measured, script
-from tests.support.speech import RATE_HZ, Samples
+from bench._voice_figures import CLIP_S, CLIPS, delays_ms, measured, script
+from tests.support.speech import Samples
 
 LINK_NAME = "1 % loss, 5 ms of jitter"
 ROW = Row(LINK_NAME, replace(LINK, loss_pct=1.0, jitter_ms=5.0, jitter="exponential"))
@@ -51,10 +51,11 @@ def _resident_mib(pid: int) -> float:
 def main(seconds: float) -> None:
     """Call for so long; exit 1 where delay or memory has grown."""
     introduce(f"voice --long {seconds:g}", f"{STACK}, speech both ways, {LINK_NAME}")
-    clip = _repeated(seconds)
+    times = max(1, round(seconds / (CLIPS * CLIP_S)))
+    clip = np.tile(measured(), times)
     with temporary() as name:
         folder = Path(name)
-        said = script(folder, clip)
+        said = script(folder, times)
         memory = _Memory(said)
         heard = call(STACK, ROW, 1, said, folder, memory.watch)
         delays = _by_part(heard, clip, said)
@@ -68,14 +69,9 @@ def main(seconds: float) -> None:
         ]
         for number, part in enumerate(delays, start=1)
     ]
-    show(f"a call of {seconds:g} s in {PARTS} parts", head, rows)
+    show(f"a call of {said.for_s:g} s in {PARTS} parts", head, rows)
     if fault := _fault(delays, memory.mib):
         sys.exit(fault)
-
-
-def _repeated(seconds: float) -> Samples:
-    size = int(seconds * RATE_HZ)
-    return np.resize(measured(), size)
 
 
 def _by_part(heard: Call, clip: Samples, said: Script) -> list[list[float]]:
