@@ -1,5 +1,6 @@
 """What a recorded call tells: quality by PESQ, delay by correlation."""
 
+import bisect
 import functools
 import statistics
 import wave
@@ -19,10 +20,13 @@ NOISE_S, WARM_S, CLIP_S = 1.0, 6.0, 8.0
 CLIPS = 2
 
 PIECE_S = 0.5
-SEARCH_S = 0.5
+EARLY_S, LATE_S = 0.05, 1.0
+"""Where a piece is looked for, around the moment at which it was said."""
 LOUD = 200.0
 """Root mean square from which a piece counts as speech, of 32768."""
 FITS = 0.6
+HEARD_PIECES = 10
+"""Fewer pieces of a call, of some 50, may be found by accident, and say nothing."""
 _WAV_FACTOR = 3
 _FRAME_S = 0.020
 
@@ -80,10 +84,11 @@ def figures(call: Call, said: Script) -> dict[str, object]:
         for way in call.directions
         for _, delay in delays_ms(way, measured(), said.from_s)
     ]
+    found = len(delays) >= HEARD_PIECES
     return {
         "pesq": [score for way in call.directions for score in _scores(way)],
-        "delay_ms": statistics.median(delays) if delays else None,
-        "delay_p95_ms": float(np.percentile(delays, 95)) if delays else None,
+        "delay_ms": statistics.median(delays) if found else None,
+        "delay_p95_ms": float(np.percentile(delays, 95)) if found else None,
         "pieces": len(delays),
         "cpu_pct": [round(end["cpu_pct"], 2) for end in call.figures if end],
         "kbps": [round(end["kbps"], 1) for end in call.figures if end],
@@ -115,28 +120,22 @@ def delays_ms(way: Heard, clip: Samples, from_s: float) -> list[tuple[float, flo
     handed out: what a microphone needs to fill a frame is not in it.
     """
     recorded = heard(way.recording).astype(np.float64)
-    around = _whole_delay(clip, recorded)
-    size, reach = int(PIECE_S * RATE_HZ), int(SEARCH_S * RATE_HZ)
+    size = int(PIECE_S * RATE_HZ)
     delays = []
     for begin in range(0, len(clip) - size, size):
         piece = clip[begin : begin + size].astype(np.float64)
-        first = max(around + begin - reach, 0)
-        near = recorded[first : around + begin + size + reach]
+        frame, within = divmod(from_s + begin / RATE_HZ + 1e-9, _FRAME_S)
+        said_s = way.said_s[int(frame)] + within
+        first = _sample(way.times, said_s - EARLY_S) // _WAV_FACTOR
+        last = _sample(way.times, said_s + LATE_S + PIECE_S) // _WAV_FACTOR
+        near = recorded[first:last]
         if np.sqrt(np.mean(piece**2)) < LOUD or len(near) <= size:
             continue
         found, fit = _best(piece, near)
         if fit >= FITS:
-            heard_s = _time_s(way.times, (first + found) * _WAV_FACTOR)
-            frame, within = divmod(from_s + begin / RATE_HZ + 1e-9, _FRAME_S)
-            late_s = heard_s - way.said_s[int(frame)] - within
+            late_s = _time_s(way.times, (first + found) * _WAV_FACTOR) - said_s
             delays.append((begin / RATE_HZ, 1000 * late_s - LINK.delay_ms))
     return delays
-
-
-def _whole_delay(clip: Samples, recorded: np.ndarray) -> int:
-    size = 1 << (len(clip) + len(recorded)).bit_length()
-    spectrum = np.fft.rfft(recorded, size) * np.conj(np.fft.rfft(clip, size))
-    return int(np.argmax(np.fft.irfft(spectrum, size)[: len(recorded)]))
 
 
 def _best(piece: np.ndarray, near: np.ndarray) -> tuple[int, float]:
@@ -151,10 +150,16 @@ def _best(piece: np.ndarray, near: np.ndarray) -> tuple[int, float]:
     return at, float(fits[at])
 
 
+def _sample(times: Sequence[tuple[int, float]], moment_s: float) -> int:
+    """Return about which sample was handed out at a moment."""
+    after = bisect.bisect_right(times, moment_s, key=lambda each: each[1])
+    return times[after - 1][0] if after else 0
+
+
 def _time_s(times: Sequence[tuple[int, float]], sample: int) -> float:
     """Return when a sample was handed out, spread over what came with it."""
-    starts = [start for start, _ in times]
-    start, at_s = times[int(np.searchsorted(starts, sample, "right")) - 1]
+    after = bisect.bisect_right(times, sample, key=lambda each: each[0])
+    start, at_s = times[after - 1]
     return at_s + (sample - start) / (RATE_HZ * _WAV_FACTOR)
 
 

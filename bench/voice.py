@@ -17,12 +17,10 @@ from bench._results import Results, commit, markdown
 from bench._stage import introduce, show
 from bench._voice import ROWS, STACKS, NoCall, Row, Script, round_of, temporary
 from bench._voice_curves import draw
-from bench._voice_figures import figures, script, why_not
+from bench._voice_figures import HEARD_PIECES, figures, script, why_not
 
 QUICK_ROWS = ("no loss", "10 % in threes")
 QUICK_STACKS = ("wzp relay", "wzp direct")
-HEARD_PIECES = 10
-"""So many pieces of speech, of some 50 in a call, have to be found in the recording."""
 
 Cell = Callable[[list[dict]], str]
 
@@ -146,12 +144,14 @@ def _called(runs: list[dict]) -> list[dict]:
 
 def _pesq(runs: list[dict]) -> str:
     scores = [score for run in _called(runs) for score in run["pesq"]]
-    if not scores:
-        return "no call" if runs else "-"
-    failed = len(runs) - len(_called(runs))
-    spread = f"{min(scores):.2f}-{max(scores):.2f}"
-    note = f", {failed} of {len(runs)} no call" if failed else ""
-    return f"{statistics.median(scores):.2f} ({spread}{note})"
+    failed = [run["no_call"] for run in runs if "no_call" in run]
+    broke = sum(reason.startswith("no over") for reason in failed)
+    told = [f"{broke} broke off"] if broke else []
+    told += [f"{len(failed) - broke} no call"] if len(failed) > broke else []
+    if scores:
+        spread = f"{min(scores):.2f}-{max(scores):.2f}"
+        told.insert(0, f"{statistics.median(scores):.2f} ({spread})")
+    return ", ".join(told) or "-"
 
 
 def _delay(runs: list[dict]) -> str:
