@@ -21,8 +21,9 @@ ROW = Row(LINK_NAME, replace(LINK, loss_pct=1.0, jitter_ms=5.0, jitter="exponent
 STACK = "wzp direct"
 PARTS = 5
 GROWTH_MS = 20.0
+"""From the first part to the last: beyond it, delay grows."""
 GROWTH_MIB = 4.0
-"""From the second part to the last: beyond them, something grows."""
+"""From the second part to the last: beyond it, memory grows."""
 
 
 class _Memory:
@@ -83,10 +84,10 @@ def _by_part(heard: Call, clip: Samples, said: Script) -> list[list[float]]:
 
 
 def _fault(delays: list[list[float]], memory: list[list[float]]) -> str | None:
-    """Say what has grown since the second part; what is quiet has failed, too."""
+    """Say what has grown; what is quiet has failed, too."""
     if not all(delays):
         return "a part in which no speech was heard"
-    grown_ms = statistics.median(delays[-1]) - statistics.median(delays[1])
+    grown_ms = statistics.median(delays[-1]) - statistics.median(delays[0])
     if grown_ms > GROWTH_MS:
         return f"the delay has grown by {grown_ms:.0f} ms"
     grown_mib = max(now - then for then, now in zip(memory[1], memory[-1], strict=True))

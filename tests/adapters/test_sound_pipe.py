@@ -71,6 +71,53 @@ def test_sound_that_trickles_in_is_put_together() -> None:
     asyncio.run(scenario())
 
 
+class _Stalling(asyncio.SelectorEventLoop):
+    """A loop that can be made to have stood still."""
+
+    stalled_s = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.stalled_s
+
+
+def test_what_a_stall_has_made_late_is_left_out(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        numbered = [bytes([n]) * 1_920 for n in range(60)]
+        (tmp_path / "raw").write_bytes(b"".join(numbered))
+        fd = os.open(tmp_path / "raw", os.O_RDONLY)
+        source = PipeSource(fd)
+        frames = [await source.read()]
+        loop.stalled_s += 0.61
+        frames += await _all(source)
+        assert source.skipped == 29
+        assert len(frames) == 60 - 29
+        assert frames == [frame for frame in numbered if frame in frames]
+        os.close(fd)
+
+    loop = _Stalling()
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(scenario())
+
+
+def test_after_a_stall_nothing_is_waited_for_to_be_left_out() -> None:
+    async def scenario() -> None:
+        reader, writer = os.pipe()
+        source = PipeSource(reader)
+        os.write(writer, b"a" * 1_920)
+        assert await source.read() == b"a" * 1_920
+        loop.stalled_s += 0.61
+        os.write(writer, b"b" * 1_920)
+        assert await source.read() == b"b" * 1_920
+        assert source.skipped == 0
+        os.close(writer)
+        assert await _all(source) == []
+        os.close(reader)
+
+    loop = _Stalling()
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(scenario())
+
+
 def test_a_non_blocking_descriptor_is_waited_for() -> None:
     async def scenario() -> None:
         reader, writer = os.pipe()

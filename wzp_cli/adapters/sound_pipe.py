@@ -35,10 +35,14 @@ class PipeSource:
     The writer on the other side is held back by a full pipe, so a file can be piped in.
     At most `PIPE_QUEUE_FRAMES` wait here. Open it inside the event loop.
 
+    Beats that a stall has dropped are left out of the sound, too, as far as it waits:
+    the pipe of a live writer would stay full, and all that follows late, for good.
+
     Raises:
         SoundError: The descriptor is closed.
 
     Attributes:
+        skipped: Frames left out after stalls.
         failed: Why reading stopped before the end, or None.
     """
 
@@ -51,12 +55,21 @@ class PipeSource:
         self._frames: queue.Queue[bytes | None] = queue.Queue(PIPE_QUEUE_FRAMES)
         self._ended = False
         self._closed = False
+        self.skipped = 0
         self.failed: SoundError | None = None
         threading.Thread(target=self._run, name="wzp-stdin", daemon=True).start()
 
     async def read(self) -> bytes | None:
         """Return the next 20 ms, not before the beat; the last one is padded."""
         await self._pace.beat()
+        frame = await self._next()
+        while self.skipped < self._pace.dropped and not self._frames.empty():
+            self.skipped += 1
+            frame = await self._next()
+        return frame
+
+    async def _next(self) -> bytes | None:
+        """Wait for the next frame; None after the end."""
         while not self._ended:
             try:
                 frame = self._frames.get_nowait()
