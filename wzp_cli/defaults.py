@@ -20,6 +20,7 @@ __all__ = [
     "CONNECTION_ID_BYTES",
     "CONTROL_MAX_CLIENTS",
     "CONTROL_MAX_EVENTS_WAITING",
+    "CONTROL_MAX_FOLLOWERS",
     "CONTROL_MAX_REPLY_BYTES",
     "CONTROL_MAX_REQUEST_BYTES",
     "CONTROL_REPLY_S",
@@ -122,6 +123,7 @@ __all__ = [
     "MEETING_TIMES_S",
     "MEETING_WAIT_S",
     "MIN_DATAGRAM_PAYLOAD_BYTES",
+    "MISSED_CALLS_KEPT",
     "MOS_CONCEALED_HALF_PCT",
     "MOS_CONCEALED_POWER",
     "MOS_SPAN",
@@ -1174,8 +1176,14 @@ UPNP_MAX_BYTES: Final = 262_144
 UPNP_PORT_TRIES: Final = 3
 """External ports tried when others are taken. Source: ours."""
 
-CONTROL_MAX_CLIENTS: Final = 8
-"""Clients of a control socket at once. Source: ours; a person's terminals."""
+CONTROL_MAX_CLIENTS: Final = 24
+"""Clients of a control socket at once. Source: ours; followers, and as many others."""
+
+CONTROL_MAX_FOLLOWERS: Final = 16
+"""Of them, those that follow events. Source: ours; some place is left for orders."""
+
+MISSED_CALLS_KEPT: Final = 20
+"""Missed calls that `wzp status` lists. Source: ours; they fit on a screen."""
 
 CONTROL_MAX_EVENTS_WAITING: Final = 256
 """Events that wait for a client that reads slowly. Source: ours."""

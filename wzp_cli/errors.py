@@ -27,6 +27,7 @@ try. `code` is the stable name in JSON, `exit_code` the process's. Imports nothi
     |   |-- CallUnderWay
     |   |-- ControlBusy
     |   |-- ControlSilent
+    |   |   `-- ControlEnded
     |   |-- ControlUnknown
     |   |-- NoCall
     |   `-- NotRunning
@@ -51,6 +52,7 @@ __all__ = [
     "ConfigError",
     "ConnectionLost",
     "ControlBusy",
+    "ControlEnded",
     "ControlError",
     "ControlSilent",
     "ControlUnknown",
@@ -232,6 +234,12 @@ class ControlSilent(ControlError):
     """The wzp that runs here does not answer. If it is stopped, let it go on: fg."""
 
     code = "control_silent"
+
+
+class ControlEnded(ControlSilent):
+    """The wzp that ran here has ended."""
+
+    code = "control_ended"
 
 
 class ControlUnknown(ControlError):

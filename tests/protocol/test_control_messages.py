@@ -27,6 +27,11 @@ class Found(msgspec.Struct, frozen=True):
         (control.AskStatus(), b'{"type":"status"}\n'),
         (control.AskRelay(), b'{"type":"relay"}\n'),
         (control.AskAnswer(), b'{"type":"answer"}\n'),
+        (control.AskEvents(), b'{"type":"events"}\n'),
+        (
+            control.AskCall(peer="bob", sound=control.HowItSounds(source="tone")),
+            b'{"type":"call","peer":"bob","sound":{"source":"tone"}}\n',
+        ),
         (control.AskHangUp(), b'{"type":"hangup"}\n'),
         (control.AskMute(on=None), b'{"type":"mute","on":null}\n'),
         (control.AskHold(on=False), b'{"type":"hold","on":false}\n'),
@@ -86,6 +91,10 @@ def test_every_event_can_be_told() -> None:
         b"null",
         b'{"type":1}',
         b'{"type":"detect-nat"}',
+        b'{"type":"call"}',
+        b'{"type":"call","peer":"bob","duration_s":-1}',
+        b'{"type":"call","peer":"bob","sound":{"source":7}}',
+        b'{"type":"mute","on":"yes"}',
         b'{"type":"detect-nat","servers":[],"timeout_s":0}',
         b'{"type":"detect-nat","servers":[{"name":"a","kind":"x"}],"timeout_s":1}',
         b'{"type":"detect-nat","servers":%s,"timeout_s":1}'

@@ -1,6 +1,7 @@
 from functools import reduce
 
 from wzp_cli import events
+from wzp_cli.defaults import MISSED_CALLS_KEPT
 from wzp_cli.protocol.standing import CallStanding, Standing, after
 
 START = Standing(command="listen", pid=7, version="1", since="2026-11-24T16:00:00.000Z")
@@ -51,18 +52,24 @@ def test_a_call_from_ringing_to_its_end() -> None:
         rx_bps=1,
         mos_est=4.2,
     )
-    ringing = CallStanding(state="ringing", peer=PEER, name="Bob")
+    ringing = CallStanding(state="ringing", peer=PEER, name="Bob", incoming=True)
     assert standing(incoming).call == ringing
     talking = standing(incoming, answered, relay)
     assert talking.calls == 1
     assert talking.call == CallStanding(
-        state="talking", peer=PEER, name="Bob", path="relay", remote="r:1"
+        state="talking",
+        peer=PEER,
+        name="Bob",
+        incoming=True,
+        path="relay",
+        remote="r:1",
     )
     measured = standing(incoming, answered, relay, direct, stats)
     assert measured.call == CallStanding(
         state="talking",
         peer=PEER,
         name="Bob",
+        incoming=True,
         path="direct",
         remote="192.0.2.9:5",
         rtt_ms=40.0,
@@ -89,6 +96,39 @@ def test_the_callers_side() -> None:
     assert standing(ringing, other).call == CallStanding(state="ringing", peer=PEER)
     answered = standing(ringing, events.Answered(peer=PEER, setup_ms=1.0))
     assert answered.call == CallStanding(state="talking", peer=PEER)
+
+
+def test_a_call_that_we_place() -> None:
+    calling = events.Calling(peer="host:1")
+    rings = events.Ringing(peer=PEER)
+    assert standing(calling).call == CallStanding(state="calling", peer="host:1")
+    assert standing(calling, rings).call == CallStanding(state="ringing", peer=PEER)
+    talking = standing(calling, rings, events.Answered(peer=PEER)).call
+    assert talking == CallStanding(state="talking", peer=PEER)
+    failed = events.Hangup(reason="peer_offline", by="peer")
+    assert standing(calling, failed).call is None
+
+
+def test_since_when_it_rings_and_since_when_it_is_answered() -> None:
+    now = after(START, events.Incoming(call="c", peer=PEER), "18:00")
+    assert now.call is not None
+    assert now.call.since == "18:00"
+    now = after(now, events.Muted(muted=True), "18:01")
+    now = after(now, events.Answered(peer=PEER), "18:02")
+    now = after(now, events.Held(held=True, by="peer"), "18:03")
+    assert now.call is not None
+    assert now.call.since == "18:02"
+
+
+def test_missed_calls_are_counted_and_the_last_are_kept() -> None:
+    now = START
+    for number in range(MISSED_CALLS_KEPT + 5):
+        missed = events.Missed(peer=PEER, name=f"{number}", reason="busy")
+        now = after(now, missed, f"at {number}")
+    assert now.missed == MISSED_CALLS_KEPT + 5
+    assert len(now.missed_calls) == MISSED_CALLS_KEPT
+    last = now.missed_calls[-1]
+    assert (last.at, last.name, last.reason) == ("at 24", "24", "busy")
 
 
 def test_what_is_told_outside_of_a_call_changes_nothing() -> None:

@@ -11,6 +11,7 @@ from wzp_cli.defaults import CONTROL_REQUEST_S
 from wzp_cli.errors import (
     ConnectionLost,
     ControlBusy,
+    ControlEnded,
     ControlError,
     ControlSilent,
     ControlUnknown,
@@ -208,9 +209,9 @@ def test_work_never_waits_for_a_reader() -> None:
     ("replies", "kind"),
     [
         ([], ControlSilent),
-        ([None], ControlSilent),
+        ([None], ControlEnded),
         ([b'{"type":"event","event":{"event":"new"}}'], ControlSilent),
-        ([b'{"type":"event","event":{"event":"new"}}', None], ControlSilent),
+        ([b'{"type":"event","event":{"event":"new"}}', None], ControlEnded),
         ([b'{"type":"error","code":"newer","message":"no"}'], ControlError),
         ([b'{"type":"result","result":{"letter":1}}'], RemoteProtocolError),
         ([b"nonsense"], RemoteProtocolError),

@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "call": "wzp_cli.cli.commands.call",
     "ping": "wzp_cli.cli.commands.ping",
     "status": "wzp_cli.cli.commands.status",
+    "events": "wzp_cli.cli.commands.events",
     "answer": "wzp_cli.cli.commands.answer",
     "hangup": "wzp_cli.cli.commands.hangup",
     "mute": "wzp_cli.cli.commands.mute",

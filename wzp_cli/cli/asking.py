@@ -25,7 +25,7 @@ async def asked_running(
     kind: type[T],
     report: Report,
     *,
-    patience_s: float = CONTROL_REPLY_S,
+    patience_s: float | None = CONTROL_REPLY_S,
 ) -> T | None:
     """Return what the wzp that runs on this state directory finds.
 
@@ -34,7 +34,7 @@ async def asked_running(
         request: What to do.
         kind: Of what it finds.
         report: Takes its events.
-        patience_s: How long it may be silent once it has begun.
+        patience_s: How long it may be silent once it has begun; None: for ever.
 
     Returns:
         None where none runs.

@@ -73,13 +73,15 @@ class Command:
 
     `name` has the words after `wzp`. `result` is the type of the document's result,
     None where the command only streams. `stream` says whether --json is a stream of
-    events: always, never, or when the option of that name is given.
+    events: always, never, or when the option of that name is given. `always_json`: JSON
+    is what it is for, with or without --json.
     """
 
     name: str
     run: Run
     result: type | None
     stream: bool | str
+    always_json: bool = False
 
     def streams(self, arguments: Mapping[str, Any]) -> bool:
         """Return whether a call with `arguments` prints a stream under --json."""
@@ -118,6 +120,7 @@ def command(
     *,
     result: type | None = None,
     stream: bool | str = False,
+    always_json: bool = False,
     is_group: bool = False,
 ) -> Callable[[Run], Run]:
     """Register the decorated function in `app` as the command `wzp NAME`.
@@ -128,7 +131,7 @@ def command(
     """
 
     def register(run: Run) -> Run:
-        declaration = Command(name, run, result, stream)
+        declaration = Command(name, run, result, stream, always_json)
 
         def read(ctx: typer.Context, **words: Any) -> Job:
             everywhere = _take_everywhere(ctx, words)

@@ -245,6 +245,7 @@ async def way_to(
     endpoint: Endpoint,
     peer: Peer,
     relays: Sequence[HostPort] | None,
+    held: Registration | None = None,
 ) -> AsyncIterator[Way]:
     """Find the way to a peer, and register where a relay is on it.
 
@@ -254,6 +255,7 @@ async def way_to(
         endpoint: The one socket.
         peer: As the user named them.
         relays: --relay as it was said; else where the peer says it is, else ours.
+        held: A registration that there is, for calls through its relay.
 
     Raises:
         NameNotFound, RelayUnreachable, UsageError: There is no way.
@@ -266,6 +268,9 @@ async def way_to(
         return
     known = session.settings.with_servers(relay=relays).relays
     chosen = known if relays or not peer.relay else (peer.relay,)
+    if held is not None and held.relay in chosen and held.is_up:
+        yield peer.identity, held
+        return
     async with registered(
         session,
         state,
@@ -345,7 +350,7 @@ def connection_kept(outcome: CallOutcome | None) -> None:
 
 
 def required_path(
-    outcome: CallOutcome | PingOutcome | None, require: Literal["direct"] | None
+    outcome: CallOutcome | PingOutcome | Ended | None, require: Literal["direct"] | None
 ) -> None:
     """Check --require.
 
@@ -356,5 +361,5 @@ def required_path(
         raise RequirementNotMet(f"it stayed on the relay: {_why(outcome)}")
 
 
-def _why(outcome: CallOutcome | PingOutcome) -> str:
+def _why(outcome: CallOutcome | PingOutcome | Ended) -> str:
     return outcome.why_not_direct or "the reason is not known"

@@ -22,7 +22,7 @@ def execute(job: Job, environ: Mapping[str, str]) -> int:
     stop = Stop()
     speech = Speech(
         job.command.name,
-        json=is_on(job.everywhere.json, environ, "WZP_JSON"),
+        json=job.command.always_json or is_on(job.everywhere.json, environ, "WZP_JSON"),
         stream=job.command.streams(job.arguments),
         quiet=is_on(job.everywhere.quiet, environ, "WZP_QUIET"),
         verbose=job.everywhere.verbose > 0,
@@ -51,7 +51,8 @@ def refuse(
     stop = Stop()
     speech = Speech(
         "usage" if command is None else command.name,
-        json=is_on(json, environ, "WZP_JSON"),
+        json=(command is not None and command.always_json)
+        or is_on(json, environ, "WZP_JSON"),
         stream=command is not None and command.stream is True,
         quiet=False,
         closed=stop.request,

@@ -9,8 +9,8 @@ Each other command on the same state directory can then ask it (`asking.py`).
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -27,13 +27,16 @@ from wzp_cli.cli.compose import find_interfaces
 from wzp_cli.cli.nat.document import DetectedNat, detected
 from wzp_cli.cli.output.document import timestamp
 from wzp_cli.concurrency import task_group
+from wzp_cli.defaults import CONTROL_MAX_FOLLOWERS
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.errors import ControlBusy, RemoteProtocolError
-from wzp_cli.events import Bound, Event, Report
+from wzp_cli.events import Bound, Ended, Event, Hello, Report
 from wzp_cli.ports import ControlChannel, RelayPins
 from wzp_cli.protocol.control_messages import (
     AskAnswer,
+    AskCall,
     AskDetectNat,
+    AskEvents,
     AskHangUp,
     AskHold,
     AskMute,
@@ -45,7 +48,10 @@ from wzp_cli.services.control import Verbs, serve
 from wzp_cli.services.detect_nat import DetectSettings, Server, detect_nat
 from wzp_cli.services.switchboard import Line, LineState, Switchboard
 
-__all__ = ["Watch", "measured", "steered", "watched"]
+__all__ = ["PlaceCall", "Watch", "measured", "steered", "watched"]
+
+PlaceCall = Callable[[AskCall, Report], Awaitable[Ended]]
+"""Calls somebody for who asks, and tells it what happens."""
 
 
 class Watch:
@@ -62,10 +68,28 @@ class Watch:
             version=__version__,
             since=timestamp(datetime.now(UTC)),
         )
+        self._followers: list[Report] = []
 
     def report(self, event: Event) -> None:
         """Take one event."""
-        self.standing = after(self.standing, event)
+        self.standing = after(self.standing, event, timestamp(datetime.now(UTC)))
+        for follower in tuple(self._followers):
+            follower(event)
+
+    @contextmanager
+    def followed(self, report: Report) -> Iterator[None]:
+        """Tell `report` every event while the block runs.
+
+        Raises:
+            ControlBusy: Too many follow.
+        """
+        if len(self._followers) >= CONTROL_MAX_FOLLOWERS:
+            raise ControlBusy("too many follow the events already")
+        self._followers.append(report)
+        try:
+            yield
+        finally:
+            self._followers.remove(report)
 
 
 def watched(session: Session, command: str) -> tuple[Session, Watch]:
@@ -85,17 +109,18 @@ async def steered(
     state: State,
     endpoint: Endpoint,
     switchboard: Switchboard | None = None,
+    place: PlaceCall | None = None,
 ) -> AsyncIterator[bool]:
     """Answer the user's other commands while the block runs; yield whether we do.
 
     Where another process on this state directory does so already, it goes on to.
+    `switchboard` has the call that orders are for, `place` makes calls for others.
 
     Raises:
         StateUnusable: The control socket can't be made.
     """
-    steering = _Steering(
-        watch, state.known_relays, endpoint, switchboard or Switchboard()
-    )
+    board = switchboard or Switchboard()
+    steering = _Steering(watch, state.known_relays, endpoint, board, place)
     async with open_control(transport(state.directory), steering.serve) as ours:
         yield ours
 
@@ -107,22 +132,27 @@ class _Steering:
         pins: RelayPins,
         endpoint: Endpoint,
         switchboard: Switchboard,
+        place: PlaceCall | None,
     ) -> None:
         self._watch = watch
         self._pins = pins
         self._endpoint = endpoint
         self._switchboard = switchboard
+        self._place = place
         self._measuring = asyncio.Lock()
 
     async def serve(self, channel: ControlChannel) -> None:
         verbs: Verbs = {
             AskStatus: self._status,
             AskDetectNat: self._detect_nat,
+            AskEvents: self._events,
             AskAnswer: self._answer,
             AskHangUp: self._hang_up,
             AskMute: self._mute,
             AskHold: self._hold,
         }
+        if self._place is not None:
+            verbs = {**verbs, AskCall: self._place}
         await serve(channel, verbs)
 
     async def _status(self, request: AskStatus, report: Report) -> Standing:
@@ -136,6 +166,12 @@ class _Steering:
             report(Bound(port=self._endpoint.local.port, addresses=hosts))
             found = await measured(self._endpoint, self._pins, request, report)
         return msgspec.structs.replace(found, through=self._watch.standing.command)
+
+    async def _events(self, request: AskEvents, report: Report) -> None:
+        now = self._watch.standing
+        with self._watch.followed(report):
+            report(Hello(id=now.id, version=now.version))
+            await asyncio.Event().wait()
 
     # -- orders for the call under way
 

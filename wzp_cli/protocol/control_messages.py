@@ -23,13 +23,16 @@ from wzp_cli.protocol.text import clean
 
 __all__ = [
     "AskAnswer",
+    "AskCall",
     "AskDetectNat",
+    "AskEvents",
     "AskHangUp",
     "AskHold",
     "AskMute",
     "AskRelay",
     "AskStatus",
     "CallSteered",
+    "HowItSounds",
     "NamedServer",
     "Refusal",
     "Reply",
@@ -90,6 +93,41 @@ class AskAnswer(Message, frozen=True, kw_only=True, tag="answer"):
     """Answer what rings."""
 
 
+class HowItSounds(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Sound as the flags of `wzp call` have it; None: as the listener has it."""
+
+    source: str | None = None
+    sink: str | None = None
+    gain_in: float | None = None
+    gain_out: float | None = None
+    echo_cancel: bool | None = None
+    noise_suppression: bool | None = None
+    gain_control: bool | None = None
+
+
+class AskCall(Message, frozen=True, kw_only=True, tag="call"):
+    """Call somebody through your socket. Who leaves hangs up.
+
+    Attributes:
+        peer: As `wzp call` takes it.
+        relay: As --relay says it; else as the peer or the listener has it.
+        ring: Whether the speaker rings; None: as the listener has it.
+        record: The file to record to, whole path.
+    """
+
+    peer: Annotated[str, msgspec.Meta(max_length=4096)]
+    relay: Annotated[tuple[str, ...], msgspec.Meta(max_length=16)] = ()
+    sound: HowItSounds = HowItSounds()
+    ring: bool | None = None
+    ring_timeout_s: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    duration_s: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    record: str | None = None
+
+
+class AskEvents(Message, frozen=True, kw_only=True, tag="events"):
+    """Tell every event from now on, after a `hello`, until the asker leaves."""
+
+
 class AskHangUp(Message, frozen=True, kw_only=True, tag="hangup"):
     """End the call under way: decline what rings, withdraw what we ring, hang up."""
 
@@ -120,7 +158,15 @@ class CallSteered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Request = (
-    AskStatus | AskDetectNat | AskRelay | AskAnswer | AskHangUp | AskMute | AskHold
+    AskStatus
+    | AskDetectNat
+    | AskRelay
+    | AskAnswer
+    | AskCall
+    | AskEvents
+    | AskHangUp
+    | AskHold
+    | AskMute
 )
 _requests: BodyDecoder[Request] = BodyDecoder(Request)
 

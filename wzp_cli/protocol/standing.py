@@ -5,16 +5,23 @@ from typing import Literal
 import msgspec
 
 from wzp_cli import events
+from wzp_cli.defaults import MISSED_CALLS_KEPT
 
-__all__ = ["CallStanding", "Standing", "after"]
+__all__ = ["CallStanding", "MissedCall", "Standing", "after"]
 
 
 class CallStanding(msgspec.Struct, frozen=True, kw_only=True):
-    """The call under way. `rtt_ms`, `loss_pct`, `mos_est`: of the last second."""
+    """The call under way. `rtt_ms`, `loss_pct`, `mos_est`: of the last second.
 
-    state: Literal["ringing", "talking"]
+    `calling`: we call, and nothing rings there yet. `incoming`: they called us.
+    `since`: when it began, or was answered.
+    """
+
+    state: Literal["calling", "ringing", "talking"]
     peer: str
     name: str = ""
+    incoming: bool = False
+    since: str = ""
     path: events.PathName | None = None
     remote: str | None = None
     rtt_ms: float | None = None
@@ -24,11 +31,21 @@ class CallStanding(msgspec.Struct, frozen=True, kw_only=True):
     held: bool = False
 
 
+class MissedCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that nobody took, as the event `missed` tells it; `at`: when."""
+
+    at: str
+    peer: str
+    name: str
+    reason: str
+
+
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """One running wzp. None: not so, or not yet.
 
     `since`: when it started. `relay_up`: whether it is registered now. `mapped`: the
-    router's port that leads to the one socket. `ticket`: by which others call.
+    router's port that leads to the one socket. `ticket`: by which others call. `calls`:
+    how many were answered. `missed`: how many nobody took; `missed_calls`: the last.
     """
 
     command: str
@@ -46,10 +63,12 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     ticket: str | None = None
     call: CallStanding | None = None
     calls: int = 0
+    missed: int = 0
+    missed_calls: list[MissedCall] = []
 
 
-def after(standing: Standing, event: events.Event) -> Standing:
-    """Return where things stand once `event` has happened."""
+def after(standing: Standing, event: events.Event, at: str = "") -> Standing:
+    """Return where things stand once `event` has happened, at that time."""
     change = msgspec.structs.replace
     match event:
         case events.Hello(id=identity):
@@ -67,19 +86,41 @@ def after(standing: Standing, event: events.Event) -> Standing:
         case events.Ready(ticket=ticket):
             return change(standing, ready=True, ticket=ticket)
         case events.Incoming(peer=peer, name=name):
-            call = CallStanding(state="ringing", peer=peer, name=name)
+            call = CallStanding(
+                state="ringing", peer=peer, name=name, incoming=True, since=at
+            )
             return change(standing, call=call)
-        case events.Ringing(peer=peer) if standing.call is None:
-            return change(standing, call=CallStanding(state="ringing", peer=peer))
+        case events.Calling(peer=peer):
+            call = CallStanding(state="calling", peer=peer, since=at)
+            return change(standing, call=call)
+        case events.Ringing(peer=peer):
+            return change(standing, call=_rings(standing.call, peer, at))
         case events.Answered(peer=peer):
-            name = standing.call.name if standing.call else ""
-            call = CallStanding(state="talking", peer=peer, name=name)
+            before = standing.call or CallStanding(state="ringing", peer=peer)
+            call = CallStanding(
+                state="talking",
+                peer=peer,
+                name=before.name,
+                incoming=before.incoming,
+                since=at,
+            )
             return change(standing, call=call, calls=standing.calls + 1)
+        case events.Missed(peer=peer, name=name, reason=reason):
+            missed = MissedCall(at=at, peer=peer, name=name, reason=reason)
+            last = [*standing.missed_calls, missed][-MISSED_CALLS_KEPT:]
+            return change(standing, missed=standing.missed + 1, missed_calls=last)
         case events.Hangup():
             return change(standing, call=None)
     if standing.call is None:
         return standing
     return change(standing, call=_in_call(standing.call, event))
+
+
+def _rings(call: CallStanding | None, peer: str, at: str) -> CallStanding:
+    if call is not None and call.state != "calling":
+        return call
+    began = call.since if call else at
+    return CallStanding(state="ringing", peer=peer, since=began)
 
 
 def _in_call(call: CallStanding, event: events.Event) -> CallStanding:

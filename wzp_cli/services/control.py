@@ -11,7 +11,13 @@ from wzp_cli.defaults import (
     CONTROL_REPLY_S,
     CONTROL_REQUEST_S,
 )
-from wzp_cli.errors import ConnectionLost, ControlSilent, ControlUnknown, WzpError
+from wzp_cli.errors import (
+    ConnectionLost,
+    ControlEnded,
+    ControlSilent,
+    ControlUnknown,
+    WzpError,
+)
 from wzp_cli.events import Event, Report
 from wzp_cli.ports import ControlChannel
 from wzp_cli.protocol import control_messages as control
@@ -109,7 +115,7 @@ async def ask(
     kind: type[T],
     report: Report,
     *,
-    patience_s: float = CONTROL_REPLY_S,
+    patience_s: float | None = CONTROL_REPLY_S,
 ) -> T:
     """Return what the running wzp finds, and report what it tells meanwhile.
 
@@ -118,10 +124,11 @@ async def ask(
         request: What to do.
         kind: Of what it finds.
         report: Takes its events.
-        patience_s: How long it may be silent after its first reply.
+        patience_s: How long it may be silent after its first reply; None: for ever.
 
     Raises:
-        ControlSilent: It does not answer, or left in between.
+        ControlSilent: It does not answer.
+        ControlEnded: It left in between.
         ControlUnknown, ControlBusy: It can't do that, or not now.
         RemoteProtocolError: It answers what this version does not understand.
         WzpError: What went wrong there.
@@ -144,14 +151,14 @@ async def ask(
         line = await _next(channel, patience_s)
 
 
-async def _next(channel: ControlChannel, patience_s: float) -> bytes:
+async def _next(channel: ControlChannel, patience_s: float | None) -> bytes:
     try:
         async with asyncio.timeout(patience_s):
             line = await channel.receive()
     except TimeoutError as error:
         raise ControlSilent from error
     if line is None:
-        raise ControlSilent("the wzp that runs here ended before it answered")
+        raise ControlEnded
     return line
 
 

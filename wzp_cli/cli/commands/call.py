@@ -1,9 +1,10 @@
 """`wzp call`: call somebody."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from msgspec import structs
 
 from wzp_cli.cli.command import Outcome, Session, command, command_app
 from wzp_cli.cli.options import (
@@ -18,13 +19,6 @@ from wzp_cli.cli.options import (
     SoundFlags,
 )
 from wzp_cli.defaults import PROBE_ONLY_PINGS
-
-if TYPE_CHECKING:
-    from wzp_cli.cli.compose import Peer, Way
-    from wzp_cli.endpoint.endpoint import Endpoint
-    from wzp_cli.ports import OpenSound
-    from wzp_cli.services.call import CallSettings
-    from wzp_cli.services.talk import CallOutcome
 
 __all__ = ["app", "call"]
 
@@ -48,7 +42,7 @@ async def call(
     ] = False,
 ) -> Outcome | None:
     """Call PEER: over the relay at once, directly as soon as the NATs are open."""
-    from wzp_cli.cli import compose, steering
+    from wzp_cli.cli import compose, placing, steering
     from wzp_cli.cli.commands.ping import probe
     from wzp_cli.cli.settings import ring_timeout_s
     from wzp_cli.cli.sound import SoundWords, keep_open, recorder, ring_back
@@ -61,10 +55,20 @@ async def call(
         how = PingSettings(count=PROBE_ONLY_PINGS, until_direct=True)
         await probe(session, peer, relay, require, portmap, how)
         return None
-    session, watch = steering.watched(session, "call")
-    settings = session.settings
     state = compose.own_state(session)
     target = compose.find_other(peer, state)
+    if portmap is None:
+        asked = placing.call_request(session, peer, relay, sound, record)
+        if asked is not None:
+            asked = structs.replace(
+                asked, ring=ring, ring_timeout_s=ring_timeout, duration_s=duration
+            )
+            found = await placing.placed_through_running(session, state, asked)
+            if found is not None:
+                compose.required_path(found, require)
+                return None
+    session, watch = steering.watched(session, "call")
+    settings = session.settings
     words = SoundWords.choose(session, sound)
     switchboard = Switchboard()
     call_settings = CallSettings(
@@ -87,47 +91,12 @@ async def call(
 
         async def make(line: Line) -> CallOutcome:
             how = replace(call_settings, on_controls=line.talks)
-            return await _call(session, endpoint, target, way, how, open_sound)
+            return await placing.make_call(
+                session, endpoint, target, way, how, open_sound
+            )
 
         shown = peer if target.identity is None else str(target.identity)
         outcome = await switchboard.places(shown, target.identity, make)
     compose.connection_kept(outcome)
     compose.required_path(outcome, require)
     return None
-
-
-async def _call(
-    session: Session,
-    endpoint: "Endpoint",
-    target: "Peer",
-    way: "Way",
-    call_settings: "CallSettings",
-    sound: "OpenSound",
-) -> "CallOutcome":
-    from wzp_cli.adapters.sound import open_codec
-    from wzp_cli.cli import compose
-    from wzp_cli.services.call import call_address, call_identity
-
-    find, report = compose.find_interfaces, session.report
-    if isinstance(way, list):
-        return await call_address(
-            endpoint,
-            way,
-            target.identity,
-            call_settings,
-            sound,
-            open_codec,
-            find,
-            report,
-        )
-    identity, registration = way
-    return await call_identity(
-        endpoint,
-        registration,
-        identity,
-        call_settings,
-        sound,
-        open_codec,
-        find,
-        report,
-    )

@@ -69,6 +69,7 @@ async def listen(
     from wzp_cli.adapters.sound import open_codec
     from wzp_cli.cli import compose, steering
     from wzp_cli.cli import sound as sounding
+    from wzp_cli.cli.placing import CallPlacer
     from wzp_cli.cli.settings import ring_timeout_s
     from wzp_cli.services.listen import ListenSettings
     from wzp_cli.services.listen import listen as serve_calls
@@ -104,8 +105,9 @@ async def listen(
         pass  # what is missing is told now, not when somebody calls
     async with AsyncExitStack() as stack:
         endpoint = await stack.enter_async_context(compose.endpoint_of(session, state))
+        placer = CallPlacer(session, state, endpoint, switchboard, sound, ring)
         is_steered = await stack.enter_async_context(
-            steering.steered(watch, state, endpoint, switchboard)
+            steering.steered(watch, state, endpoint, switchboard, placer.place)
         )
         if answers == "off":
             _check_somebody_answers(session, is_steered)
@@ -119,6 +121,7 @@ async def listen(
         mapping = await stack.enter_async_context(
             compose.port_mapped(session, endpoint, portmap)
         )
+        placer.registration, placer.mapping = registration, mapping
         _report_ready(session, state, endpoint, registration)
         outcome = await serve_calls(
             endpoint,

@@ -1,5 +1,6 @@
 """`wzp status`: what the wzp that runs on this state directory is doing."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -7,7 +8,7 @@ import typer
 
 from wzp_cli.cli.command import Outcome, Session, command, command_app
 from wzp_cli.errors import RequirementNotMet
-from wzp_cli.protocol.standing import CallStanding, Standing
+from wzp_cli.protocol.standing import CallStanding, MissedCall, Standing
 
 __all__ = ["RunningState", "app", "status"]
 
@@ -66,7 +67,10 @@ def _text(standing: Standing | None) -> str:
         ("relay", _relay(standing)),
         ("call", "none" if standing.call is None else _call(standing.call)),
     ]
+    if standing.missed:
+        rows.append(("missed calls", str(standing.missed)))
     lines = [f"  {name + ':':<15}{value}" for name, value in rows]
+    lines += [f"    {_missed(call)}" for call in standing.missed_calls]
     if standing.ticket is not None:
         lines += ["to be called:", f"  wzp call '{standing.ticket}'"]
     return "\n".join([_verdict(standing), *lines])
@@ -74,8 +78,7 @@ def _text(standing: Standing | None) -> str:
 
 def _verdict(standing: Standing) -> str:
     if standing.call is not None:
-        doing = {"ringing": "a call rings", "talking": "in a call"}
-        return f"wzp {standing.command} runs: {doing[standing.call.state]}"
+        return f"wzp {standing.command} runs: {_doing(standing.call)}"
     if standing.command == "listen":
         return f"wzp listen runs: {'ready for calls' if standing.ready else 'starting'}"
     return f"wzp {standing.command} runs"
@@ -87,14 +90,44 @@ def _relay(standing: Standing) -> str:
     return standing.relay if standing.relay_up else f"{standing.relay}, lost"
 
 
+def _doing(call: CallStanding) -> str:
+    if call.state == "talking":
+        return "in a call"
+    if call.state == "calling":
+        return "calling"
+    if call.incoming:
+        return "a call rings: wzp answer, or wzp hangup"
+    return "it rings there"
+
+
 def _call(call: CallStanding) -> str:
     facts = [
         call.peer,
         *([f'"{call.name}" (not verified)'] if call.name else []),
+        _elapsed(call.since, datetime.now(UTC)),
         *([f"{call.path}, {call.remote}"] if call.path else []),
         *(["muted"] if call.muted else []),
         *(["on hold"] if call.held else []),
         *([f"{call.rtt_ms:.0f} ms"] if call.rtt_ms is not None else []),
         *([f"{call.loss_pct:.1f} % lost"] if call.loss_pct is not None else []),
+        *([f"quality {call.mos_est:.1f} of 4.35"] if call.mos_est is not None else []),
     ]
-    return ", ".join(facts)
+    return ", ".join(filter(None, facts))
+
+
+def _elapsed(since: str, now: datetime) -> str:
+    """Return how long ago that was, as 0:07 or 1:02:09; "" where it is unknown."""
+    try:
+        began = datetime.fromisoformat(since)
+    except ValueError:
+        return ""
+    minutes, seconds = divmod(max(0, round((now - began).total_seconds())), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02}:{seconds:02}"
+    return f"{minutes}:{seconds:02}"
+
+
+def _missed(call: MissedCall) -> str:
+    name = f' "{call.name}" (not verified)' if call.name else ""
+    return f"{call.at} {call.peer}{name}: {call.reason}"

@@ -1,0 +1,270 @@
+"""Calls of our own: made here, or through the `listen` on this state directory.
+
+Through it, so that address and port stay the one: `placed_through_running` asks, a
+`CallPlacer` is what the listener does then. The sound is the listener's, but for what
+the caller said.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from msgspec import structs
+
+from wzp_cli import __version__
+from wzp_cli.adapters.control_socket import connect_control, transport
+from wzp_cli.adapters.sound import open_codec
+from wzp_cli.adapters.state import State
+from wzp_cli.address import HostPort
+from wzp_cli.cli import compose
+from wzp_cli.cli.asking import asked_running
+from wzp_cli.cli.command import Session
+from wzp_cli.cli.options import SoundFlags, parse_relay
+from wzp_cli.cli.settings import ring_timeout_s
+from wzp_cli.cli.sound import SoundWords, keep_open, recorder, ring_back
+from wzp_cli.concurrency import task_group
+from wzp_cli.defaults import CONTROL_REPLY_S
+from wzp_cli.endpoint.endpoint import Endpoint
+from wzp_cli.errors import (
+    CallWithdrawn,
+    ControlEnded,
+    ControlSilent,
+    ControlUnknown,
+    PeerError,
+    UsageError,
+    WzpError,
+)
+from wzp_cli.events import Bound, Calling, Ended, Event, Hangup, Hello, Report, Warned
+from wzp_cli.ports import OpenSound, PortMapping
+from wzp_cli.protocol.control_messages import (
+    AskCall,
+    AskHangUp,
+    CallSteered,
+    HowItSounds,
+)
+from wzp_cli.services.call import CallSettings, call_address, call_identity
+from wzp_cli.services.control import ask
+from wzp_cli.services.registration import Registration
+from wzp_cli.services.switchboard import Line, Switchboard
+from wzp_cli.services.talk import CallOutcome
+
+__all__ = ["CallPlacer", "call_request", "make_call", "placed_through_running"]
+
+
+async def make_call(
+    session: Session,
+    endpoint: Endpoint,
+    target: compose.Peer,
+    way: compose.Way,
+    settings: CallSettings,
+    sound: OpenSound,
+) -> CallOutcome:
+    """Call along the way that was found. Raises as `services.call` does."""
+    find, report = compose.find_interfaces, session.report
+    if isinstance(way, list):
+        identity = target.identity
+        return await call_address(
+            endpoint, way, identity, settings, sound, open_codec, find, report
+        )
+    identity, registration = way
+    return await call_identity(
+        endpoint, registration, identity, settings, sound, open_codec, find, report
+    )
+
+
+# --- Who asks -------------------------------------------------------------------
+
+
+def call_request(
+    session: Session,
+    peer: str,
+    relay: Sequence[HostPort] | None,
+    sound: SoundFlags,
+    record: str | None,
+) -> AskCall | None:
+    """Return what to ask a running listener; None: it takes a process of its own.
+
+    That is so where the caller's own standard input or output is the sound, or where
+    another port is wanted.
+    """
+    said = session.settings.said
+    both = {
+        name: getattr(said, name) if value is None else value
+        for name, value in asdict(sound).items()
+    }
+    if "-" in (both["source"], both["sink"]) or session.settings.port is not None:
+        return None
+    for name in ("source", "sink"):
+        both[name] = _absolute(both[name])
+    return AskCall(
+        peer=peer,
+        relay=tuple(map(str, relay or ())),
+        sound=HowItSounds(**both),
+        record=None if record is None else str(Path(record).absolute()),
+    )
+
+
+def _absolute(word: str | None) -> str | None:
+    """Return `file:PATH` as it is named from everywhere."""
+    if word is None or not word.startswith("file:"):
+        return word
+    return f"file:{Path(word.removeprefix('file:')).absolute()}"
+
+
+async def placed_through_running(
+    session: Session, state: State, request: AskCall
+) -> Ended | None:
+    """Have the running listener call, and tell what happens; cancelling hangs up.
+
+    Returns:
+        What the call was; None where no listener runs that could.
+
+    Raises:
+        CallUnderWay: It is in a call.
+        WzpError: Why there was no call, or how it broke off.
+    """
+    async with connect_control(transport(state.directory)) as channel:
+        if channel is None:
+            return None
+
+        async def follow() -> Ended | WzpError:
+            try:
+                return await ask(
+                    channel, request, Ended, session.report, patience_s=None
+                )
+            except WzpError as error:
+                return error
+
+        identity = str(state.keypair.identity)
+        session.report(Hello(id=identity, version=__version__))
+        async with task_group() as group:
+            following = group.create_task(follow())
+            try:
+                await asyncio.wait([following])
+            except asyncio.CancelledError:
+                await _hang_up(state, following)
+                raise
+    found = following.result()
+    if isinstance(found, ControlUnknown | ControlSilent) and not isinstance(
+        found, ControlEnded
+    ):
+        why = "the wzp that runs on this state directory can't call for us"
+        session.report(Warned(code=found.code, message=why))
+        return None
+    if isinstance(found, WzpError):
+        raise found
+    return found
+
+
+async def _hang_up(state: State, following: "asyncio.Task[Ended | WzpError]") -> None:
+    """Have the call hung up, and hear how it ended."""
+    with suppress(WzpError):
+        await asked_running(state, AskHangUp(), CallSteered, lambda event: None)
+    await asyncio.wait([following], timeout=CONTROL_REPLY_S)
+
+
+# --- The listener ---------------------------------------------------------------
+
+
+@dataclass
+class CallPlacer:
+    """Makes the calls that other commands ask a listener for.
+
+    Attributes:
+        sound: The listener's own flags.
+        ring: Its --ring.
+        registration, mapping: What the listener has, once it has.
+    """
+
+    session: Session
+    state: State
+    endpoint: Endpoint
+    switchboard: Switchboard
+    sound: SoundFlags
+    ring: bool | None = None
+    registration: Registration | None = None
+    mapping: PortMapping | None = None
+
+    async def place(self, request: AskCall, report: Report) -> Ended:
+        """Make one call; tell of it, here and to who asked.
+
+        Raises:
+            UsageError: The request names no peer, relay or sound.
+            CallUnderWay: There is a call already.
+            WzpError: As `make_call`; CallWithdrawn, ConnectionLost.
+        """
+        hung_up = False
+
+        def both(event: Event) -> None:
+            nonlocal hung_up
+            hung_up = hung_up or isinstance(event, Hangup)
+            self.session.report(event)
+            report(event)
+
+        hosts = [each.host for each in compose.find_interfaces()]
+        report(Bound(port=self.endpoint.local.port, addresses=hosts))
+        session = replace(self.session, report=both)
+        target = compose.find_other(request.peer, self.state)
+        shown = request.peer if target.identity is None else str(target.identity)
+        began = False
+
+        async def make(line: Line) -> CallOutcome:
+            nonlocal began
+            began = True
+            both(Calling(peer=shown))
+            return await self._make(session, target, request, line)
+
+        try:
+            outcome = await self.switchboard.places(shown, target.identity, make)
+        except BaseException as error:
+            if began and not hung_up:  # who asked is told by the error itself
+                self.session.report(_unanswered(error))
+            raise
+        compose.connection_kept(outcome)
+        return compose.ended(outcome)
+
+    async def _make(
+        self, session: Session, target: compose.Peer, request: AskCall, line: Line
+    ) -> CallOutcome:
+        said = {k: v for k, v in structs.asdict(request.sound).items() if v is not None}
+        words = SoundWords.choose(session, replace(self.sound, **said))
+        ring = self.ring if request.ring is None else request.ring
+        settings = CallSettings(
+            name=session.settings.said.name or "",
+            direct=session.settings.said.privacy != "always-relay",
+            port_mapping=self.mapping,
+            ring_timeout_s=ring_timeout_s(session.settings, request.ring_timeout_s),
+            duration_s=request.duration_s,
+            on_outcome=lambda outcome: session.report(compose.ended(outcome)),
+            on_controls=line.talks,
+            accept=line.crossing,
+            open_recording=recorder(request.record, session.report, numbered=False),
+        )
+        relays = [_relay(name) for name in request.relay]
+        async with (
+            keep_open(words, session.report) as sound,
+            compose.way_to(
+                session, self.state, self.endpoint, target, relays, self.registration
+            ) as way,
+        ):
+            tone = ring_back(session, words, ring, sound)
+            settings = replace(settings, play_tone=tone)
+            return await make_call(session, self.endpoint, target, way, settings, sound)
+
+
+def _relay(name: str) -> HostPort:
+    try:
+        return parse_relay(name)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _unanswered(error: BaseException) -> Hangup:
+    """Return how a call ended that came to nothing."""
+    if isinstance(error, PeerError):
+        return Hangup(reason=error.code, by="peer")
+    if isinstance(error, WzpError) and not isinstance(error, CallWithdrawn):
+        return Hangup(reason=error.code, by="network")
+    return Hangup(reason="withdrawn", by="local")
