@@ -83,6 +83,11 @@ __all__ = [
     "KEEPALIVE_ANSWER_S",
     "KEEPALIVE_MAX_S",
     "KEEPALIVE_MIN_S",
+    "LIFETIME_MAX_SILENCES",
+    "LIFETIME_MAX_SILENCE_S",
+    "LIFETIME_PATIENCE_S",
+    "LIFETIME_SILENCES_S",
+    "LIFETIME_STREAM_S",
     "LIKENESS_PIECE_SAMPLES",
     "LIKENESS_QUIET_RATIO",
     "LIKENESS_REACH_SAMPLES",
@@ -1239,6 +1244,25 @@ DETECT_SPARES: Final = 5
 
 FILTER_WAIT_S: Final = 2.0
 """How long a relay may take to say that its probes have left. Source: ours."""
+
+LIFETIME_SILENCES_S: Final = (8.0, 15.0, 25.0, 40.0, 55.0, 80.0, 110.0, 140.0, 170.0)
+"""Silences that `detect-nat --full` tries. Source: ours; between the usual timers
+(10, 20, 30, 60, 90, 120, 180 s): a timer that ends with one could go either way."""
+
+LIFETIME_STREAM_S: Final = 2.5
+"""Pause between the two questions before a silence. Source: Linux's conntrack takes
+for a stream what is answered still after 2 s (nf_conntrack_proto_udp.c)."""
+
+LIFETIME_MAX_SILENCES: Final = 12
+"""Silences in one measurement. Source: ours; 6 probes each, and those of a diagnosis,
+stay below RELAY_MAX_PROBES_PER_CLIENT_PER_MIN even in one minute."""
+
+LIFETIME_MAX_SILENCE_S: Final = 3600.0
+"""The longest that may be asked for. Source: ours; RFC 4787 asks for 5 min."""
+
+LIFETIME_PATIENCE_S: Final = 20.0
+"""How much longer than its longest silence another process may take. Source: ours;
+visiting a relay, and what a loss costs."""
 
 PATH_MTU_TRIES_S: Final = (0.1, 0.1, 0.1, 0.1, 0.1, 0.1)
 """How much longer than a round trip each try at a larger packet is. Source: ours."""

@@ -26,6 +26,7 @@ __all__ = [
     "Incoming",
     "Judged",
     "Level",
+    "MappingAged",
     "MappingProtocol",
     "MediaStarted",
     "Missed",
@@ -270,6 +271,18 @@ class NatDetected(Event, tag="nat.detected", frozen=True, kw_only=True):
     changed: list[str]
     result: dict[str, Any] | None
     error: str | None = None
+
+
+class MappingAged(Event, tag="mapping.aged", frozen=True, kw_only=True):
+    """What `detect-nat --full` knows by now of how long a mapping lasts in silence.
+
+    `lived_s`: the longest silence that it outlived (0: none yet); `lost_s`: the
+    shortest that it did not; `next_s`: which is tried next, none at the end.
+    """
+
+    lived_s: float
+    lost_s: float | None
+    next_s: float | None
 
 
 class HeardByPeer(msgspec.Struct, frozen=True, kw_only=True):

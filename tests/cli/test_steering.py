@@ -62,6 +62,25 @@ def test_a_measurement_goes_through_the_listeners_socket(bob: User) -> None:
     assert bob.ask("detect-nat").result["through"] == "detect-nat"
 
 
+def test_how_long_a_mapping_lasts_is_measured_there_too(
+    bob: User, tmp_path: Path
+) -> None:
+    bob.start(*LISTEN).wait_for("ready")
+    words = ("detect-nat", "--silence", "100ms", "--silence", "30m")
+    measuring = bob.start(*words, sink=(tmp_path / "text").open("wb"))
+    measuring.wait_for("mapping.aged", lived_s=0.1, next_s=1800.0)
+    assert bob.ask("detect-nat").result["through"] == "listen"
+    busy = bob.ask("detect-nat", "--silence", "100ms", expect=1)
+    assert busy.document["error"]["code"] == "control_busy"
+    measuring.send(signal.SIGINT)
+    assert measuring.wait_end()["exit"] == 0
+    told = (tmp_path / "text").read_text()
+    assert "  mapping lifetime:  0.1 s at least\n" in told
+    answer = bob.ask("detect-nat", "--silence", "100ms")
+    assert answer.result["mapping_lifetime_s"] == 0.1
+    assert answer.document["warnings"] == []
+
+
 def test_a_port_of_ones_own_is_measured_by_itself(bob: User) -> None:
     bob.start(*LISTEN).wait_for("ready")
     assert bob.ask("detect-nat", "--port", "0").result["through"] == "detect-nat"

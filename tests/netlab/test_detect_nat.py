@@ -13,7 +13,7 @@ from aioice.stun import Class, Message, Method, parse_message
 
 from tests.netlab.conftest import MakeLab
 from tests.netlab.lab import Host, Lab, SiteSpec
-from tests.netlab.nats import KINDS
+from tests.netlab.nats import KINDS, Layer, NatKind
 from tests.netlab.program import Answer, Stage
 from tests.netlab.stun_server import stun_server
 from tests.netlab.truths import (
@@ -22,6 +22,7 @@ from tests.netlab.truths import (
     wrong,
     wrong_or_unknown,
 )
+from tests.netlab.userspace_nat import Behaviour
 from wzp_cli.address import Address
 from wzp_cli.defaults import RELAY_DEFAULT_PORT, RELAY_EXTRA_PORTS
 from wzp_cli.protocol.nat import Mapping, Reflection, classify_mapping
@@ -141,7 +142,7 @@ def port(found: dict[str, Any]) -> int:
 def reflexive(probe: socket.socket, server: Address) -> Address:
     """What a STUN server sees a socket at."""
     request = Message(Method.BINDING, Class.REQUEST, secrets.token_bytes(12))
-    probe.sendto(bytes(request), server)
+    probe.sendto(bytes(request), (server.host, server.port))
     answer = parse_message(probe.recv(2048))
     assert answer.transaction_id == request.transaction_id
     return Address(*answer.attributes["XOR-MAPPED-ADDRESS"])
@@ -214,3 +215,27 @@ def test_servers_that_are_down_are_told_from_udp_that_is_blocked(
     assert answer.result["udp_blocked"] is False
     blocked = stage.user(SITES["udp-blocked"]).ask("detect-nat", *words)
     assert blocked.result["udp_blocked"] is True
+
+
+def forgetful(lifetime_s: float, stream_s: float) -> NatKind:
+    """A router that forgets what nobody has answered sooner than a stream."""
+    behaviour = Behaviour(unreplied_lifetime_s=lifetime_s, lifetime_s=stream_s)
+    return NatKind("forgetful", "short lifetimes", (Layer(userspace=behaviour),))
+
+
+def test_how_long_a_mapping_lasts(make_lab: MakeLab, stage: Stage) -> None:
+    """A kernel's stream, not its single answer; and that of the userspace NAT."""
+    lab = make_lab("masquerade-drop", SiteSpec("b", forgetful(1, 8)))
+    timers = "/proc/sys/net/netfilter/nf_conntrack_udp_timeout"
+    write = f"echo 3 > {timers}; echo 8 > {timers}_stream"
+    (router,) = lab.site("a").nats
+    assert router.run(["sh", "-c", write]).returncode == 0
+    short = Stage(lab, stage.file("forgetful"))
+    for server in RELAYS:
+        short.relay(server)
+    silences = [word for each in (1, 5, 11, 1800) for word in ("--silence", f"{each}s")]
+    for site in "ab":
+        answer = short.user(site).ask("detect-nat", *short.at(*RELAYS), *silences)
+        found = answer.result
+        assert (found["mapping_lifetime_s"], found["mapping_lost_s"]) == (5, 11)
+        assert answer.document["warnings"] == []

@@ -40,6 +40,11 @@ class Found(msgspec.Struct, frozen=True):
             b'{"type":"detect-nat","servers":[{"name":"r1.example:4433",'
             b'"kind":"relay"}],"timeout_s":5.0}\n',
         ),
+        (
+            control.AskLifetime(relays=["r1.example:4433"], silences_s=[8.0, 15.0]),
+            b'{"type":"mapping-lifetime","relays":["r1.example:4433"],'
+            b'"silences_s":[8.0,15.0]}\n',
+        ),
     ],
 )
 def test_requests_as_lines(request_: control.Request, line: bytes) -> None:

@@ -16,6 +16,7 @@ import collections
 import errno
 import heapq
 import itertools
+import math
 import os
 import random
 from collections.abc import Callable
@@ -53,6 +54,7 @@ class NatKind:
         accepts_input: An uninvited packet leaves an entry for its 5-tuple, as on a
             router whose own INPUT chain accepts it; our later packet to that peer then
             gets another external port (docs/nat.md, poisoned conntrack).
+        lifetime_s: How long a mapping lasts after its last packet from inside.
     """
 
     mapping: Mapping = Mapping.ENDPOINT_INDEPENDENT
@@ -61,6 +63,7 @@ class NatKind:
     delta: int = 1
     hairpinning: bool = False
     accepts_input: bool = False
+    lifetime_s: float = math.inf
 
 
 MASQUERADE = NatKind()
@@ -126,6 +129,7 @@ class Nat:
         self._inner: dict[Address, Address] = {}
         self._opened: set[tuple[object, ...]] = set()
         self._poisoned: set[tuple[Address, Address]] = set()
+        self._used: dict[Address, float] = {}
         if external:
             del self.outside.directory[self.external]
             self.external = external
@@ -139,6 +143,7 @@ class Nat:
         """Translate and open; None where the packet ends here."""
         if self.blocked or packet.ttl <= 1:
             return None
+        self._forget_idle()
         source, to = packet.source, packet.to
         external = source
         if self.external and not source.is_v6:
@@ -146,6 +151,7 @@ class Nat:
             if (external, to) in self._poisoned:
                 external = self._map((source, "instead", to), source)
         self._inner[external] = source
+        self._used[external] = asyncio.get_running_loop().time()
         self._opened.add((external, *_scope(self.kind.filtering, to)))
         return replace(packet, source=external, ttl=packet.ttl - 1)
 
@@ -153,6 +159,7 @@ class Nat:
         """Translate back; None where the packet is not let in."""
         if self.blocked:
             return None
+        self._forget_idle()
         to_us = packet.to.host == self.external
         inner = self._forwards.get(packet.to.port) if to_us else None
         inner = inner or self._admitted(packet)
@@ -161,6 +168,14 @@ class Nat:
         if inner is None or packet.ttl <= 1:
             return None
         return replace(packet, to=inner, ttl=packet.ttl - 1)
+
+    def _forget_idle(self) -> None:
+        """Forget mappings that were silent for longer than they live."""
+        oldest = asyncio.get_running_loop().time() - self.kind.lifetime_s
+        for external in [each for each, at in self._used.items() if at < oldest]:
+            del self._used[external], self._inner[external]
+            self._mapped = {k: v for k, v in self._mapped.items() if v != external}
+            self._opened = {each for each in self._opened if each[0] != external}
 
     def _admitted(self, packet: Packet) -> Address | None:
         scope = _scope(self.kind.filtering, packet.source)

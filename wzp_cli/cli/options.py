@@ -33,6 +33,7 @@ __all__ = [
     "RequireOption",
     "RingOption",
     "RingTimeoutOption",
+    "SilenceOption",
     "SoundFlags",
     "StunOption",
     "Switch",
@@ -111,6 +112,15 @@ StunOption = Annotated[
         metavar="HOST[:PORT]",
         parser=_option_value(parse_stun),
         help="STUN server to ask; may be given again.",
+    ),
+]
+SilenceOption = Annotated[
+    list[float] | None,
+    typer.Option(
+        "--silence",
+        metavar="TIME",
+        parser=_option_value(parse_duration),
+        help="--full with this silence and others given, not the usual ones.",
     ),
 ]
 DurationOption = Annotated[

@@ -30,7 +30,7 @@ from wzp_cli.concurrency import task_group
 from wzp_cli.defaults import CONTROL_MAX_FOLLOWERS
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.errors import ControlBusy, RemoteProtocolError
-from wzp_cli.events import Bound, Ended, Event, Hello, Report
+from wzp_cli.events import Bound, Ended, Event, Hello, MappingAged, Report
 from wzp_cli.ports import ControlChannel, RelayPins
 from wzp_cli.protocol.control_messages import (
     AskAnswer,
@@ -39,6 +39,7 @@ from wzp_cli.protocol.control_messages import (
     AskEvents,
     AskHangUp,
     AskHold,
+    AskLifetime,
     AskMute,
     AskStatus,
     CallSteered,
@@ -46,9 +47,17 @@ from wzp_cli.protocol.control_messages import (
 from wzp_cli.protocol.standing import Standing, after
 from wzp_cli.services.control import Verbs, serve
 from wzp_cli.services.detect_nat import DetectSettings, Server, detect_nat
+from wzp_cli.services.diagnosis.lifetime import LifetimeSettings, measure_lifetime
 from wzp_cli.services.switchboard import Line, LineState, Switchboard
 
-__all__ = ["PlaceCall", "Watch", "measured", "steered", "watched"]
+__all__ = [
+    "PlaceCall",
+    "Watch",
+    "lifetime_measured",
+    "measured",
+    "steered",
+    "watched",
+]
 
 PlaceCall = Callable[[AskCall, Report], Awaitable[Ended]]
 """Calls somebody for who asks, and tells it what happens."""
@@ -140,12 +149,14 @@ class _Steering:
         self._switchboard = switchboard
         self._place = place
         self._measuring = asyncio.Lock()
+        self._aging = asyncio.Lock()
 
     async def serve(self, channel: ControlChannel) -> None:
         verbs: Verbs = {
             AskStatus: self._status,
             AskDetectNat: self._detect_nat,
             AskEvents: self._events,
+            AskLifetime: self._lifetime,
             AskAnswer: self._answer,
             AskHangUp: self._hang_up,
             AskMute: self._mute,
@@ -166,6 +177,13 @@ class _Steering:
             report(Bound(port=self._endpoint.local.port, addresses=hosts))
             found = await measured(self._endpoint, self._pins, request, report)
         return msgspec.structs.replace(found, through=self._watch.standing.command)
+
+    async def _lifetime(self, request: AskLifetime, report: Report) -> MappingAged:
+        """Measure silences; the sockets that are silent meanwhile disturb nobody."""
+        if self._aging.locked():  # its probes would use up what a relay grants
+            raise ControlBusy
+        async with self._aging:
+            return await lifetime_measured(self._endpoint, self._pins, request, report)
 
     async def _events(self, request: AskEvents, report: Report) -> None:
         now = self._watch.standing
@@ -229,6 +247,20 @@ async def measured(
         )
         router = None if asking is None else await asking
     return detected(found, router)
+
+
+async def lifetime_measured(
+    endpoint: Endpoint, pins: RelayPins, request: AskLifetime, report: Report
+) -> MappingAged:
+    """Measure how long a mapping lasts.
+
+    Raises:
+        KeyChanged: A relay shows another key than the pinned one.
+        RemoteProtocolError: A relay's name is none.
+    """
+    relays = [_parsed(each) for each in request.relays]
+    settings = LifetimeSettings(request.silences_s, request.relay_token)
+    return await measure_lifetime(endpoint, relays, pins, report, settings)
 
 
 def _parsed(name: str) -> HostPort:

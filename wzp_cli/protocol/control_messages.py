@@ -16,7 +16,12 @@ from typing import Annotated, Any, Literal, TypeVar, Union
 import msgspec
 
 from wzp_cli import events
-from wzp_cli.defaults import CONTROL_MAX_REPLY_BYTES, CONTROL_MAX_REQUEST_BYTES
+from wzp_cli.defaults import (
+    CONTROL_MAX_REPLY_BYTES,
+    CONTROL_MAX_REQUEST_BYTES,
+    LIFETIME_MAX_SILENCE_S,
+    LIFETIME_MAX_SILENCES,
+)
 from wzp_cli.errors import LocalProtocolError, RemoteProtocolError
 from wzp_cli.protocol.signal import BodyDecoder, Message, Unknown
 from wzp_cli.protocol.text import clean
@@ -28,6 +33,7 @@ __all__ = [
     "AskEvents",
     "AskHangUp",
     "AskHold",
+    "AskLifetime",
     "AskMute",
     "AskRelay",
     "AskStatus",
@@ -83,6 +89,25 @@ class AskDetectNat(Message, frozen=True, kw_only=True, tag="detect-nat"):
     relay_token: str = ""
     public_stun: Annotated[tuple[str, ...], msgspec.Meta(max_length=16)] = ()
     preferred_relay: str | None = None
+
+
+class AskLifetime(Message, frozen=True, kw_only=True, tag="mapping-lifetime"):
+    """Measure how long a mapping lasts in silence, with spare sockets of yours.
+
+    Attributes:
+        relays: Who helps, as `host:port`.
+        silences_s: Those to try, the shortest first.
+        relay_token: Shown to the relays.
+    """
+
+    relays: Annotated[
+        list[Annotated[str, msgspec.Meta(max_length=300)]], msgspec.Meta(max_length=64)
+    ]
+    silences_s: Annotated[
+        list[Annotated[float, msgspec.Meta(gt=0, le=LIFETIME_MAX_SILENCE_S)]],
+        msgspec.Meta(min_length=1, max_length=LIFETIME_MAX_SILENCES),
+    ]
+    relay_token: str = ""
 
 
 class AskRelay(Message, frozen=True, kw_only=True, tag="relay"):
@@ -160,6 +185,7 @@ class CallSteered(msgspec.Struct, frozen=True, kw_only=True):
 Request = (
     AskStatus
     | AskDetectNat
+    | AskLifetime
     | AskRelay
     | AskAnswer
     | AskCall

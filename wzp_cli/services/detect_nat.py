@@ -57,7 +57,6 @@ class NatReport:
             its sender ("poisonable", docs/nat.md).
         captive_portal: Whether somebody else answers in place of the web.
         path_mtu_bytes: The largest IPv4 packet that was seen to pass, of those tried.
-        mapping_lifetime_s: The longest silence after which a mapping still stood.
         preferred_relay: Of those asked, as the user named it.
         tcp_relay: Host and TCP port of a relay that calls can go through where UDP is
             blocked.
@@ -79,7 +78,6 @@ class NatReport:
     ipv6: Ipv6Facts = field(default_factory=Ipv6Facts)
     path_mtu_bytes: int | None = None
     router: RouterOffers = field(default_factory=RouterOffers)
-    mapping_lifetime_s: float | None = None
     preferred_relay: str | None = None
     tcp_relay: HostPort | None = None
 

@@ -1,7 +1,9 @@
 import json
 import re
+import signal
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -88,6 +90,12 @@ def test_silence_is_a_result_and_an_error(
             "not what their NAT does",
         ),
         (["--stun", "127.0.0.1:1", "--changes"], "are about --every"),
+        (["--stun", "127.0.0.1:1", "--silence", "0s"], "not a duration"),
+        (["--stun", "127.0.0.1:1", "--silence", "61m"], "an hour at most"),
+        (
+            ["--stun", "127.0.0.1:1", *(f"--silence={n}s" for n in range(1, 14))],
+            "at most 12",
+        ),
     ],
 )
 def test_wrong_words(
@@ -129,6 +137,48 @@ def test_explained(processes: Processes, relay: str) -> None:
     said = processes.user("alice", WZP_RELAY=relay).run("detect-nat", "--explain")
     assert "\nWhat the words mean:\n" in said.stdout
     assert "  mapping (none): What that address depends on." in said.stdout
+
+
+def test_how_long_a_mapping_lasts(processes: Processes, relay: str) -> None:
+    """Here nobody forgets: the longest silence is outlived."""
+    alice = processes.user("alice", WZP_RELAY=relay)
+    answer = alice.ask("detect-nat", "--silence", "200ms", "--silence", "100ms")
+    fits(answer.document, "detect-nat.json")
+    assert answer.result["mapping_lifetime_s"] == 0.2
+    assert answer.result["mapping_lost_s"] is None
+    assert answer.document["warnings"] == []
+
+
+def test_what_is_known_when_it_is_interrupted(
+    processes: Processes, relay: str, tmp_path: Path
+) -> None:
+    alice = processes.user("alice", WZP_RELAY=relay)
+    words = ("--full", "--silence", "100ms", "--silence", "30m")
+    said = tmp_path / "document"
+    measuring = alice.start("detect-nat", *words, "--json", sink=said.open("wb"))
+    measuring.wait_for("mapping.aged", lived_s=0.1, next_s=1800.0)
+    measuring.send(signal.SIGINT)
+    assert measuring.wait_end()["exit"] == 0
+    document = json.loads(said.read_text())
+    fits(document, "detect-nat.json")
+    assert document["result"]["mapping_lifetime_s"] == 0.1
+    assert document["result"]["mapping_lost_s"] is None
+
+
+def test_not_again_and_again(
+    environ: dict[str, str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ["detect-nat", "--stun", "127.0.0.1:1", "--full", "--every", "1s"]
+    assert run(words, environ) == 2
+    assert "--full takes minutes: not with --every" in capfd.readouterr().err
+
+
+def test_without_a_relay_no_lifetime(processes: Processes, relay: str) -> None:
+    alice = processes.user("alice", WZP_STUN=relay)
+    answer = alice.ask("detect-nat", "--full")
+    assert answer.result["mapping_lifetime_s"] is None
+    codes = [each["code"] for each in answer.document["warnings"]]
+    assert codes == ["lifetime_unknown"]
 
 
 def test_again_and_again(processes: Processes, relay: str) -> None:

@@ -1,6 +1,7 @@
 import re
 
 import pytest
+from msgspec.structs import replace
 
 from tests.cli.nat.samples import BLOCKED, HOME, MAPPED, PHONE, SAMPLES, SEQUENTIAL
 from wzp_cli.cli.nat.document import DetectedNat, diagnosis_of
@@ -140,6 +141,10 @@ def test_the_values() -> None:
         "  preferred relay:   r1.example:4433",
     ):
         assert row in told
+    between = replace(MAPPED, mapping_lifetime_s=25.0, mapping_lost_s=40.0)
+    assert "lifetime:  between 25 and 40 s" in diagnosis_text(between, 80)
+    short = replace(MAPPED, mapping_lifetime_s=0.0, mapping_lost_s=8.0)
+    assert "lifetime:  below 8 s" in diagnosis_text(short, 80)
     phone = diagnosis_text(PHONE, 80)
     assert (
         "  hops:              192.168.1.1, 100.64.0.1, (silent), 203.0.113.1" in phone

@@ -52,6 +52,23 @@ SAID = [
         "Sound was good.",
     ),
     (
+        events.MappingAged(lived_s=0, lost_s=None, next_s=8.0),
+        "Finding out how long a silent mapping lasts takes minutes (Ctrl-C: tell what "
+        "is known by then); next: 8 s.",
+    ),
+    (
+        events.MappingAged(lived_s=8.0, lost_s=None, next_s=15.0),
+        "A silent mapping lasts at least 8 s; next: 15 s.",
+    ),
+    (
+        events.MappingAged(lived_s=25.0, lost_s=40.0, next_s=None),
+        "A silent mapping lasts at least 25 s, but less than 40 s.",
+    ),
+    (
+        events.MappingAged(lived_s=0, lost_s=8.0, next_s=None),
+        "A silent mapping lasts less than 8 s.",
+    ),
+    (
         events.MediaStarted(first_audio_ms=209.0),
         "First sound 209 ms after the answer.",
     ),

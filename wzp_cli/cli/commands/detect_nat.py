@@ -1,6 +1,7 @@
 """`wzp detect-nat`: what the NAT in front of this machine does."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,7 +11,18 @@ import typer
 from wzp_cli.cli.command import Outcome, Session, command, command_app
 from wzp_cli.cli.nat.document import DetectedNat, changed_keys, diagnosis_of
 from wzp_cli.cli.nat.pair import forecast_pair_document
-from wzp_cli.cli.options import DurationOption, EveryOption, RelayOption, StunOption
+from wzp_cli.cli.options import (
+    DurationOption,
+    EveryOption,
+    RelayOption,
+    SilenceOption,
+    StunOption,
+)
+from wzp_cli.defaults import (
+    LIFETIME_MAX_SILENCE_S,
+    LIFETIME_MAX_SILENCES,
+    LIFETIME_SILENCES_S,
+)
 from wzp_cli.errors import RelayUnreachable, RequirementNotMet, UsageError, WzpError
 from wzp_cli.events import NatDetected
 from wzp_cli.protocol.nat import Mapping
@@ -55,6 +67,11 @@ async def detect_nat(
             help="The peer's report: how will a call go?",
         ),
     ] = None,
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="Also how long a mapping lasts; takes minutes."),
+    ] = False,
+    silence: SilenceOption = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Say what the words mean.")
     ] = False,
@@ -72,6 +89,7 @@ async def detect_nat(
 
     settings = session.settings.with_servers(relay=relay, stun=stun)
     _check_words(expect, every, changes, duration)
+    silences_s = _silences_s(full, silence, every)
     peer = None if forecast_with is None else read_report(forecast_with)
     request = measurement(settings, portmap=portmap, public_stun=public_stun)
     async with Measuring(session, own_state(session), request) as measuring:
@@ -79,7 +97,10 @@ async def detect_nat(
         if every is not None:
             await _watch(session, measuring, wanted, every, changes, duration)
             return None
-        found = wanted.with_pair(await measuring.measure())
+        found = await measuring.measure()
+        if silences_s and found.reflexive is not None:
+            found = await measuring.with_lifetime(found, silences_s)
+        found = wanted.with_pair(found)
     text = diagnosis_text(found, terminal_columns(), explain=explain, all_rows=explain)
     return Outcome(found, text, _unanswered(found) or wanted.unmet(found))
 
@@ -92,6 +113,24 @@ def _check_words(
         raise UsageError(f"--expect {expect}: not one of {', '.join(known)}")
     if every is None and (changes or duration is not None):
         raise UsageError("--changes and --duration are about --every: say how often")
+
+
+def _silences_s(
+    full: bool, said: list[float] | None, every: float | None
+) -> Sequence[float]:
+    """Return which silences to try, the shortest first; none: do not."""
+    if not (full or said):
+        return ()
+    if every is not None:
+        raise UsageError("--full takes minutes: not with --every")
+    if said is None:
+        return LIFETIME_SILENCES_S
+    silences_s = sorted(set(said))
+    if silences_s[-1] > LIFETIME_MAX_SILENCE_S:
+        raise UsageError("--silence: an hour at most")
+    if len(silences_s) > LIFETIME_MAX_SILENCES:
+        raise UsageError(f"--silence: at most {LIFETIME_MAX_SILENCES} of them")
+    return silences_s
 
 
 class _Wanted:

@@ -81,6 +81,8 @@ class DetectedNat(msgspec.Struct, frozen=True, kw_only=True):
 
     `through`: the command whose socket was measured: its own, or that of the one that
     runs on this state directory. `tcp_relay`: where calls go while UDP is blocked.
+    `mapping_lifetime_s`: the longest silence that a mapping outlived; `mapping_lost_s`:
+    the shortest that it did not.
     """
 
     verdict: str
@@ -115,6 +117,7 @@ class DetectedNat(msgspec.Struct, frozen=True, kw_only=True):
     advice: list[ToldAdvice] = []
     pair: ForecastPair | None = None
     tcp_relay: str | None = None
+    mapping_lost_s: float | None = None
 
 
 def detected(
@@ -144,7 +147,7 @@ def detected(
         hops=None if report.hops is None else list(report.hops),
         accepts_unsolicited_input=report.accepts_unsolicited_input,
         port_mapping=mappings,
-        mapping_lifetime_s=report.mapping_lifetime_s,
+        mapping_lifetime_s=None,
         confidence="measured" if report.reflexive or report.reflexive_v6 else "none",
         forecast={},
         servers=[_asked(answer) for answer in report.answers],

@@ -102,7 +102,7 @@ def facts_of(document: DetectedNat) -> list[Row]:
         ("port mapping", _port_mapping(document)),
         ("IPv6", _ipv6(document)),
         ("path MTU", _unit(document.path_mtu_bytes, "bytes")),
-        ("mapping lifetime", _unit(document.mapping_lifetime_s, "s at least")),
+        ("mapping lifetime", _lifetime(document)),
         ("preferred relay", document.preferred_relay or NOT_MEASURED),
         ("UDP", _yes_no(document.udp_blocked, "blocked", "works")),
         ("captive portal", _yes_no(document.captive_portal)),
@@ -216,6 +216,13 @@ def _count(value: int | None) -> str:
 
 def _unit(value: float | None, unit: str) -> str:
     return NOT_MEASURED if value is None else f"{value:g} {unit}"
+
+
+def _lifetime(document: DetectedNat) -> str:
+    lived_s, lost_s = document.mapping_lifetime_s, document.mapping_lost_s
+    if lost_s is None:
+        return _unit(lived_s, "s at least")
+    return f"between {lived_s:g} and {lost_s:g} s" if lived_s else f"below {lost_s:g} s"
 
 
 def _allocation(document: DetectedNat) -> str:

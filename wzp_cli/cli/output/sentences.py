@@ -163,6 +163,19 @@ def _nat_detected(event: events.NatDetected) -> str:
     return f"{event.summary}{changed}"
 
 
+def _mapping_aged(event: events.MappingAged) -> str:
+    if event.lost_s is not None:
+        least = f"at least {event.lived_s:g} s, but " if event.lived_s else ""
+        return f"A silent mapping lasts {least}less than {event.lost_s:g} s."
+    following = "" if event.next_s is None else f"; next: {event.next_s:g} s"
+    if event.lived_s:
+        return f"A silent mapping lasts at least {event.lived_s:g} s{following}."
+    return (
+        "Finding out how long a silent mapping lasts takes minutes (Ctrl-C: tell what "
+        f"is known by then){following}."
+    )
+
+
 def _path_tried(event: events.PathTried) -> str:
     if event.answered:
         return f"Tried {event.address}: an answer after {event.elapsed_ms:.0f} ms."
@@ -302,6 +315,7 @@ _SENTENCES: dict[type[events.Event], Callable[[Any], str | None]] = {
     events.PathSearched: _path_searched,
     events.PathSelected: _path_selected,
     events.PathTried: _path_tried,
+    events.MappingAged: _mapping_aged,
     events.NatDetected: _nat_detected,
     events.Pinged: _pinged,
     events.PortMapped: _port_mapped,

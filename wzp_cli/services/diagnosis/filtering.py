@@ -29,7 +29,7 @@ from wzp_cli.protocol.nat.evidence import FilterEvidence
 from wzp_cli.protocol.route import DirectRoute
 from wzp_cli.services.diagnosis.survey import Survey, Visited
 
-__all__ = ["Trial", "by_relays", "by_stun"]
+__all__ = ["RelayPort", "Trial", "arrives", "by_relays", "by_stun", "sees"]
 
 
 class _Source(Protocol):
@@ -130,7 +130,7 @@ async def _relay_ports(survey: Survey, before: Reflection) -> "list[_Source]":
             for each in survey.visited
             if (each.address.host == before.server.host) == near
             and each.session.extra_ports
-            and _sees(each, before)
+            and sees(each, before)
         ]
 
     await survey.until(lambda: fitting(near=True) or not survey.is_visiting)
@@ -139,31 +139,37 @@ async def _relay_ports(survey: Survey, before: Reflection) -> "list[_Source]":
         async with asyncio.timeout(took_s + FILTER_FAR_WAIT_S):
             await survey.until(lambda: fitting(near=False) or not survey.is_visiting)
     visited = fitting(near=True)[:1] + fitting(near=False)[:1]
-    return [_RelayPort(survey, each, before) for each in visited]
+    return [RelayPort(survey, each, before) for each in visited]
 
 
-def _sees(relay: Visited, mapped: Reflection) -> bool:
-    """Whether a relay sees us at the host that the mapping is at: it sends there."""
+def sees(relay: Visited, mapped: Reflection) -> bool:
+    """Return whether a relay sees us at the host of the mapping: there it sends."""
     return relay.session.seen.host == mapped.reflexive.host
 
 
 @dataclass
-class _RelayPort:
+class RelayPort:
+    """The first extra port of a relay, which writes to a mapping of ours."""
+
     survey: Survey
     relay: Visited
     mapped: Reflection
 
     @property
     def address(self) -> Address:
+        """From where it writes."""
         host, port = self.relay.address.host, self.relay.session.extra_ports[0]
         return Address(host, port)
 
     def ask(self, transaction_id: bytes) -> None:
+        """Have it write, with this transaction id."""
         self.relay.ask_probe(
             self.address.port, self.mapped.reflexive.port, transaction_id
         )
 
     async def over(self, transaction_id: bytes, asked: int) -> bool:
+        """Return when all must be there; whether the relay says that they have left."""
+
         def sent() -> bool:
             return self.relay.probed.get(transaction_id.hex(), 0) >= asked
 
@@ -230,7 +236,7 @@ async def _try(
     """Let each of the sources write, then write to each of them."""
 
     async def try_one(source: _Source) -> None:
-        arrived = await _arrives(endpoint, spare, source)
+        arrived = await arrives(endpoint, spare, source)
         if arrived:
             trial.let_in[source.address] = True
             return
@@ -246,7 +252,7 @@ async def _try(
             group.create_task(try_one(source))
 
 
-async def _arrives(endpoint: Endpoint, spare: int, source: _Source) -> bool | None:
+async def arrives(endpoint: Endpoint, spare: int, source: _Source) -> bool | None:
     """Have packets sent until one is let in; None where it is not sure they left."""
     arrived, done = False, asyncio.Event()
     sent = False
