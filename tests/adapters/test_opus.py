@@ -77,8 +77,9 @@ def test_the_length_of_a_packet_tells_nothing_about_the_sound() -> None:
 
 
 def test_the_bitrate_may_change_during_a_call() -> None:
-    codec = open_opus(bitrate_bps=24_000)
-    assert codec.bitrate_bps == 24_000
+    codec = open_opus(bitrate_bps=32_000)
+    assert codec.bitrate_bps == 32_000
+    assert len(codec.encode(SILENCE)) == 80
     codec.bitrate_bps = 16_000
     assert codec.bitrate_bps == 16_000
     assert len(codec.encode(SILENCE)) == 40

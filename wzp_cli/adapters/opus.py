@@ -30,6 +30,7 @@ from wzp_cli.defaults import (
     OPUS_BITRATES_BPS,
     OPUS_COMPLEXITY,
     OPUS_CONCEAL_FRAMES,
+    OPUS_EASY_COMPLEXITY,
     OPUS_FADE_FRAMES,
     OPUS_PAYLOAD_TYPE,
     OPUS_RESUME_SAMPLES,
@@ -51,7 +52,7 @@ def open_opus(
 
     Args:
         bitrate_bps: 6000 to 510000; constant, so that packet lengths tell nothing.
-        complexity: 0 (cheapest) to 10.
+        complexity: 0 (cheapest) to 10; at the full bitrate, less is as good.
 
     Raises:
         CodecMissing: No libopus could be loaded; the message says what was tried.
@@ -95,8 +96,9 @@ class OpusCodec:
         self.damaged = 0
         self._lost = 0
         self._resting = False  # the last packet said that the peer is silent
-        self.bitrate_bps = bitrate_bps
         self._set("complexity", complexity)
+        self._complexity = complexity
+        self.bitrate_bps = bitrate_bps
         # Lengths that follow the voice reveal words and language (RFC 6562).
         self._set("vbr", 0)
         self._set("dtx", 0)
@@ -111,6 +113,9 @@ class OpusCodec:
     @bitrate_bps.setter
     def bitrate_bps(self, bitrate_bps: int) -> None:
         self._set("bitrate", bitrate_bps)
+        easy = bitrate_bps >= OPUS_BITRATE_BPS
+        most = OPUS_EASY_COMPLEXITY if easy else self._complexity
+        self._set("complexity", min(self._complexity, most))
 
     def encode(self, pcm: bytes) -> bytes:
         """Return the packet for one frame.

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wzp_cli.defaults import RATE_PATIENCE_MIN_S
 from wzp_cli.protocol.media.control import SendControl
 from wzp_cli.protocol.media.ladder import most_bps
 from wzp_cli.protocol.media.reception import Received
 from wzp_cli.protocol.media.sending import Sending
 
-OPUS = (24_000, 20_000, 16_000, 12_000)
-PLAIN = Sending(24_000)
+OPUS = (32_000, 24_000, 20_000, 16_000, 12_000)
+PLAIN = Sending(32_000)
 
 
 @dataclass
@@ -130,7 +131,8 @@ def test_a_route_that_is_longer_costs_one_step_for_a_while() -> None:
     for second in range(1, 60):
         queue_ms = 90.0 if 10 <= second < 20 else 0.0
         told.append(control.heard(Received(50, 0, 0, queue_ms), float(second)))
-    assert sum(sending != PLAIN for sending in told) < 25
+    steps_back_s = 2 * RATE_PATIENCE_MIN_S
+    assert sum(sending != PLAIN for sending in told) < 10 + steps_back_s
     assert told[-1] == PLAIN
 
 

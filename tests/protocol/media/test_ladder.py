@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from wzp_cli.protocol.media.ladder import choose, most_bps
 from wzp_cli.protocol.media.sending import Sending
 
-OPUS = (24_000, 20_000, 16_000, 12_000)
+OPUS = (32_000, 24_000, 20_000, 16_000, 12_000)
 PCMU = (64_000,)
 WIDE = most_bps(OPUS)
 
@@ -13,8 +13,8 @@ WIDE = most_bps(OPUS)
 @pytest.mark.parametrize(
     ("loss", "burst", "sending"),
     [
-        (0.0, 1, Sending(24_000)),
-        (0.009, 1, Sending(24_000)),
+        (0.0, 1, Sending(32_000)),
+        (0.009, 1, Sending(32_000)),
         (0.02, 1, Sending(24_000, copies=1)),
         (0.05, 1, Sending(20_000, copies=2)),
         (0.10, 3, Sending(20_000, copies=2, spacing=3)),
@@ -31,7 +31,9 @@ def test_on_a_wide_link(loss: float, burst: float, sending: Sending) -> None:
 @pytest.mark.parametrize(
     ("limit_bps", "loss", "sending"),
     [
-        (52_000, 0.0, Sending(24_000, frames=2)),
+        (60_000, 0.0, Sending(24_000)),
+        (52_000, 0.0, Sending(32_000, frames=2)),
+        (42_000, 0.0, Sending(24_000, frames=2)),
         (37_000, 0.0, Sending(20_000, frames=2)),
         (34_000, 0.0, Sending(16_000, frames=2)),
         (28_000, 0.0, Sending(16_000, frames=3)),

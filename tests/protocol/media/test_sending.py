@@ -6,7 +6,7 @@ from wzp_cli.protocol.media.sending import PLAIN, Sending
 @pytest.mark.parametrize(
     ("sending", "wire_bps"),
     [
-        (PLAIN, 55_200),
+        (PLAIN, 63_200),
         (Sending(24_000, copies=1), 80_800),
         (Sending(16_000, copies=2), 82_000),
         (Sending(16_000, frames=2), 32_400),
