@@ -1,6 +1,7 @@
 """What operators install (deploy/) is right: systemd, configuration, container."""
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -22,9 +23,12 @@ from wzp_cli.protocol.relay_facts import FleetFacts, Histogram, RelayFacts
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
 UNIT = (DEPLOY / "wzp-relay.service").read_text("utf-8")
+LISTENER = (DEPLOY / "wzp-listen.service").read_text("utf-8")
 CONTAINER = (DEPLOY / "Containerfile").read_text("utf-8")
 HIGHEST_EXPOSURE = 20
 """In tenths: systemd calls up to 2 "OK", and 10 is a service without any fence."""
+LISTENERS_HIGHEST_EXPOSURE = 56
+"""The same for a user's service. A third of it is capabilities, which no user has."""
 
 
 def job(words: list[str]) -> Job:
@@ -33,7 +37,7 @@ def job(words: list[str]) -> Job:
     return read
 
 
-def analyze(*words: str) -> str:
+def analyze(*words: str, **environment: str) -> str:
     """Run systemd-analyze; return what it says."""
     if shutil.which("systemd-analyze") is None:
         require("systemd", "systemd-analyze is not installed")
@@ -42,6 +46,7 @@ def analyze(*words: str) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        env={**os.environ, **environment},
         timeout=60,
     )
     assert ran.returncode == 0, ran.stdout
@@ -72,6 +77,40 @@ def test_the_service_runs_what_there_is() -> None:
     assert program == "/opt/wzp/bin/wzp"
     assert job(words).command.name == "relay"
     assert job(words).everywhere.log_format == "json"
+
+
+@pytest.fixture
+def listener(tmp_path: Path) -> str:
+    """Return the user's unit, with a program that is there."""
+    path = tmp_path / "wzp-listen.service"
+    path.write_text(LISTENER.replace("%h/.local/bin/wzp", sys.executable))
+    return str(path)
+
+
+def test_systemd_finds_nothing_wrong_with_the_listeners_unit(
+    listener: str, tmp_path: Path
+) -> None:
+    """As the manager of a user reads it, who need not be logged in here."""
+    said = analyze("verify", "--user", listener, XDG_RUNTIME_DIR=str(tmp_path))
+    assert said == ""
+
+
+def test_the_listener_is_fenced_in_as_far_as_sound_allows(
+    listener: str, tmp_path: Path
+) -> None:
+    words = ("security", "--user", "--offline=true", "--no-pager")
+    threshold = f"--threshold={LISTENERS_HIGHEST_EXPOSURE}"
+    said = analyze(*words, threshold, listener, XDG_RUNTIME_DIR=str(tmp_path))
+    assert "Overall exposure level" in said, "or else it ends with an error"
+
+
+def test_the_listener_that_is_run_can_be_answered_from_elsewhere() -> None:
+    (line,) = re.findall(r"^ExecStart=(.*)$", LISTENER, re.MULTILINE)
+    program, *words = shlex.split(line)
+    assert program == "%h/.local/bin/wzp"
+    listens = job(words)
+    assert listens.command.name == "listen"
+    assert not listens.everywhere.no_input, "then it would decline what rings"
 
 
 def settings_of(text: str, tmp_path: Path) -> RelayWords:

@@ -60,6 +60,10 @@ __all__ = [
     "HAIRPIN_TRIES_S",
     "HANDSHAKE_TIMEOUT_S",
     "HELLO_TIMEOUT_S",
+    "HOOK_EVENTS_WAITING",
+    "HOOK_LAST_WAIT_S",
+    "HOOK_OUTPUT_BYTES",
+    "HOOK_TIMEOUT_S",
     "IDD_FREE_DELAY_MS",
     "JITTER_CALM_FRAMES",
     "JITTER_CONCEALED_MAX_FRAMES",
@@ -1192,6 +1196,18 @@ CONTROL_MAX_CLIENTS: Final = 24
 
 CONTROL_MAX_FOLLOWERS: Final = 16
 """Of them, those that follow events. Source: ours; some place is left for orders."""
+
+HOOK_TIMEOUT_S: Final = 10.0
+"""How long a hook's program may run. Source: ours; long enough to ask a service."""
+
+HOOK_LAST_WAIT_S: Final = 2.0
+"""How long hooks may run on when wzp ends. Source: ours; Ctrl-C should not hang."""
+
+HOOK_EVENTS_WAITING: Final = 16
+"""Events of a kind that wait for a hook. Source: ours; what is older is no news."""
+
+HOOK_OUTPUT_BYTES: Final = 16_384
+"""Most of a hook's output that is logged. Source: ours."""
 
 MISSED_CALLS_KEPT: Final = 20
 """Missed calls that `wzp status` lists. Source: ours; they fit on a screen."""

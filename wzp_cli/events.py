@@ -54,6 +54,8 @@ __all__ = [
     "Ringing",
     "Stats",
     "Warned",
+    "event_names",
+    "name_of",
 ]
 
 PathName = Literal["direct", "relay"]
@@ -443,3 +445,13 @@ class Ended(Event, tag="end", frozen=True, kw_only=True):
 
 
 Report = Callable[[Event], None]
+
+
+def name_of(kind: type[Event]) -> str:
+    """Return the name of a kind of event."""
+    return str(kind.__struct_config__.tag)
+
+
+def event_names() -> list[str]:
+    """Return the names of all events, sorted."""
+    return sorted(name_of(kind) for kind in Event.__subclasses__())

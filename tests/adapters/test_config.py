@@ -51,6 +51,9 @@ echo-cancel = false
 noise-suppression = true
 gain-control = false
 ring = false
+[on]
+incoming = "notify-send call"
+missed = ["one", "two"]
 """
 
 

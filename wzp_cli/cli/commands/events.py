@@ -9,7 +9,7 @@ from wzp_cli.cli.command import Outcome, Session, command, command_app
 from wzp_cli.cli.options import DurationOption
 from wzp_cli.concurrency import task_group
 from wzp_cli.errors import NotRunning, RequirementNotMet, UsageError
-from wzp_cli.events import Ended, Event, Hello
+from wzp_cli.events import Ended, Event, Hello, event_names, name_of
 
 __all__ = ["app", "events"]
 
@@ -39,7 +39,7 @@ async def events(
     seen = asyncio.Event()
 
     def tell(event: Event) -> None:
-        name = _name(type(event))
+        name = name_of(type(event))
         if seen.is_set():
             return
         if isinstance(event, Hello | Ended) or only is None or name in only:
@@ -63,13 +63,7 @@ async def events(
 
 
 def _check_names(names: list[str]) -> None:
-    known = sorted(_name(kind) for kind in Event.__subclasses__())
     for name in names:
-        if name not in known:
-            raise UsageError(
-                f"no event is named {name!r}; there are {', '.join(known)}"
-            )
-
-
-def _name(kind: type[Event]) -> str:
-    return str(kind.__struct_config__.tag)
+        if name not in event_names():
+            there = ", ".join(event_names())
+            raise UsageError(f"no event is named {name!r}; there are {there}")

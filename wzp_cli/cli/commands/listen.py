@@ -64,11 +64,18 @@ async def listen(
     ring_timeout: RingTimeoutOption = None,
     require: RequireOption = None,
     portmap: PortmapOption = None,
+    on: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--on", metavar="EVENT=CMD", help="Run CMD at each such event; again."
+        ),
+    ] = None,
 ) -> Outcome | None:
     """Take calls, from the relay and from whoever dials this port, until stopped."""
     from wzp_cli.adapters.sound import open_codec
     from wzp_cli.cli import compose, steering
     from wzp_cli.cli import sound as sounding
+    from wzp_cli.cli.hooking import hooked
     from wzp_cli.cli.placing import CallPlacer
     from wzp_cli.cli.settings import ring_timeout_s
     from wzp_cli.services.listen import ListenSettings
@@ -78,6 +85,7 @@ async def listen(
     settings = session.settings.with_servers(relay=relay)
     session, watch = steering.watched(session, "listen")
     state = compose.own_state(session)
+    session, hooks = hooked(session, on or (), state)
     words = sounding.SoundWords.choose(session, sound, echo=echo)
     answers = auto_answer or settings.said.auto_answer or "off"
     _check_answering(session, answers, words, open_mic or bool(settings.said.open_mic))
@@ -104,6 +112,7 @@ async def listen(
     async with sounding.keep_open(words.devices):
         pass  # what is missing is told now, not when somebody calls
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(hooks.running())
         endpoint = await stack.enter_async_context(compose.endpoint_of(session, state))
         placer = CallPlacer(session, state, endpoint, switchboard, sound, ring)
         is_steered = await stack.enter_async_context(

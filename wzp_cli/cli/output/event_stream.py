@@ -16,7 +16,7 @@ from wzp_cli.cli.output.document import encoded, timestamp
 from wzp_cli.cli.output.failure import exit_code, failed, is_stop, problem
 from wzp_cli.events import Ended, Event, Hello
 
-__all__ = ["ENVELOPE_VERSION", "EventStream"]
+__all__ = ["ENVELOPE_VERSION", "EventStream", "enveloped"]
 
 ENVELOPE_VERSION = 1
 
@@ -65,11 +65,17 @@ class EventStream:
             self._line(Hello(id="", version=__version__))  # failed before the key
 
     def _line(self, event: Event) -> None:
-        envelope = {
-            "v": ENVELOPE_VERSION,
-            "ts": timestamp(datetime.now(UTC)),
-            "seq": self._sequence,
-            "t_ms": round((self._clock() - self._started_s) * 1000, 1),
-        }
+        t_ms = round((self._clock() - self._started_s) * 1000, 1)
+        self._write(enveloped(event, self._sequence, t_ms))
         self._sequence += 1
-        self._write(encoded(envelope | msgspec.to_builtins(event)))
+
+
+def enveloped(event: Event, sequence: int, t_ms: float) -> bytes:
+    """Return the line of an event."""
+    envelope = {
+        "v": ENVELOPE_VERSION,
+        "ts": timestamp(datetime.now(UTC)),
+        "seq": sequence,
+        "t_ms": t_ms,
+    }
+    return encoded(envelope | msgspec.to_builtins(event))
