@@ -15,7 +15,7 @@ from tests.support.requirements import require
 USAGE = (Path(__file__).parents[2] / "docs/usage.md").read_text("utf-8")
 _, _, REST = USAGE.partition("\n## Recipes for a second terminal and for scripts\n")
 SECTION = REST.partition("\n## ")[0]
-RECIPES = re.findall(r"(?:^    .+\n)+", SECTION, re.MULTILINE)
+RECIPES: list[str] = re.findall(r"(?:^    .+\n)+", SECTION, re.MULTILINE)
 SILENCE = ("--in", "null", "--out", "null")
 
 
