@@ -10,6 +10,7 @@ import pytest
 
 from docs import draw_state_machines
 from wzp_cli import errors
+from wzp_cli.cli.manual import Page, pages
 from wzp_cli.cli.schema import commands
 
 ROOT = Path(__file__).parent.parent
@@ -93,6 +94,18 @@ def test_every_command_is_documented() -> None:
     usage = (ROOT / "docs/usage.md").read_text("utf-8")
     for command in commands():
         assert f"\n### wzp {command.name}\n" in usage
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name or "wzp")
+def test_every_flag_is_documented(page: Page) -> None:
+    usage = (ROOT / "docs/usage.md").read_text("utf-8")
+    section = usage.partition(f"\n### wzp {page.name}\n")[2].partition("\n### ")[0]
+    everywhere = usage.partition("\n## Flags of every command\n")[2]
+    for flag in page.flags:
+        where = everywhere.partition("\n## ")[0] if flag.everywhere else section
+        if not flag.is_argument:
+            assert any(f"`{name}" in where for name in flag.names), flag.written
+            assert flag.help or flag.names[-1] == "--help", flag.written
 
 
 def test_drawings_show_the_tables_as_they_are() -> None:

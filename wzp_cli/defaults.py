@@ -38,6 +38,11 @@ __all__ = [
     "DETECT_SPARES",
     "DETECT_TIMEOUT_S",
     "DIRECT_PROBE_S",
+    "DOCTOR_CLOCK_OFF_S",
+    "DOCTOR_HEAR_S",
+    "DOCTOR_LOW_DISK_BYTES",
+    "DOCTOR_RELAY_S",
+    "DOCTOR_TCP_S",
     "DRAIN_MAX_SHARE",
     "FALLBACK_CODEC",
     "FAREWELL_TIMEOUT_S",
@@ -139,6 +144,8 @@ __all__ = [
     "MUTUAL_SPARES",
     "NAT_ALLOCATION_MIN_SAMPLES",
     "NAT_SEQUENTIAL_MAX_GAP_PORTS",
+    "NEXT_STEPS_ASK_S",
+    "NEXT_STEPS_CONTACTS",
     "NOISE_SUPPRESSION_LEVEL",
     "OPENED_WAIT_S",
     "OPENER_REFRESH_S",
@@ -787,6 +794,29 @@ SOUND_CHECK_S: Final = 5.0
 
 SOUND_CHECK_LEVEL_FRAMES: Final = 5
 """How often it tells the level, 100 ms. Source: ours; what the eye follows."""
+
+NEXT_STEPS_ASK_S: Final = 1.0
+"""How long `wzp` alone waits for the wzp that runs. Source: ours; a blink."""
+
+NEXT_STEPS_CONTACTS: Final = 3
+"""How many contacts it names. Source: ours; it is one screen."""
+
+DOCTOR_HEAR_S: Final = 0.6
+"""How long `wzp doctor` hears the microphone. Source: ours; two words."""
+
+DOCTOR_RELAY_S: Final = 8.0
+"""How long it waits for all relays. Source: ours; HANDSHAKE_TIMEOUT_S and a welcome."""
+
+DOCTOR_TCP_S: Final = 2.0
+"""How long a silent relay's host may take to answer TCP. Source: ours; RFC 6298's
+first retransmission comes after 1 s."""
+
+DOCTOR_LOW_DISK_BYTES: Final = 64 << 20
+"""Less is told. Source: ours; recordings stop there as well."""
+
+DOCTOR_CLOCK_OFF_S: Final = 300
+"""A clock that is further behind its own files is wrong. Source: ours; tickets and
+certificates are valid by date, file systems of other machines are minutes off."""
 
 SOUND_MIC_QUEUE_BLOCKS: Final = 20
 """Blocks from the microphone that may wait, 200 ms. Source: ours."""

@@ -46,12 +46,21 @@ def test_wzp_as_a_module() -> None:
     assert ran.stdout == f"wzp {__version__}\n"
 
 
-def test_no_words_show_what_there_is(capfd: pytest.CaptureFixture[str]) -> None:
-    assert run([], {}) == 2
+def test_no_words_show_what_to_do_next(
+    environ: dict[str, str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run([], environ) == 2
     out, err = capfd.readouterr()
     assert out == ""
-    assert err.startswith("Usage: wzp ")
-    assert all(f"  {name} " in err for name in COMMANDS)
+    assert "\nNext:\n" in err
+    assert "wzp --help" in err
+
+
+def test_help_shows_what_there_is(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"], {}) == 0
+    out = capfd.readouterr().out
+    assert out.startswith("Usage: wzp ")
+    assert all(f"  {name} " in out for name in COMMANDS)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from contextlib import asynccontextmanager
 from tests.support.virtual_time import run
 from tests.support.world import CountingSound
 from wzp_cli.events import Event, Level
-from wzp_cli.services.check_sound import SoundCheck, check_sound
+from wzp_cli.services.check_sound import SoundCheck, check_sound, hear_level
 
 
 def checked(
@@ -51,3 +51,18 @@ def test_a_source_that_ends_is_played_as_far_as_it_went() -> None:
     check, sound, _ = checked(12, 2)
     assert check.heard_ms == 240
     assert sound.numbers == list(range(1, 13))
+
+
+def test_how_loud_it_is_is_heard_without_playing() -> None:
+    async def scenario() -> None:
+        sound = CountingSound(None)
+
+        @asynccontextmanager
+        async def open_sound() -> AsyncIterator[CountingSound]:
+            yield sound
+
+        loud = await hear_level(open_sound, seconds=0.2)
+        assert loud.mean_dbfs is not None
+        assert sound.numbers == []
+
+    run(scenario())

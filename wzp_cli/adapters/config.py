@@ -15,7 +15,14 @@ import msgspec
 
 from wzp_cli.errors import ConfigError
 
-__all__ = ["Config", "default_config_path", "env_overlay", "load_config"]
+__all__ = [
+    "Config",
+    "config_keys",
+    "default_config_path",
+    "env_overlay",
+    "load_config",
+    "parse_config",
+]
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Duration = Annotated[str, msgspec.Meta(pattern=r"^[0-9]+(\.[0-9]+)?(ms|s|m)\Z")]
@@ -105,6 +112,11 @@ _KEYS = {field.encode_name: field.name for field in msgspec.structs.fields(Confi
 _TYPES = {field.encode_name: field.type for field in msgspec.structs.fields(Config)}
 
 
+def config_keys() -> Mapping[str, str]:
+    """Return each key of the file, and the field of Config that holds it."""
+    return _KEYS
+
+
 def default_config_path() -> Path:
     """Return `$XDG_CONFIG_HOME/wzp/config.toml`, or the system's own place for it."""
     from platformdirs import user_config_path
@@ -124,7 +136,7 @@ def load_config(path: Path | None = None, *, required: bool = False) -> Config:
     """
     path = path or default_config_path()
     text = _read(path, required=required)
-    return Config() if text is None else _parse(path, text)
+    return Config() if text is None else parse_config(path, text)
 
 
 def _read(path: Path, *, required: bool) -> str | None:
@@ -140,7 +152,12 @@ def _read(path: Path, *, required: bool) -> str | None:
         raise ConfigError(f"{path}: not UTF-8 text") from error
 
 
-def _parse(path: Path, text: str) -> Config:
+def parse_config(path: Path, text: str) -> Config:
+    """Return what `text`, the file at `path`, says.
+
+    Raises:
+        ConfigError: It is wrong; names file and key.
+    """
     import tomllib
 
     try:

@@ -16,9 +16,11 @@ from typer.core import TyperGroup
 
 from wzp_cli.cli.command import Command, Job, command_app, declared
 
-__all__ = ["COMMANDS", "app", "main", "run"]
+__all__ = ["COMMANDS", "COMPLETES", "app", "main", "run"]
 
 COMMANDS: Mapping[str, str] = {
+    "setup": "wzp_cli.cli.commands.setup",
+    "doctor": "wzp_cli.cli.commands.doctor",
     "demo": "wzp_cli.cli.commands.demo",
     "detect-nat": "wzp_cli.cli.commands.detect_nat",
     "forecast": "wzp_cli.cli.commands.forecast",
@@ -36,8 +38,13 @@ COMMANDS: Mapping[str, str] = {
     "relay": "wzp_cli.cli.commands.relay",
     "devices": "wzp_cli.cli.commands.devices",
     "id": "wzp_cli.cli.commands.id",
+    "config": "wzp_cli.cli.commands.config",
+    "completion": "wzp_cli.cli.commands.completion",
 }
 """Each command's module. Its `app` is the command, or the group of that name."""
+
+COMPLETES = "_WZP_COMPLETE"
+"""The variable by which a shell asks what may come next (`wzp completion`)."""
 
 
 class _LazyCommands(MutableMapping[str, Any]):
@@ -84,6 +91,10 @@ def main() -> None:
 def run(argv: list[str], environ: Mapping[str, str]) -> int:
     """Run `wzp` with `argv` and return the exit code."""
     command: Command | None = None
+    if COMPLETES in environ:
+        from typer._completion_classes import completion_init
+
+        completion_init()
     try:
         job = app(argv, prog_name="wzp", standalone_mode=False)
         if not isinstance(job, Job):
@@ -106,7 +117,7 @@ def _refused(
 
     context = getattr(error, "ctx", None)
     if isinstance(error, NoArgsIsHelpError) and "--json" not in argv:
-        typer.echo(error.format_message(), err=True)
+        typer.echo(_without_words(error, environ), err=True)
         return UsageError.exit_code
     words = UsageError(error.format_message())
     if isinstance(error, NoArgsIsHelpError):
@@ -115,6 +126,15 @@ def _refused(
         words.add_note(f"See `{context.command_path} --help`.")
     command = declared(context.command.callback) if context is not None else None
     return _tell(command, words, argv, environ)
+
+
+def _without_words(error: NoArgsIsHelpError, environ: Mapping[str, str]) -> str:
+    """Return what to do next; below a group, its help."""
+    if error.ctx.parent is not None:
+        return error.format_message()
+    from wzp_cli.cli.first_run.next_steps import screen
+
+    return screen(environ)
 
 
 def _tell(

@@ -82,6 +82,7 @@ class Command:
     result: type | None
     stream: bool | str
     always_json: bool = False
+    mends: bool = False
 
     def streams(self, arguments: Mapping[str, Any]) -> bool:
         """Return whether a call with `arguments` prints a stream under --json."""
@@ -122,6 +123,7 @@ def command(
     stream: bool | str = False,
     always_json: bool = False,
     is_group: bool = False,
+    mends: bool = False,
 ) -> Callable[[Run], Run]:
     """Register the decorated function in `app` as the command `wzp NAME`.
 
@@ -131,7 +133,7 @@ def command(
     """
 
     def register(run: Run) -> Run:
-        declaration = Command(name, run, result, stream, always_json)
+        declaration = Command(name, run, result, stream, always_json, mends)
 
         def read(ctx: typer.Context, **words: Any) -> Job:
             everywhere = _take_everywhere(ctx, words)

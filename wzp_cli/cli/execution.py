@@ -10,9 +10,9 @@ from wzp_cli.cli.logs import start_logging
 from wzp_cli.cli.output.channels import say
 from wzp_cli.cli.output.failure import EXIT_INTERNAL, exit_code
 from wzp_cli.cli.output.speech import Speech
-from wzp_cli.cli.settings import is_on, resolve
+from wzp_cli.cli.settings import Settings, is_on, resolve, resolve_flags
 from wzp_cli.cli.stop import Stop, run_async, sigterm_stops
-from wzp_cli.errors import UsageError
+from wzp_cli.errors import ConfigError, UsageError
 
 __all__ = ["execute", "refuse"]
 
@@ -68,7 +68,7 @@ def _work(
     events = job.everywhere.events or environ.get("WZP_EVENTS")
     if events:
         speech.also_to(events)
-    settings = resolve(job.everywhere, environ)
+    settings = _settings(job, environ)
     start_logging(settings)
     session = Session(settings, speech.report, lambda: resolve(job.everywhere, environ))
     outcome = job.command.run(session, **job.arguments)
@@ -76,6 +76,15 @@ def _work(
         work = cast(Coroutine[Any, Any, Outcome | None], outcome)
         return run_async(work, stop)
     return cast(Outcome | None, outcome)
+
+
+def _settings(job: Job, environ: Mapping[str, str]) -> Settings:
+    try:
+        return resolve(job.everywhere, environ)
+    except ConfigError:
+        if not job.command.mends:
+            raise
+        return resolve_flags(job.everywhere, environ)
 
 
 def _show_traceback(

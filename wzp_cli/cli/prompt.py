@@ -5,7 +5,7 @@ import sys
 
 from wzp_cli.cli.output.channels import say
 
-__all__ = ["ask_at_terminal", "can_ask"]
+__all__ = ["ask_at_terminal", "ask_line", "can_ask"]
 
 _YES = {"y", "yes", "a", "answer"}
 _NO = {"n", "no", "d", "decline"}
@@ -30,6 +30,12 @@ async def ask_at_terminal(question: str) -> bool:
             return True
         if word in _NO or not line:
             return False
+
+
+async def ask_line(question: str, usual: str) -> str:
+    """Return what the person types; `usual` for Enter alone, or no more input."""
+    say(f"{question} [{usual}]:")
+    return (await _line()).strip() or usual
 
 
 def _drop_typed() -> None:

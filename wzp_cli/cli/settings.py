@@ -24,7 +24,7 @@ from wzp_cli.cli.options import (
 from wzp_cli.defaults import RING_TIMEOUT_S
 from wzp_cli.errors import ConfigError
 
-__all__ = ["Settings", "is_on", "resolve", "ring_timeout_s"]
+__all__ = ["Settings", "is_on", "resolve", "resolve_flags", "ring_timeout_s"]
 
 Value = TypeVar("Value")
 
@@ -85,9 +85,22 @@ def resolve(flags: Everywhere, environ: Mapping[str, str]) -> Settings:
     Raises:
         ConfigError: The file or a variable is wrong; names it and the key.
     """
-    config_path = flags.config or _path(environ, "WZP_CONFIG")
+    config_path = _config_path(flags, environ)
     file = load_config(config_path, required=config_path is not None)
     said = msgspec.structs.replace(file, **env_overlay(environ))
+    return _laid_over(said, flags, environ)
+
+
+def resolve_flags(flags: Everywhere, environ: Mapping[str, str]) -> Settings:
+    """Return the settings of a run as if file and keys' variables said nothing."""
+    return _laid_over(Config(), flags, environ)
+
+
+def _config_path(flags: Everywhere, environ: Mapping[str, str]) -> Path | None:
+    return flags.config or _path(environ, "WZP_CONFIG")
+
+
+def _laid_over(said: Config, flags: Everywhere, environ: Mapping[str, str]) -> Settings:
     return Settings(
         said=said,
         relays=_read("relay", said.relays, parse_relay),
@@ -96,7 +109,7 @@ def resolve(flags: Everywhere, environ: Mapping[str, str]) -> Settings:
         port=said.port if flags.port is None else flags.port,
         timeout_s=flags.timeout or _timeout_s(said),
         state_dir=flags.state_dir or _path(environ, "WZP_STATE_DIR"),
-        config_path=config_path,
+        config_path=_config_path(flags, environ),
         json=is_on(flags.json, environ, "WZP_JSON"),
         events=flags.events or environ.get("WZP_EVENTS") or None,
         quiet=is_on(flags.quiet, environ, "WZP_QUIET"),

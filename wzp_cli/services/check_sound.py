@@ -10,9 +10,10 @@ from wzp_cli.defaults import (
 )
 from wzp_cli.events import Level, Report
 from wzp_cli.ports import OpenSound, Sound
+from wzp_cli.protocol.media.level import Level as Loudness
 from wzp_cli.protocol.media.level import level
 
-__all__ = ["SoundCheck", "check_sound"]
+__all__ = ["SoundCheck", "check_sound", "hear_level"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,18 @@ async def check_sound(
     loud = level(b"".join(heard))
     duration_ms = len(heard) * MEDIA_FRAME_MS
     return SoundCheck(duration_ms, duration_ms, loud.mean_dbfs, loud.peak_dbfs)
+
+
+async def hear_level(open_sound: OpenSound, *, seconds: float) -> Loudness:
+    """Hear the source for `seconds`, and return how loud that was.
+
+    Raises:
+        SoundError: It does not open.
+    """
+    async with open_sound() as sound:
+        frames = round(seconds * 1000 / MEDIA_FRAME_MS)
+        heard = await _hear(sound, frames, lambda event: None)
+    return level(b"".join(heard))
 
 
 async def _hear(sound: Sound, frames: int, report: Report) -> list[bytes]:

@@ -1,0 +1,1 @@
+"""What `wzp doctor` looks at: each check is real, each finding says its cure."""
