@@ -56,6 +56,7 @@ __all__ = [
     "port_mapped",
     "registered",
     "required_path",
+    "tunnel_dialler",
     "way_to",
 ]
 
@@ -78,7 +79,7 @@ async def endpoint_of(session: Session, state: State) -> AsyncIterator[Endpoint]
     session.report(Hello(id=identity, version=__version__))
     with _port(session, state) as bind:
         async with open_endpoint(
-            state.keypair, bind, session.report, dial_tunnel=_tunnel_dialler()
+            state.keypair, bind, session.report, dial_tunnel=tunnel_dialler()
         ) as endpoint:
             port = endpoint.local.port
             hosts = [each.host for each in find_interfaces()]
@@ -86,7 +87,7 @@ async def endpoint_of(session: Session, state: State) -> AsyncIterator[Endpoint]
             yield endpoint
 
 
-def _tunnel_dialler() -> DialTunnel | None:
+def tunnel_dialler() -> DialTunnel | None:
     """Return what reaches a relay by TCP; None without the extra `tcp`."""
     if find_spec("websockets") is None:
         return None

@@ -8,7 +8,7 @@ from wzp_cli.address import HostPort
 from wzp_cli.cli.doctor import files
 from wzp_cli.cli.doctor.patient import Patient
 from wzp_cli.cli.doctor.relays import check_relays
-from wzp_cli.protocol.identity import Keypair
+from wzp_cli.protocol.identity import Identity, Keypair
 
 SILENT = HostPort("127.0.0.1", 9)
 
@@ -77,3 +77,19 @@ def test_without_a_key_it_is_not_tried(there: Patient) -> None:
     (there.directory / "identity.key").write_text("nothing")
     relay, outside = asyncio.run(check_relays(there))
     assert (relay.status, outside.status) == ("skipped", "skipped")
+
+
+def test_it_is_reached_through_tcp_alone(
+    patient: MakePatient, processes: Processes
+) -> None:
+    words = ("--listen", "127.0.0.1:0", "--tcp", "127.0.0.1:0")
+    ready = processes.user("door").start("relay", *words).wait_for("relay.ready")
+    found = patient(relays=(SILENT,), timeout_s=2.0)
+    files.check_state(found)
+    key = Identity.parse(ready["id"]).key
+    found.state.known_relays.pin(str(SILENT), key)
+    found.state.known_relays.note_tcp_port(str(SILENT), ready["tcp_port"])
+    relay, outside = asyncio.run(check_relays(found))
+    assert (relay.status, outside.status) == ("ok", "warning")
+    assert "through TCP alone" in relay.message
+    assert "UDP is blocked" in outside.message

@@ -37,6 +37,10 @@ def test_a_call_under_way_is_told() -> None:
     call = CallStanding(state="talking", peer="wzp1bob")
     here = Here(running=structs.replace(LISTENING, call=call))
     assert "in a call with wzp1bob." in next_steps(here)
+    assert "wzp hangup" in next_steps(here)
+    rings = CallStanding(state="ringing", peer="wzp1bob")
+    here = Here(running=structs.replace(LISTENING, call=rings))
+    assert "wzp answer" in next_steps(here)
 
 
 def test_nothing_is_made_by_looking(

@@ -2,10 +2,12 @@
 
 import asyncio
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from wzp_cli.adapters.relay_lists import read_token
 from wzp_cli.adapters.state import open_state
 from wzp_cli.address import HostPort
+from wzp_cli.cli.compose import tunnel_dialler
 from wzp_cli.cli.doctor.finding import Finding, failed, ok, skipped, warning
 from wzp_cli.cli.doctor.network import host_answers_tcp
 from wzp_cli.cli.doctor.patient import Patient
@@ -34,12 +36,14 @@ class Visit:
 
     Attributes:
         seen: The address that it sees us at; None where it did not welcome us.
+        by_tcp: It welcomed us through TCP alone.
         error: Why not.
         alive: It was silent; whether its host answers TCP.
     """
 
     relay: HostPort
     seen: str | None = None
+    by_tcp: bool = False
     error: WzpError | None = None
     alive: bool | None = None
 
@@ -56,7 +60,7 @@ async def check_relays(patient: Patient) -> list[Finding]:
     except WzpError as error:
         told = f"not tried: {problem(error).message}"
         return [skipped("relay", told), skipped("UDP outside", told)]
-    return [*(_received(each) for each in visits), _udp_outside(visits)]
+    return [*(_received(each) for each in visits), _udp_outside(visits, patient)]
 
 
 async def visits_to(settings: Settings) -> list[Visit]:
@@ -69,7 +73,9 @@ async def visits_to(settings: Settings) -> list[Visit]:
     token = "" if token_file is None else read_token(token_file)
     state = open_state(settings.state_dir)
     async with (
-        open_endpoint(state.keypair, Bind(), _nobody) as endpoint,
+        open_endpoint(
+            state.keypair, Bind(), _nobody, dial_tunnel=tunnel_dialler()
+        ) as endpoint,
         task_group() as group,
     ):
         tasks = [
@@ -85,18 +91,20 @@ async def visits_to(settings: Settings) -> list[Visit]:
 
 
 async def visited(visit: RelayVisit, timeout_s: float) -> Visit:
-    """Knock at a relay, and leave again."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            session = await visit.open()
-    except TimeoutError:
-        return await _silent(visit.relay)
-    except RelayUnreachable:
-        return await _silent(visit.relay)
-    except WzpError as error:
-        return Visit(visit.relay, error=error)
-    await session.stream.close(reason="bye")
-    return Visit(visit.relay, seen=str(session.seen))
+    """Knock at a relay by UDP, else through TCP, and leave again."""
+    for by_tcp, knock in ((False, visit.open_by_udp), (True, visit.open)):
+        try:
+            async with asyncio.timeout(timeout_s):
+                session = await knock()
+        except (TimeoutError, RelayUnreachable):
+            continue
+        except WzpError as error:
+            return Visit(visit.relay, error=error)
+        seen = str(session.seen)
+        await session.stream.close(reason="bye")
+        session.end()
+        return Visit(visit.relay, seen=seen, by_tcp=by_tcp and session.address.is_tcp)
+    return await _silent(visit.relay)
 
 
 async def _silent(relay: HostPort) -> Visit:
@@ -107,6 +115,8 @@ async def _silent(relay: HostPort) -> Visit:
 def _received(visit: Visit) -> Finding:
     where, error = str(visit.relay), visit.error
     match error:
+        case None if visit.by_tcp:
+            return ok("relay", f"{where} answers, through TCP alone")
         case None:
             return ok("relay", f"{where} answers, and sees us at {visit.seen}")
         case KeyChanged():
@@ -133,8 +143,11 @@ def _received(visit: Visit) -> Finding:
             return failed("relay", f"{where}: {other.message}", fix)
 
 
-def _udp_outside(visits: list[Visit]) -> Finding:
+def _udp_outside(visits: list[Visit], patient: Patient) -> Finding:
     check = "UDP outside"
+    if any(each.by_tcp for each in visits):
+        told = "UDP is blocked: calls go through the relay, by TCP, and are later"
+        return warning(check, told, "ask who runs the network to let UDP out")
     if any(each.seen for each in visits):
         return ok(check, "datagrams go out, and answers come back")
     if not any(isinstance(each.error, NetworkError) for each in visits):
@@ -144,7 +157,10 @@ def _udp_outside(visits: list[Visit]) -> Finding:
         told = (
             "relays answer TCP, but no datagram comes back: UDP is blocked on the way"
         )
-        return failed(check, told, "try another network, such as a phone's hotspot")
+        fix = "try another network, such as a phone's hotspot"
+        if find_spec("websockets") is None:
+            fix = f"{patient.remedies.extra('tcp')}, and try again; or {fix}"
+        return failed(check, told, fix)
     fix = "name a second relay or STUN server: wzp detect-nat --stun HOST"
     return warning(check, "no relay was heard: it, or the network's UDP, is off", fix)
 

@@ -18,7 +18,7 @@ from wzp_cli.cli.settings import Settings, resolve
 from wzp_cli.defaults import NEXT_STEPS_ASK_S, NEXT_STEPS_CONTACTS
 from wzp_cli.errors import ConfigError, WzpError
 from wzp_cli.protocol.control_messages import AskStatus
-from wzp_cli.protocol.standing import Standing
+from wzp_cli.protocol.standing import CallStanding, Standing
 from wzp_cli.services.control import ask
 
 __all__ = ["Here", "look_around", "next_steps", "screen", "steps_text"]
@@ -32,6 +32,7 @@ _DOCTOR: Step = ("wzp doctor", "what is missing here, and how to get it")
 _LISTEN: Step = ("wzp listen", "take calls; prints what others type to call you")
 _DIRECT: Step = ("wzp listen", "take calls by host:port; no relay passes others on")
 _TEST: Step = ("wzp devices --test", "hear yourself by microphone and speaker")
+_HANGUP: Step = ("wzp hangup", "end the call")
 _DETECT: Step = ("wzp detect-nat", "will calls go directly from here?")
 _STATUS: Step = ("wzp status", "what it is doing, and your ticket")
 _CALL: Step = ("wzp call PEER", "call: a ticket (wzp:...), an identity, or host:port")
@@ -125,13 +126,21 @@ def _steps(here: Here) -> list[Step]:
     if here.problem is not None:
         return [("wzp config path", "the file to correct"), _DOCTOR]
     if here.running is not None and here.running.command != "register":
-        return [_STATUS, _DETECT]
+        return [_STATUS, *_in_call(here.running.call), _DETECT]
     calls = [(f"wzp call {_word(name)}", "call a contact") for name in here.contacts]
     if here.settled:
         return [_TEST, *([_LISTEN] if here.relay else [_DIRECT]), _CALL, _DETECT]
     if here.relay is None:
         return [_DEMO, _SETUP, _DOCTOR, *calls, _CALL]
     return [_LISTEN, *calls, _CALL, _DETECT, _DOCTOR]
+
+
+def _in_call(call: CallStanding | None) -> list[Step]:
+    if call is None:
+        return []
+    if call.state == "ringing":
+        return [("wzp answer", "take the call that rings"), _HANGUP]
+    return [("wzp mute", "hold your voice back"), _HANGUP]
 
 
 def _word(name: str) -> str:
