@@ -8,6 +8,8 @@ python3 dev.py lint            ruff check, ruff format --check, import-linter
 python3 dev.py types           mypy
 python3 dev.py lab ...         a laboratory of NATs (Linux, root)
 python3 dev.py bench NAME ...  one of bench/
+python3 dev.py build           wheel, sdist, manual page and completions into dist/
+python3 dev.py lock            requirements.lock anew
 """
 
 import hashlib
@@ -39,6 +41,8 @@ VERBS = {
     "types": [["-m", "mypy"]],
     "lab": [["-m", "tests.netlab"]],
     "bench": [["-m", "bench"]],
+    "build": [["-m", "release.build"]],
+    "lock": [["-m", "release.lock"]],
 }
 
 
