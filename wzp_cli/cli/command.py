@@ -74,7 +74,8 @@ class Command:
     `name` has the words after `wzp`. `result` is the type of the document's result,
     None where the command only streams. `stream` says whether --json is a stream of
     events: always, never, or when the option of that name is given. `always_json`: JSON
-    is what it is for, with or without --json.
+    is what it is for, with or without --json. `mends`: it is there to find what is
+    wrong, so it runs where the configuration is not right, too.
     """
 
     name: str
