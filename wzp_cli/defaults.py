@@ -38,6 +38,7 @@ __all__ = [
     "DETECT_SPARES",
     "DETECT_TIMEOUT_S",
     "DIRECT_PROBE_S",
+    "DOCTOR_BUSY_LOAD",
     "DOCTOR_CLOCK_OFF_S",
     "DOCTOR_HEAR_S",
     "DOCTOR_LOW_DISK_BYTES",
@@ -810,6 +811,10 @@ DOCTOR_RELAY_S: Final = 8.0
 DOCTOR_TCP_S: Final = 2.0
 """How long a silent relay's host may take to answer TCP. Source: ours; RFC 6298's
 first retransmission comes after 1 s."""
+
+DOCTOR_BUSY_LOAD: Final = 2.0
+"""A load above so many programs for each processor is told. Source: ours; at five, on
+two processors, `wzp demo` heard its sentence 150 ms late and changed."""
 
 DOCTOR_LOW_DISK_BYTES: Final = 64 << 20
 """Less is told. Source: ours; recordings stop there as well."""

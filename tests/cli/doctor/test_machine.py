@@ -25,6 +25,14 @@ def test_packages(patient: MakePatient, monkeypatch: pytest.MonkeyPatch) -> None
     assert found.fix == "pip install --force-reinstall no_such_package"
 
 
+def test_load(patient: MakePatient) -> None:
+    assert machine.check_load(patient(), 0.1).status == "ok"
+    busy = machine.check_load(patient(), 10_000.0)
+    assert busy.status == "warning"
+    assert busy.message.startswith("10000.0 programs want")
+    assert machine.check_load(patient()).check == "load"
+
+
 def test_terminal(patient: MakePatient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), "utf-8"))
     assert machine.check_terminal(patient()).status == "ok"

@@ -68,6 +68,8 @@ def test_no_portaudio(patient: MakePatient, monkeypatch: pytest.MonkeyPatch) -> 
     found = sound.check_portaudio(patient())
     assert (found.status, found.message) == ("failed", "PortAudio is missing.")
     assert found.fix == "sudo apt install libportaudio2"
+    assert sound.check_microphone(patient()).status == "skipped"
+    assert sound.check_speaker(patient()).status == "skipped"
 
 
 def test_echo(patient: MakePatient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,7 @@ def checks() -> "list[Callable[[Patient], Any]]":
         machine.check_python,
         machine.check_packages,
         machine.check_terminal,
+        machine.check_load,
         files.check_config,
         files.check_state,
         files.check_disk,

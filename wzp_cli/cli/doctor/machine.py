@@ -1,5 +1,6 @@
 """Checks of Python and its packages, of the terminal, and of the codec."""
 
+import os
 import platform
 import sys
 from importlib import import_module
@@ -7,10 +8,20 @@ from typing import Final
 
 from wzp_cli.cli.doctor.finding import Finding, failed, ok, warning
 from wzp_cli.cli.doctor.patient import Patient
-from wzp_cli.defaults import DEMO_MIN_CORRELATION, MEDIA_FRAME_BYTES
+from wzp_cli.defaults import (
+    DEMO_MIN_CORRELATION,
+    DOCTOR_BUSY_LOAD,
+    MEDIA_FRAME_BYTES,
+)
 from wzp_cli.errors import CodecMissing, WzpError
 
-__all__ = ["check_libopus", "check_packages", "check_python", "check_terminal"]
+__all__ = [
+    "check_libopus",
+    "check_load",
+    "check_packages",
+    "check_python",
+    "check_terminal",
+]
 
 OLDEST_PYTHON: Final = (3, 11)
 PACKAGES: Final = (
@@ -36,6 +47,17 @@ def check_python(patient: Patient, version: tuple[int, ...] = _RUNNING) -> Findi
             patient.remedies.install("Python 3.11"),
         )
     return ok("Python", f"{said} ({platform.system()}, {platform.machine()})")
+
+
+def check_load(patient: Patient, load: float | None = None) -> Finding:
+    """Have the processors time for sound, or does it come late and in pieces?"""
+    processors = os.cpu_count() or 1
+    if load is None:
+        load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    told = f"{load:.1f} programs want {processors} processors"
+    if load > DOCTOR_BUSY_LOAD * processors:
+        return warning("load", f"{told}: sound will be late", "end some, see: top")
+    return ok("load", told)
 
 
 def check_packages(patient: Patient) -> Finding:
