@@ -57,6 +57,7 @@ __all__ = [
     "FLEET_HELD_FRAMES",
     "FLEET_JOINS_PER_MIN",
     "FLEET_JOIN_S",
+    "FLEET_MAX_ANSWERS",
     "FLEET_MAX_JOINS",
     "FLEET_PING_S",
     "FLEET_RECONNECT_S",
@@ -975,6 +976,9 @@ waits 5 s (RELAY_ANSWER_TIMEOUT_S)."""
 FLEET_GRACE_S: Final = 0.05
 """How long after an answer another relay's may come. Source: ours; two of a fleet are
 at most so far apart, and each call between relays waits so long."""
+
+FLEET_MAX_ANSWERS: Final = 64
+"""Answers to one question that are taken. Source: ours; no fleet has more relays."""
 
 FLEET_FLUSH_S: Final = 1
 """How long NATS may take to take note. Source: ours; as an answer."""

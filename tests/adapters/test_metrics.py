@@ -1,5 +1,6 @@
 import asyncio
 import socket
+import struct
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -162,3 +163,19 @@ def test_asking_something_that_is_no_relay() -> None:
                 await asyncio.to_thread(ask_status, where, 10.0)
 
     asyncio.run(scenario())
+
+
+def test_who_leaves_in_the_middle_is_not_printed(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    async def scenario() -> None:
+        with serve_metrics(ANYWHERE, lambda: FACTS) as where:
+            for said in (b"", b"GET /status HTTP/1.1\r\n\r\n"):
+                with socket.create_connection((where.host, where.port)) as client:
+                    client.sendall(said)
+                    reset = struct.pack("ii", 1, 0)
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+                await asyncio.sleep(0.1)
+
+    asyncio.run(scenario())
+    assert capfd.readouterr().err == ""

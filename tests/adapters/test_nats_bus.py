@@ -5,11 +5,13 @@ import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.support.nats_server import NatsServer, nats_server
-from wzp_cli.adapters.nats_bus import BusWords, NatsBus, open_bus
+from wzp_cli.adapters.nats_bus import BusWords, NatsBus, _gathered, open_bus
+from wzp_cli.defaults import FLEET_MAX_ANSWERS
 from wzp_cli.errors import ConfigError, ConnectionLost
 
 
@@ -234,3 +236,58 @@ def test_the_configuration_that_we_ship_lets_relays_ask_and_nothing_else(
 
     with nats_server("-c", str(conf)) as server:
         asyncio.run(scenario(server))
+
+
+# --- Without a server -----------------------------------------------------------
+
+
+class Endless:
+    """A subscription on which somebody answers for ever."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def next_msg(self, **_: object) -> SimpleNamespace:
+        self.asked += 1
+        await asyncio.sleep(0)
+        return SimpleNamespace(headers=None, data=b"me, too")
+
+
+def test_who_answers_for_ever_is_heard_for_a_while() -> None:
+    async def scenario() -> list[bytes]:
+        async with asyncio.timeout(5):
+            return await _gathered(Endless())  # type: ignore[arg-type]
+
+    assert len(asyncio.run(scenario())) == FLEET_MAX_ANSWERS
+
+
+class SlowClient:
+    """A connection whose way out is full: each subscription waits for its turn."""
+
+    def __init__(self) -> None:
+        self.subscribed: list[str] = []
+
+    async def subscribe(self, subject: str, **_: object) -> "SlowClient":
+        self.subscribed.append(subject)
+        await asyncio.sleep(0)
+        return self
+
+    async def unsubscribe(self) -> None:
+        return
+
+
+def test_who_comes_and_goes_while_all_is_said_at_first() -> None:
+    client = SlowClient()
+    bus = NatsBus(client)  # type: ignore[arg-type]
+
+    async def scenario() -> None:
+        await bus.hold("a", says(b""))
+        await bus.hold("b", says(b""))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(bus.connected())
+            await asyncio.sleep(0)
+            await bus.drop("b")
+            await bus.hold("c", says(b""))
+
+    asyncio.run(scenario())
+    assert client.subscribed == ["a", "c"]

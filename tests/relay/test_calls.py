@@ -8,7 +8,9 @@ from tests.support.fleet_bus import Hub
 from tests.support.world import RELAY, Person, World, scenario
 from wzp_cli.address import HostPort
 from wzp_cli.defaults import RELAY_MAX_CHANNELS_PER_IDENTITY
-from wzp_cli.errors import PeerOffline, RelayBusy
+from wzp_cli.endpoint.message_stream import MessageStream
+from wzp_cli.errors import ConnectionLost, PeerOffline, RelayBusy
+from wzp_cli.protocol import relay_messages as relay
 from wzp_cli.protocol.identity import Keypair
 
 HERE, THERE = "20.0.0.1", "20.0.0.2"
@@ -60,3 +62,33 @@ async def test_who_was_asked_for_in_vain_may_not_call_back(world: World) -> None
         await alice.registration.connect(Keypair.generate().identity)
     assert not server.server.presence.is_findable(alice.identity.key)
     assert hub.seats[0].held == {}
+
+
+@scenario
+async def test_who_comes_after_the_caller_gave_up_finds_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub, key = Hub(), Keypair.generate()
+    server, _ = [await world.relay(h, keypair=key, hub=hub) for h in (HERE, THERE)]
+    alice, bob = await at(world, "alice", HERE), await at(world, "bob", THERE)
+    assert alice.registration is not None
+    assert bob.registration is not None
+    summoned: list[relay.Summoned] = []
+    monkeypatch.setattr(
+        bob.registration.joins, "summon", lambda word, home: summoned.append(word)
+    )
+    (route,) = await alice.registration.connect(bob.identity)
+    alice.registration.close_channel(route)
+    await asyncio.sleep(0.1)
+    for _ in range(2):
+        link = await bob.endpoint.dial_relay(
+            server.endpoint.local._replace(host=HERE), None
+        )
+        stream: MessageStream[relay.RelayMessage] = MessageStream(
+            link, relay.RelayMessage
+        )
+        stream.send(relay.Enter(version="1", join=summoned[0].ticket))
+        assert isinstance(await stream.receive(), relay.Welcome)
+        with pytest.raises(ConnectionLost, match="the call is over"):
+            await stream.receive()
+    assert not any(server.left[name] for name in ("channels", "reserved", "charged"))

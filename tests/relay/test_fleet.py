@@ -402,3 +402,28 @@ async def test_a_relay_stops_whatever_it_still_had_to_tell_the_others(
         await fleet.relays[0].doing.result()
     for each in entering:
         await each.stop()
+
+
+@scenario
+async def test_who_changes_its_mind_all_the_time_keeps_nobody_waiting(
+    world: World,
+) -> None:
+    fleet = await fleet_of(world)
+    mallory = await fleet.person("mallory", 0)
+    assert mallory.registration is not None
+    assert mallory.registration._session is not None
+    stream = mallory.registration._session.stream
+
+    async def waver() -> None:
+        while True:
+            for message in (relay.Unpublish(), relay.Publish()):
+                stream.send(message)
+                await asyncio.sleep(fleet.hub.delay_s / 2)
+
+    wavering = world.start(waver())
+    await asyncio.sleep(1)
+    bob = await fleet.person("bob", 0)
+    bob.listen()
+    alice = await fleet.person("alice", 1)
+    assert (await alice.call(bob, duration_s=1)).path == "direct"
+    await wavering.stop()

@@ -1,10 +1,13 @@
 """Calls over networks that lose: what both sides report makes up for it."""
 
+import msgspec
 import pytest
 
 from tests.support.world import World, scenario
 from wzp_cli.events import Hangup, Judged, Stats
+from wzp_cli.protocol.peer_messages import Quality
 from wzp_cli.services import conversation
+from wzp_cli.services.media import MediaStream
 
 
 @scenario
@@ -84,3 +87,23 @@ async def test_a_sender_that_paused_does_not_take_that_for_a_queue(
     plain_bps = 50 * 73 * 8
     rates = [stats.rx_bps for stats in alice.all(Stats)][5:]
     assert min(rates) == pytest.approx(plain_bps, rel=0.05)
+
+
+@scenario
+async def test_a_peer_that_tells_nonsense_ends_no_call(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is less than nothing has no root: the estimate was a complex number."""
+    true_report = MediaStream.report
+
+    def lie(media: MediaStream) -> Quality:
+        told = true_report(media)
+        return msgspec.structs.replace(told, concealed_ms=-1e6, buffer_ms=-1e300)
+
+    monkeypatch.setattr(MediaStream, "report", lie)
+    alice, bob = await world.people("alice", "bob")
+    bob.listen()
+    outcome = await alice.call(bob, duration_s=4)
+    assert outcome.end.reason == "time is up"
+    assert outcome.heard_by_peer is not None
+    assert outcome.heard_by_peer.concealed_ms == 0

@@ -11,6 +11,7 @@ has no access control: bind it to loopback, or to a network of the operator's.
 
 import asyncio
 import importlib.util
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -67,6 +68,11 @@ def _bound(where: HostPort, ask: ReadFacts) -> ThreadingHTTPServer:
         address_family = AF_INET6 if ":" in where.host else AF_INET
         daemon_threads = True
         facts = staticmethod(ask)
+
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            """Print our own faults, and not that somebody has left."""
+            if not isinstance(sys.exc_info()[1], OSError):
+                super().handle_error(request, client_address)
 
         def server_bind(self) -> None:
             TCPServer.server_bind(self)  # HTTPServer's asks DNS for our name

@@ -18,6 +18,7 @@ from wzp_cli.defaults import (
     FLEET_ANSWER_S,
     FLEET_FLUSH_S,
     FLEET_GRACE_S,
+    FLEET_MAX_ANSWERS,
     FLEET_PING_S,
     FLEET_RECONNECT_S,
 )
@@ -175,8 +176,9 @@ class NatsBus:
     async def connected(self) -> None:
         """NATS is there for the first time; later, nats-py itself says all again."""
         self._connected = True
-        for subject, answer in self._answers.items():
-            await self._subscribe(subject, answer)
+        for subject, answer in list(self._answers.items()):  # it changes meanwhile
+            if self._answers.get(subject) is answer and subject not in self._held:
+                await self._subscribe(subject, answer)
 
     async def hold(self, subject: str, answer: AnswerQuestion) -> None:
         """Answer those who ask `subject`, from when NATS knows (or has come back)."""
@@ -220,7 +222,8 @@ async def _gathered(answers: "Subscription") -> list[bytes]:
         ConnectionLost: There was none in time, though somebody holds it.
     """
     gathered: list[bytes] = []
-    wait_s = FLEET_ANSWER_S
+    now = asyncio.get_running_loop().time
+    wait_s, until_s = FLEET_ANSWER_S, now() + FLEET_ANSWER_S
     while True:
         try:
             message = await answers.next_msg(timeout=wait_s)
@@ -232,3 +235,5 @@ async def _gathered(answers: "Subscription") -> list[bytes]:
             return gathered
         gathered.append(message.data)
         wait_s = FLEET_GRACE_S
+        if now() > until_s or len(gathered) >= FLEET_MAX_ANSWERS:
+            return gathered  # nobody may keep us here by answering for ever

@@ -190,10 +190,15 @@ class Calls:
 
     def arrive(self, call: FleetCall, device: str, link: Link) -> None:
         """A callee's link from another relay is here: open its channel."""
-        reserved = call.reserved.pop(device, None) or self._reserve(call)
+        reserved = call.reserved.get(device) or self._reserve(call)
         caller = call.caller
         assert isinstance(caller, Link)
-        if reserved is None or link.address is None or caller.ended:
+        if (
+            reserved is None
+            or not self.channels.awaits(reserved)  # the caller has given it up
+            or link.address is None
+            or caller.ended
+        ):
             link.refuse("the call is over")
             return
         channel = self.channels.fill(

@@ -202,6 +202,10 @@ class ChannelTable:
         caller = (reserved.caller, reserved.source)
         return self.open(caller, callee, now, (reserved.caller_id, reserved.callee_id))
 
+    def awaits(self, reserved: Reservation) -> bool:
+        """Whether nobody has filled a reserved channel yet, or given it up."""
+        return self._reserved.get(reserved.caller_id) is reserved
+
     def reserved_by(self, caller: Link) -> list[Reservation]:
         """Return the channels of a caller whose other side is still to come."""
         return [each for each in self._reserved.values() if each.caller == caller]

@@ -71,10 +71,12 @@ class Fleet:
         self._addresses = tuple(addresses)
         self._calls: dict[str, FleetCall] = {}
         self._held: set[Identity] = set()
+        self._findable: set[Identity] = set()
         self._wanted: dict[Identity, bool] = {}
         self._look = asyncio.Event()
-        self._settled = asyncio.Event()
+        self._settled = asyncio.Event()  # of the latest changes
         self._settled.set()
+        self._telling = self._settled  # of those that the bus is told now
         self._over = False
         self._asked = Counter(dict.fromkeys(_OUTCOMES, 0))
         self._answered = self._joined = self._refused = 0
@@ -83,17 +85,22 @@ class Fleet:
 
     def findable(self, identity: Identity, is_findable: bool) -> None:
         """Let others find an identity here, or no longer."""
-        if (
-            self._over
-            or self._wanted.get(identity, identity in self._held) == is_findable
-        ):
+        if self._over or (identity in self._findable) == is_findable:
             return
+        if is_findable:
+            self._findable.add(identity)
+        else:
+            self._findable.discard(identity)
         self._wanted[identity] = is_findable
-        self._settled.clear()
+        if self._settled is self._telling:
+            self._settled = asyncio.Event()
         self._look.set()
 
     async def settled(self) -> None:
-        """Return when others find whom they shall find, or we have stopped."""
+        """Return when others find whom they shall find by now, or we have stopped.
+
+        What changes meanwhile is not waited for: something always does.
+        """
         await self._settled.wait()
 
     async def keep(self) -> None:
@@ -102,14 +109,15 @@ class Fleet:
             while True:
                 await self._look.wait()
                 self._look.clear()
-                while self._wanted:
-                    identity, is_findable = self._wanted.popitem()
+                self._telling, wanted = self._settled, self._wanted
+                self._wanted = {}
+                for identity, is_findable in wanted.items():
                     await self._hold(identity, is_findable)
                 await self._bus.settle()
-                if not self._wanted:
-                    self._settled.set()
+                self._telling.set()
         finally:
             self._over = True  # whoever still waits must not wait for ever
+            self._telling.set()
             self._settled.set()
 
     async def _hold(self, identity: Identity, is_findable: bool) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from wzp_cli.defaults import (
     MEDIA_FRAME_MS,
+    QUALITY_MAX_QUEUE_MS,
     QUALITY_PAUSE_S,
     QUEUE_FULL_MS,
     STATS_INTERVAL_S,
@@ -134,9 +135,9 @@ class _Tally:
         return _Tally(
             self.expected + quality.expected,
             self.lost + quality.lost,
-            self.concealed_ms + quality.concealed_ms,
-            self.recovered_ms + quality.recovered_ms,
-            quality.buffer_ms,
+            self.concealed_ms + _possible(quality.concealed_ms),
+            self.recovered_ms + _possible(quality.recovered_ms),
+            _possible(quality.buffer_ms),
         )
 
     @property
@@ -164,3 +165,8 @@ class _Tally:
             buffer_ms=self.buffer_ms,
             mos_est=round(mos, 2),
         )
+
+
+def _possible(told_ms: float) -> float:
+    """Return what a peer tells as a duration since its last report: it may lie."""
+    return min(max(0.0, told_ms), QUALITY_MAX_QUEUE_MS)

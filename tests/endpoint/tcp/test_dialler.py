@@ -201,6 +201,8 @@ def test_a_proxy_that_refuses_or_is_none(monkeypatch: pytest.MonkeyPatch) -> Non
                 (f"http://{LOOPBACK}:{where.port}", "407"),
                 (f"socks5://{LOOPBACK}:{where.port}", "not HTTP"),
                 ("nonsense", "nonsense"),
+                ("http://proxy.example:port", "integer"),
+                ("http://[::1", "Invalid IPv6"),
             ):
                 monkeypatch.setenv("HTTPS_PROXY", url)
                 with pytest.raises(ConnectionLost, match=says):

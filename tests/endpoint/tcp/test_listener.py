@@ -117,6 +117,14 @@ def test_slow_handshakes_are_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     play(scenario)
 
 
+def test_a_relay_that_stops_leaves_those_in_their_handshakes() -> None:
+    async def scenario() -> None:
+        async with tcp_relay() as relay, connected(relay):
+            await until(lambda: len(relay.listener) == 1)
+
+    play(scenario)
+
+
 @pytest.mark.parametrize(
     "request_head",
     [

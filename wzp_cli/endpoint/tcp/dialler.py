@@ -83,7 +83,10 @@ async def _connect(server: Address, uri: WebSocketURI) -> asyncio.Transport:
         loop = asyncio.get_running_loop()
         tcp, _ = await loop.create_connection(_Quiet, server.host, server.port)
         return tcp
-    parsed = parse_proxy(proxy)
+    try:
+        parsed = parse_proxy(proxy)
+    except ValueError as error:  # a port that is none, brackets that do not close
+        raise ConnectionLost(f"the proxy of the environment: {error}") from error
     if not parsed.scheme.startswith("http"):
         raise ConnectionLost(f"the proxy {parsed.scheme}://{parsed.host} is not HTTP")
     if parsed.scheme == "https":

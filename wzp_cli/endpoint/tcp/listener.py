@@ -168,7 +168,8 @@ class TunnelListener:
                 stream = await self._loop.start_tls(
                     tcp, tunnel, self._context, server_side=True
                 )
-                assert stream is not None
+                if stream is None:  # `close` was quicker
+                    raise ConnectionLost("closed")
                 tunnel.start(stream)
                 await tunnel.opened()
         except (OSError, ConnectionLost):  # TimeoutError and SSLError are OSErrors
