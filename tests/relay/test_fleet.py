@@ -427,3 +427,16 @@ async def test_who_changes_its_mind_all_the_time_keeps_nobody_waiting(
     alice = await fleet.person("alice", 1)
     assert (await alice.call(bob, duration_s=1)).path == "direct"
     await wavering.stop()
+
+
+@scenario
+async def test_where_another_relay_takes_websockets_is_not_taken_for_home(
+    world: World,
+) -> None:
+    fleet = await fleet_of(world)
+    for number, each in enumerate(fleet.relays):
+        each.server.tcp_port = 8440 + number
+    alice, bob = await fleet.person("alice", 0), await fleet.person("bob", 1)
+    bob.listen()
+    await alice.call(bob, duration_s=1)
+    assert bob.pins.tcp_ports == {str(at(1)): 8441}

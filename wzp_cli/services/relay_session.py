@@ -164,7 +164,7 @@ class RelayVisit:
             raise
         if pinned is None:
             self.pins.pin(str(self.relay), link.identity.key)
-        if session.tcp_port is not None:
+        if session.tcp_port is not None and not self.join:  # else it is another's
             self.pins.note_tcp_port(str(self.relay), session.tcp_port)
         return session
 
