@@ -12,7 +12,7 @@ import pytest
 from tests.support.nats_server import NatsServer, nats_server
 from wzp_cli.adapters.nats_bus import BusWords, NatsBus, _gathered, open_bus
 from wzp_cli.defaults import FLEET_MAX_ANSWERS
-from wzp_cli.errors import ConfigError, ConnectionLost
+from wzp_cli.errors import ConfigError, ConnectionLost, EnvironmentFault
 
 
 @pytest.fixture
@@ -291,3 +291,19 @@ def test_who_comes_and_goes_while_all_is_said_at_first() -> None:
 
     asyncio.run(scenario())
     assert client.subscribed == ["a", "c"]
+
+
+def test_what_does_not_speak_nats_is_told() -> None:
+    async def scenario() -> None:
+        async def babble(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"x" * 1_000_000)  # a line without an end
+            writer.close()
+
+        server = await asyncio.start_server(babble, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        async with server:
+            with pytest.raises(EnvironmentFault, match="does not speak NATS"):
+                async with open_bus(BusWords([f"nats://127.0.0.1:{port}"])):
+                    await asyncio.sleep(20)
+
+    asyncio.run(scenario())

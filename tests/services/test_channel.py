@@ -145,6 +145,23 @@ async def test_a_channel_announced_with_the_peers_name_is_not_believed(
 
 
 @scenario
+async def test_a_peer_that_brings_ever_more_channels_has_one_more(world: World) -> None:
+    _relay, alice, bob, call = await talking(world, duration_s=20)
+    assert alice.registration is not None
+    assert bob.registration is not None
+    held = bob.registration._channels.in_use
+    (mine,) = alice.endpoint._checks.values()
+    for _ in range(5):
+        (route,) = await alice.registration.connect(bob.identity)
+        await asyncio.sleep(0.1)
+        mine.send(route, ttl=None, nominates=False)
+        alice.endpoint.close_channel(route)  # and answers nothing there
+        await asyncio.sleep(0.1)
+    assert len(held) <= 2
+    assert (await call.result()).end.reason == "time is up"
+
+
+@scenario
 async def test_the_next_call_goes_through_the_relay_that_restarted(
     world: World,
 ) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wzp_cli.concurrency import task_group
 from wzp_cli.defaults import (
     FLEET_ANSWER_S,
     FLEET_FLUSH_S,
@@ -105,7 +106,7 @@ async def open_bus(words: BusWords) -> AsyncIterator["NatsBus"]:
     client = Client()
     bus = NatsBus(client)
     options = words.options()
-    async with asyncio.TaskGroup() as group:
+    async with task_group() as group:
         connecting = group.create_task(_connect(bus, client, options))
         try:
             yield bus
@@ -126,18 +127,23 @@ async def _connect(bus: "NatsBus", client: "Client", options: dict[str, Any]) ->
     async def failed(error: Exception) -> None:
         _log.info("NATS: %r", error)
 
-    await client.connect(
-        **options,
-        name="wzp relay",
-        no_echo=True,
-        max_reconnect_attempts=-1,
-        reconnect_time_wait=FLEET_RECONNECT_S,
-        ping_interval=FLEET_PING_S,
-        max_outstanding_pings=2,
-        disconnected_cb=lost,
-        reconnected_cb=found,
-        error_cb=failed,
-    )
+    try:
+        await client.connect(
+            **options,
+            name="wzp relay",
+            no_echo=True,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=FLEET_RECONNECT_S,
+            ping_interval=FLEET_PING_S,
+            max_outstanding_pings=2,
+            disconnected_cb=lost,
+            reconnected_cb=found,
+            error_cb=failed,
+        )
+    except ValueError as error:  # asyncio's, of a line without an end
+        raise EnvironmentFault(
+            f"what --cluster names does not speak NATS ({error})"
+        ) from error
     _log.info("NATS is connected")
     await bus.connected()
 

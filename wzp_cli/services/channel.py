@@ -46,6 +46,7 @@ class CallChannel:
     on_open: Callable[[ChannelRoute], None]
     on_close: Callable[[ChannelRoute], None]
     _tried: list[ChannelRoute] = field(default_factory=list)
+    _taken: ChannelRoute | None = None
 
     def __post_init__(self) -> None:
         self._first = self.current
@@ -71,10 +72,18 @@ class CallChannel:
         return self.home.announced(route) == self.peer
 
     def take(self, route: ChannelRoute) -> None:
-        """An authentic check of the peer's came over an announced channel: use it."""
-        if self.may_take(route):
-            self.home.claim(route)
-            self._try(route)
+        """An authentic check of the peer's came over an announced channel: use it.
+
+        One such channel at a time: a peer may have ever more announced.
+        """
+        if not self.may_take(route):
+            return
+        self.home.claim(route)
+        before, self._taken = self._taken, route
+        if before in self._tried:
+            self._tried.remove(before)
+            self._close(before)
+        self._try(route)
 
     def answered(self, route: Route) -> bool:
         """The peer answered over `route`; return whether that is a new channel."""
