@@ -272,6 +272,25 @@ __all__ = [
     "RTP_MAX_DROPOUT_PACKETS",
     "RTP_MAX_MISORDER_PACKETS",
     "RTT_STICKINESS_S",
+    "SCREEN_BELL_S",
+    "SCREEN_DELAY_FULL_MS",
+    "SCREEN_DELAY_LONG_MS",
+    "SCREEN_DELAY_SLOW_MS",
+    "SCREEN_HISTORY_S",
+    "SCREEN_IDLE_TICK_S",
+    "SCREEN_KEPT_BYTES",
+    "SCREEN_LEVEL_FLOOR_DBFS",
+    "SCREEN_LEVEL_FRAMES",
+    "SCREEN_LEVEL_HIGH_DBFS",
+    "SCREEN_LEVEL_LOUD_DBFS",
+    "SCREEN_LOSS_FULL_PCT",
+    "SCREEN_LOSS_HIGH_PCT",
+    "SCREEN_LOSS_SOME_PCT",
+    "SCREEN_MAX_COLUMNS",
+    "SCREEN_NEWS",
+    "SCREEN_PAST_CALLS",
+    "SCREEN_QUIT_GUARD_S",
+    "SCREEN_TICK_S",
     "SEARCH_BATCH",
     "SEARCH_BATCH_S",
     "SEARCH_HEAD_START_MAX_S",
@@ -310,6 +329,8 @@ __all__ = [
     "STUN_DEFAULT_PORT",
     "STUN_TRIES_S",
     "SURROUNDINGS_INTERVAL_S",
+    "TALK_KEY_HELD_S",
+    "TALK_KEY_REPEATED_S",
     "TCP_LOOK_S",
     "THRIFTY_DOUBT_S",
     "THRIFTY_PROBE_S",
@@ -1397,3 +1418,68 @@ UDP_AGAIN_MIN_S: Final = 45.0
 
 UDP_AGAIN_MAX_S: Final = 75.0
 """The same, at most. Source: ours."""
+
+SCREEN_TICK_S: Final = 0.1
+"""How often the screen of a call moves. Source: ours; a level meter looks alive."""
+
+SCREEN_IDLE_TICK_S: Final = 1.0
+"""How often it moves between calls. Source: ours; its clock."""
+
+SCREEN_BELL_S: Final = 3.0
+"""How often the terminal's bell rings. Source: RING_CADENCE_S, one turn."""
+
+SCREEN_MAX_COLUMNS: Final = 100
+"""Widest that the screen is drawn. Source: ours; longer bars tell no more."""
+
+SCREEN_HISTORY_S: Final = 120
+"""Seconds of loss and delay that are kept. Source: ours; more than a line holds."""
+
+SCREEN_NEWS: Final = 40
+"""Sentences that the screen keeps. Source: ours; more than a page holds."""
+
+SCREEN_PAST_CALLS: Final = 50
+"""Calls that the screen remembers. Source: ours."""
+
+SCREEN_LEVEL_FRAMES: Final = 5
+"""Frames that a level is taken of. Source: SCREEN_TICK_S."""
+
+SCREEN_LEVEL_FLOOR_DBFS: Final = -60.0
+"""Left end of a level meter. Source: ours; a quiet room."""
+
+SCREEN_LEVEL_HIGH_DBFS: Final = -12.0
+"""From here a level is yellow. Source: ours; speech stays below."""
+
+SCREEN_LEVEL_LOUD_DBFS: Final = -3.0
+"""From here it is red. Source: ours; a mean so high is clipping."""
+
+SCREEN_LOSS_SOME_PCT: Final = 2.0
+"""From here loss is yellow. Source: ours; copies make up for less."""
+
+SCREEN_LOSS_HIGH_PCT: Final = 10.0
+"""From here it is red. Source: ours; see docs/decisions/0015."""
+
+SCREEN_LOSS_FULL_PCT: Final = 20.0
+"""Loss that fills a sparkline's cell. Source: ours."""
+
+SCREEN_DELAY_SLOW_MS: Final = 150.0
+"""From here the delay is yellow. Source: ITU-T G.114: not felt below."""
+
+SCREEN_DELAY_LONG_MS: Final = 400.0
+"""From here it is red. Source: ITU-T G.114: too long to plan with."""
+
+SCREEN_DELAY_FULL_MS: Final = 500.0
+"""Delay that fills a sparkline's cell. Source: ours."""
+
+TALK_KEY_HELD_S: Final = 0.75
+"""How long a first press of space counts. Source: ours; keyboards repeat a held key
+after 250 to 660 ms."""
+
+TALK_KEY_REPEATED_S: Final = 0.3
+"""How long each repetition counts. Source: ours; ten a second and a slow SSH."""
+
+SCREEN_QUIT_GUARD_S: Final = 1.0
+"""How long after a hang-up the same key does not stop the listener, too. Source: ours;
+a key that is held, or pressed twice."""
+
+SCREEN_KEPT_BYTES: Final = 16_384
+"""What is kept of standard error while the screen is up. Source: ours; some pages."""

@@ -51,6 +51,7 @@ echo-cancel = false
 noise-suppression = true
 gain-control = false
 ring = false
+plain = true
 [on]
 incoming = "notify-send call"
 missed = ["one", "two"]

@@ -74,6 +74,23 @@ def test_push_to_talk_lets_the_voice_out_between_press_and_release() -> None:
     ]
 
 
+def test_push_to_talk_is_told_though_nothing_else_changes() -> None:
+    controls, told, _ = switches()
+    assert not controls.pushes_to_talk
+    controls.mute()
+    controls.push_to_talk()
+    assert controls.pushes_to_talk
+    controls.mute(False)
+    controls.press()
+    controls.push_to_talk(False)
+    assert told == [
+        Muted(muted=True),
+        Muted(muted=True, push_to_talk=True),
+        Muted(muted=False, push_to_talk=True),
+        Muted(muted=False),
+    ]
+
+
 def test_mute_counts_more_than_what_is_pressed() -> None:
     controls, _, _ = switches()
     controls.push_to_talk()

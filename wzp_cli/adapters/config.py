@@ -79,6 +79,7 @@ class Config(
     noise_suppression: bool | None = None
     gain_control: bool | None = None
     ring: bool | None = None
+    plain: bool | None = None
     on: dict[str, str | list[str]] | None = None
 
     @property

@@ -11,8 +11,9 @@ so that nothing of typer's stands between a command and its errors, signals and 
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, get_type_hints
 
 import typer
 
@@ -22,13 +23,15 @@ from wzp_cli.cli.options import Everywhere
 if TYPE_CHECKING:  # `wzp --version` need not load them
     from wzp_cli.cli.settings import Settings
     from wzp_cli.errors import WzpError
-    from wzp_cli.events import Report
+    from wzp_cli.events import Event, Report
 
 __all__ = [
     "Command",
     "Job",
+    "Lend",
     "Outcome",
     "Session",
+    "Voice",
     "command",
     "command_app",
     "declared",
@@ -39,16 +42,34 @@ _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 _FLAGS = get_type_hints(Everywhere, include_extras=True)
 
 
+class Voice(Protocol):
+    """One way to tell what happens."""
+
+    def report(self, event: "Event") -> None:
+        """Tell one event."""
+        ...
+
+    def close(self, outcome: "Outcome | None", error: BaseException | None) -> None:
+        """Tell how it ended. Called once, last."""
+        ...
+
+
+Lend = Callable[[Voice], AbstractContextManager[None]]
+"""Has another voice tell a person what happens, as long as a block runs."""
+
+
 @dataclass(frozen=True)
 class Session:
     """What every command is given: its settings, and whom to tell about progress.
 
-    `reread` returns the settings anew, from file and variables as they are then.
+    `reread` returns the settings anew, from file and variables as they are then. `lend`
+    has another voice talk to the person; None where there is nobody to be talked to.
     """
 
     settings: "Settings"
     report: "Report"
     reread: "Callable[[], Settings] | None" = None
+    lend: Lend | None = None
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,12 @@ def _work(
         speech.also_to(events)
     settings = _settings(job, environ)
     start_logging(settings)
-    session = Session(settings, speech.report, lambda: resolve(job.everywhere, environ))
+    session = Session(
+        settings,
+        speech.report,
+        reread=lambda: resolve(job.everywhere, environ),
+        lend=speech.lend,
+    )
     outcome = job.command.run(session, **job.arguments)
     if iscoroutine(outcome):
         work = cast(Coroutine[Any, Any, Outcome | None], outcome)

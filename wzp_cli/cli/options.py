@@ -27,6 +27,7 @@ __all__ = [
     "LogLevel",
     "OutOption",
     "PeerArgument",
+    "PlainOption",
     "PortmapOption",
     "RecordOption",
     "RelayOption",
@@ -191,6 +192,10 @@ SWITCHES: Final[Mapping[Switch, bool | None]] = {
 
 SwitchArgument = Annotated[
     Switch, typer.Argument(metavar="[on|off|toggle]", help="Which way; on if unsaid.")
+]
+PlainOption = Annotated[
+    bool | None,
+    typer.Option("--plain", help="Lines, also at a terminal: no call screen."),
 ]
 RequireOption = Annotated[
     Literal["direct"] | None,

@@ -43,6 +43,7 @@ class CallControls:
         self._report = report
         self._tell_peer = tell_peer
         self._switched_off = self._push_to_talk = self._pressed = False
+        self._told = Muted(muted=False)
 
     @property
     def speaks(self) -> bool:
@@ -82,11 +83,18 @@ class CallControls:
             self.held_by_peer = on
             self._report(Held(held=on, by="peer"))
 
+    @property
+    def pushes_to_talk(self) -> bool:
+        """Whether our voice leaves only while somebody presses."""
+        return self._push_to_talk
+
     def _settle_voice(self) -> None:
         muted = self._switched_off or (self._push_to_talk and not self._pressed)
-        if muted != self.muted:
-            self.muted = muted
-            self._report(Muted(muted=muted, push_to_talk=self._push_to_talk))
+        self.muted = muted
+        now = Muted(muted=muted, push_to_talk=self._push_to_talk)
+        if now != self._told:
+            self._told = now
+            self._report(now)
 
 
 class SpokenSource:

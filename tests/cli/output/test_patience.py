@@ -58,3 +58,23 @@ def test_a_reader_that_never_wakes_is_left(monkeypatch: pytest.MonkeyPatch) -> N
     os.close(there)
     writer._thread.join()
     os.close(here)
+
+
+def test_whoever_asks_knows_whether_all_has_been_written() -> None:
+    awake = threading.Event()
+    written: list[bytes] = []
+
+    def write(line: bytes) -> None:
+        assert awake.wait(30)
+        written.append(line)
+
+    writer = PatientWriter(write)
+    assert writer.is_idle
+    writer.put(b"1")
+    assert not writer.is_idle
+    awake.set()
+    writer.settle()
+    assert writer.is_idle
+    writer.put(b"2")
+    writer.close()
+    assert written == [b"1", b"2"]

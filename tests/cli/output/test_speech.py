@@ -7,7 +7,7 @@ import pytest
 from wzp_cli.cli.command import Outcome
 from wzp_cli.cli.output.speech import Speech
 from wzp_cli.errors import PeerBusy
-from wzp_cli.events import Ended, Ringing
+from wzp_cli.events import Ended, Event, Ringing
 
 
 def speech(*, json: bool, stream: bool) -> Speech:
@@ -76,3 +76,37 @@ def test_a_lost_reader_aside_is_a_warning(capfd: pytest.CaptureFixture[str]) -> 
         "Warning: --events takes no more: Broken pipe.",
         "Ringing at bob.",
     ]
+
+
+class Kept:
+    """A voice that keeps what it is to tell."""
+
+    def __init__(self) -> None:
+        self.told: list[Event] = []
+        self.report = self.told.append
+
+    def close(self, outcome: Outcome | None, error: BaseException | None) -> None:
+        raise AssertionError("who lends a voice closes it")
+
+
+def test_another_voice_talks_to_the_person_for_a_while(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    other = Kept()
+    spoken = speech(json=False, stream=True)
+    assert spoken.lend is not None
+    with spoken.lend(other):
+        spoken.report(Ringing(peer="bob"))
+    spoken.report(Ringing(peer="eve"))
+    spoken.close(None, PeerBusy("busy"))
+    assert other.told == [Ringing(peer="bob")], "and to nobody else"
+    assert capfd.readouterr().err.startswith("Ringing at eve.\nwzp: busy.")
+
+
+@pytest.mark.parametrize(("as_json", "quiet"), [(True, False), (False, True)])
+def test_no_voice_is_lent_where_nobody_is_talked_to(as_json: bool, quiet: bool) -> None:
+    def closed(error: BaseException) -> None:
+        raise AssertionError(error)
+
+    spoken = Speech("call", json=as_json, stream=True, quiet=quiet, closed=closed)
+    assert spoken.lend is None

@@ -7,6 +7,7 @@ from wzp_cli.protocol.media.quality import (
     InterarrivalJitter,
     delay_impairment,
     estimate_mos,
+    grade,
     judge,
     loss_pct,
     mouth_to_ear_ms,
@@ -129,3 +130,11 @@ def test_there_is_a_verdict_on_every_call(
 def test_an_unknown_round_trip_counts_as_none() -> None:
     assert mouth_to_ear_ms(None, 40) == 66.5
     assert mouth_to_ear_ms(100, 40) == 116.5
+
+
+@pytest.mark.parametrize(
+    ("mos", "word"),
+    [(4.35, "good"), (4.03, "good"), (4.0, "fair"), (3.0, "poor"), (1.0, "bad")],
+)
+def test_a_mos_in_a_word(mos: float, word: str) -> None:
+    assert grade(mos) == word

@@ -10,6 +10,7 @@ from wzp_cli.cli.command import Outcome, Session, command, command_app
 from wzp_cli.cli.options import (
     DurationOption,
     PeerArgument,
+    PlainOption,
     PortmapOption,
     RecordOption,
     RelayOption,
@@ -37,6 +38,7 @@ async def call(
     ring_timeout: RingTimeoutOption = None,
     require: RequireOption = None,
     portmap: PortmapOption = None,
+    plain: PlainOption = None,
     probe_only: Annotated[
         bool, typer.Option("--probe-only", help="Find a path, ring nobody, no sound.")
     ] = False,
@@ -46,6 +48,7 @@ async def call(
     from wzp_cli.cli.commands.ping import probe
     from wzp_cli.cli.settings import ring_timeout_s
     from wzp_cli.cli.sound import SoundWords, keep_open, recorder, ring_back
+    from wzp_cli.cli.view.shown import seen, shown
     from wzp_cli.services.call import CallSettings
     from wzp_cli.services.ping import PingSettings
     from wzp_cli.services.switchboard import Line, Switchboard
@@ -77,9 +80,15 @@ async def call(
         ring_timeout_s=ring_timeout_s(settings, ring_timeout),
         duration_s=duration,
         on_outcome=lambda outcome: session.report(compose.ended(outcome)),
-        open_recording=recorder(record, session.report, numbered=False),
     )
+    record_to = recorder(record, session.report, numbered=False)
     async with (
+        shown(
+            session,
+            seen("call", state, words, target=peer),
+            switchboard,
+            plain=plain,
+        ) as screen,
         keep_open(words, session.report) as open_sound,
         compose.endpoint_of(session, state) as endpoint,
         steering.steered(watch, state, endpoint, switchboard),
@@ -87,7 +96,12 @@ async def call(
         compose.way_to(session, state, endpoint, target, relay) as way,
     ):
         tone = ring_back(session, words, ring, open_sound)
-        call_settings = replace(call_settings, port_mapping=mapping, play_tone=tone)
+        call_settings = replace(
+            call_settings,
+            port_mapping=mapping,
+            play_tone=tone,
+            open_recording=screen.beside(record_to),
+        )
 
         async def make(line: Line) -> CallOutcome:
             how = replace(call_settings, on_controls=line.talks)
@@ -95,8 +109,8 @@ async def call(
                 session, endpoint, target, way, how, open_sound
             )
 
-        shown = peer if target.identity is None else str(target.identity)
-        outcome = await switchboard.places(shown, target.identity, make)
+        who = peer if target.identity is None else str(target.identity)
+        outcome = await switchboard.places(who, target.identity, make)
     compose.connection_kept(outcome)
     compose.required_path(outcome, require)
     return None

@@ -10,6 +10,7 @@ import typer
 from wzp_cli.cli.command import Outcome, Session, command, command_app
 from wzp_cli.cli.options import (
     DurationOption,
+    PlainOption,
     PortmapOption,
     RecordOption,
     RelayOption,
@@ -24,6 +25,7 @@ from wzp_cli.events import Incoming, Ready, Warned
 if TYPE_CHECKING:
     from wzp_cli.adapters.state import State
     from wzp_cli.cli.sound import SoundWords
+    from wzp_cli.cli.view.stage import Stage
     from wzp_cli.endpoint.endpoint import Endpoint
     from wzp_cli.services.listen import AskHuman
     from wzp_cli.services.registration import Registration
@@ -70,6 +72,7 @@ async def listen(
             "--on", metavar="EVENT=CMD", help="Run CMD at each such event; again."
         ),
     ] = None,
+    plain: PlainOption = None,
 ) -> Outcome | None:
     """Take calls, from the relay and from whoever dials this port, until stopped."""
     from wzp_cli.adapters.sound import open_codec
@@ -78,6 +81,7 @@ async def listen(
     from wzp_cli.cli.hooking import hooked
     from wzp_cli.cli.placing import CallPlacer
     from wzp_cli.cli.settings import ring_timeout_s
+    from wzp_cli.cli.view.shown import seen, shown
     from wzp_cli.services.listen import ListenSettings
     from wzp_cli.services.listen import listen as serve_calls
     from wzp_cli.services.switchboard import Switchboard
@@ -105,14 +109,23 @@ async def listen(
         ring_timeout_s=ring_timeout_s(settings, ring_timeout),
         duration_s=duration,
         on_outcome=lambda outcome: session.report(compose.ended(outcome)),
-        open_recording=sounding.recorder(record, session.report, numbered=not once),
         play_tone=sounding.ring(session, words, ring),
         switchboard=switchboard,
     )
+    record_to = sounding.recorder(record, session.report, numbered=not once)
     async with sounding.keep_open(words.devices):
         pass  # what is missing is told now, not when somebody calls
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(hooks.running())
+        screen = await stack.enter_async_context(
+            shown(
+                session,
+                seen("listen", state, words, answers=answers),
+                switchboard,
+                plain=plain,
+                bell=settings.said.ring is not False and ring is not False,
+            )
+        )
         endpoint = await stack.enter_async_context(compose.endpoint_of(session, state))
         placer = CallPlacer(session, state, endpoint, switchboard, sound, ring)
         is_steered = await stack.enter_async_context(
@@ -132,15 +145,22 @@ async def listen(
         )
         placer.registration, placer.mapping = registration, mapping
         _report_ready(session, state, endpoint, registration)
-        outcome = await serve_calls(
-            endpoint,
-            registration,
-            replace(listen_settings, port_mapping=mapping),
-            _asker(session, state, is_steered),
-            sounding.sound_opener(words, session.report),
-            open_codec,
-            compose.find_interfaces,
-            session.report,
+        listen_settings = replace(
+            listen_settings,
+            port_mapping=mapping,
+            open_recording=screen.beside(record_to),
+        )
+        outcome = await screen.until_quit(
+            serve_calls(
+                endpoint,
+                registration,
+                listen_settings,
+                _asker(session, state, is_steered, screen),
+                sounding.sound_opener(words, session.report),
+                open_codec,
+                compose.find_interfaces,
+                session.report,
+            )
         )
     compose.connection_kept(outcome)
     compose.required_path(outcome, require)
@@ -178,7 +198,9 @@ def _can_ask(session: Session) -> bool:
     return can_ask() and not session.settings.no_input
 
 
-def _asker(session: Session, state: "State", is_steered: bool) -> "AskHuman":
+def _asker(
+    session: Session, state: "State", is_steered: bool, screen: "Stage"
+) -> "AskHuman":
     """Return what asks the person here.
 
     Where there is no terminal, it rings until `wzp answer` or `wzp hangup` says how it
@@ -194,6 +216,8 @@ def _asker(session: Session, state: "State", is_steered: bool) -> "AskHuman":
             message = "that call was declined: nobody can be asked here"
             session.report(Warned(code="nobody_to_ask", message=message))
             return False
+        if screen.shows:
+            return await screen.ask()
         identity = Identity.parse(incoming.peer)
         contact = state.contacts.of(identity)
         who = identity.short if contact is None else f"{contact.name}, a contact,"

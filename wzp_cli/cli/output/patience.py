@@ -37,14 +37,25 @@ class PatientWriter:
             self._lines.append(line)
             self._changed.notify_all()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything has been written."""
+        with self._changed:
+            return not (self._lines or self._busy)
+
+    def settle(self) -> None:
+        """Give the reader a little time to take what there is."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: not (self._lines or self._busy), OUTPUT_LAST_WAIT_S
+            )
+
     def close(self) -> None:
         """Give the reader a little time to take the last lines."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-            self._changed.wait_for(
-                lambda: not (self._lines or self._busy), OUTPUT_LAST_WAIT_S
-            )
+        self.settle()
 
     def _run(self) -> None:
         while True:

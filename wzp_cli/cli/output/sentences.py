@@ -19,7 +19,7 @@ from wzp_cli.cli.output.failure import is_stop, problem, sentence
 from wzp_cli.errors import WzpError
 from wzp_cli.protocol.identity import Identity
 
-__all__ = ["PersonVoice", "event_sentence", "folded"]
+__all__ = ["PersonVoice", "event_sentence", "folded", "tell"]
 
 
 class PersonVoice:
@@ -49,7 +49,7 @@ class PersonVoice:
             when = datetime.now().astimezone().strftime("%H:%M:%S")
             self._write(f"{when} {line}\n".encode(errors="backslashreplace"))
             return
-        _tell(str(line))
+        tell(str(line))
 
     def close(self, outcome: Outcome | None, error: BaseException | None) -> None:
         """Say the answer, then what went wrong."""
@@ -57,7 +57,7 @@ class PersonVoice:
             self._write(outcome.text.encode(errors="backslashreplace") + b"\n")
         if error is not None and not is_stop(error):
             told = problem(error)
-            _tell(f"wzp: {sentence(told.message, told.hint)}")
+            tell(f"wzp: {sentence(told.message, told.hint)}")
 
 
 def folded(text: str, columns: int) -> str:
@@ -72,7 +72,7 @@ def folded(text: str, columns: int) -> str:
     return "\n".join(ln if ln.startswith(" ") else fold.fill(ln) for ln in lines)
 
 
-def _tell(text: str) -> None:
+def tell(text: str) -> None:
     """Say it: to a terminal in lines that fit, to a file in whole ones."""
     if sys.stderr.isatty():
         text = folded(text, shutil.get_terminal_size().columns)

@@ -5,10 +5,11 @@ document, or a stream of events; `--events` gets the stream in parallel, always.
 """
 
 import time
-from collections.abc import Callable
-from typing import BinaryIO, Protocol
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
 
-from wzp_cli.cli.command import Outcome
+from wzp_cli.cli.command import Lend, Outcome, Voice
 from wzp_cli.cli.output.channels import StandardOutput, open_events
 from wzp_cli.cli.output.document import DocumentVoice
 from wzp_cli.cli.output.event_stream import EventStream
@@ -17,19 +18,7 @@ from wzp_cli.cli.output.patience import PatientWriter
 from wzp_cli.cli.output.sentences import PersonVoice
 from wzp_cli.events import Ended, Event, Warned
 
-__all__ = ["Speech", "Voice"]
-
-
-class Voice(Protocol):
-    """One way to tell what happens."""
-
-    def report(self, event: Event) -> None:
-        """Tell one event."""
-        ...
-
-    def close(self, outcome: Outcome | None, error: BaseException | None) -> None:
-        """Tell how it ended. Called once, last."""
-        ...
+__all__ = ["Speech"]
 
 
 class Speech:
@@ -60,7 +49,8 @@ class Speech:
             voice = EventStream(self._patient.put, started_s=self._started_s)
         else:
             voice = DocumentVoice(command, stdout.write, self._started_s)
-        self._voices = [voice]
+        self._voices: list[Voice] = [voice]
+        self._person = None if json or quiet else voice
         self._aside: BinaryIO | None = None
 
     def also_to(self, where: str) -> None:
@@ -73,6 +63,22 @@ class Speech:
         self._aside = open_events(where)
         aside = EventStream(self._write_aside, started_s=self._started_s)
         self._voices.append(aside)
+
+    @property
+    def lend(self) -> Lend | None:
+        """Lets another voice talk to the person; None where nobody is talked to."""
+        return None if self._person is None else self._lent
+
+    @contextmanager
+    def _lent(self, other: Voice) -> Iterator[None]:
+        """Have `other` talk in the place of the person's own voice for a while."""
+        assert self._person is not None
+        at = self._voices.index(self._person)
+        self._voices[at] = other
+        try:
+            yield
+        finally:
+            self._voices[at] = self._person
 
     def report(self, event: Event) -> None:
         """Tell one event to all who listen."""

@@ -37,6 +37,7 @@ __all__ = [
     "Verdict",
     "delay_impairment",
     "estimate_mos",
+    "grade",
     "judge",
     "loss_pct",
     "mouth_to_ear_ms",
@@ -137,12 +138,17 @@ def estimate_mos(concealed_pct: float, delay_ms: float) -> float:
     return _mos(_rating(base) - delay_impairment(delay_ms))
 
 
+def grade(mos: float) -> Grade:
+    """Return the word for an estimated MOS."""
+    return next(grade for grade, least in _GRADES if mos >= least)
+
+
 def judge(hearing: Hearing) -> Verdict:
     """Return the verdict on a call in which something was heard."""
     mos = estimate_mos(hearing.concealed_pct, hearing.delay_ms)
-    grade = next(grade for grade, least in _GRADES if mos >= least)
     cause = _cause(hearing, mos)
-    return Verdict(mos, grade, cause, f"Sound was {grade}{_why(hearing, cause)}.")
+    was = f"Sound was {grade(mos)}{_why(hearing, cause)}."
+    return Verdict(mos, grade(mos), cause, was)
 
 
 def _cause(hearing: Hearing, mos: float) -> Cause | None:

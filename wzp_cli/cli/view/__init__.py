@@ -1,0 +1,1 @@
+"""The screen of a call: what a person sees who sits at a terminal."""
