@@ -61,7 +61,7 @@ def wav(path: Path, sound: bytes) -> str:
 def test_a_recording_goes_in_and_comes_out(
     environ: dict[str, str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    said = wav(tmp_path / "said.wav", babble()[: 40 * MEDIA_FRAME_BYTES])
+    said = wav(tmp_path / "said.wav", babble()[: 120 * MEDIA_FRAME_BYTES])
     heard = tmp_path / "heard.wav"
     code = run(["demo", "--json", "--in", said, "--out", str(heard)], environ)
     document = json.loads(capfd.readouterr().out)
@@ -72,7 +72,7 @@ def test_a_recording_goes_in_and_comes_out(
     assert result["direct"]["remote"] == result["listener"]
     assert result["relay_read_sound"] is False
     with wave.open(str(heard)) as file:
-        assert file.getnframes() >= 40 * 960
+        assert file.getnframes() >= 120 * 960
     assert not (tmp_path / "state").exists(), "an identity was kept"
     validate(document, shipped("demo.json"))
 
