@@ -39,6 +39,7 @@ from tests.support.fakenet import (
 )
 from tests.support.world import Person, World, scenario
 from wzp_cli.events import PathPlanned
+from wzp_cli.protocol.policy import Policy
 from wzp_cli.services.ping import PingOutcome, PingSettings, ping_identity
 
 PINGS = 16
@@ -96,7 +97,7 @@ def connect(lot: tuple[int, NatKind, NatKind]) -> Pair:
             assert person.nat is not None
             person.nat._random.seed(f"{seed} {person.name}")
             person.nat._next = random.randrange(20_000, 50_000)
-        bob.listen(is_contact=lambda identity: True)
+        bob.listen(policy=lambda identity: Policy("a friend"))
         sent.clear()
         outcome = await _ping(alice, bob)
         found.append(_figures(outcome, alice, bob, sent, world.net.public.hops))

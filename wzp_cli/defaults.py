@@ -127,6 +127,7 @@ __all__ = [
     "MAX_TEXT_CHARACTERS",
     "MAX_TICKET_CHARACTERS",
     "MAX_TLS_MESSAGE_BYTES",
+    "MAX_TOLD_REFUSALS",
     "MAX_UNSENT_BYTES",
     "MEASURE_SPARES",
     "MEASURE_TIMEOUT_S",
@@ -923,6 +924,12 @@ RELAY_BACKOFF_FIRST_S: Final = 1.0
 
 RELAY_BACKOFF_MAX_S: Final = 30.0
 """Longest pause between later tries; it doubles up to here. Source: ours."""
+
+MAX_TOLD_REFUSALS: Final = 128
+"""Blocked identities that a relay is told of; the device itself refuses the rest, too.
+
+Source: ours, 7 of 16 KiB that a message may have.
+"""
 
 MAX_ANNOUNCED_CHANNELS: Final = 64
 """Channels that a relay may announce to one client at a time. Source: ours."""

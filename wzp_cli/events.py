@@ -123,12 +123,18 @@ class Ready(Event, tag="ready", frozen=True, kw_only=True):
 
 
 class Incoming(Event, tag="incoming", frozen=True, kw_only=True):
-    """Somebody calls. `name` is what they call themselves: cleaned, not verified."""
+    """Somebody calls. `name` is what they call themselves: cleaned, not verified.
+
+    `contact`: the name that the user gave to this key, if any. `verified`: its words
+    were compared.
+    """
 
     call: str
     peer: str
     name: str = ""
     via: PathName = "relay"
+    contact: str | None = None
+    verified: bool = False
 
 
 class Missed(Event, tag="missed", frozen=True, kw_only=True):
@@ -155,10 +161,15 @@ class Ringing(Event, tag="ringing", frozen=True, kw_only=True):
 
 
 class Answered(Event, tag="answered", frozen=True, kw_only=True):
-    """The call was answered. `setup_ms`: since the start of `call`."""
+    """The call was answered. `setup_ms`: since the start of `call`.
+
+    `contact` and `verified`: as in `Incoming`.
+    """
 
     peer: str
     setup_ms: float | None = None
+    contact: str | None = None
+    verified: bool = False
 
 
 class Candidate(Event, tag="candidate", frozen=True, kw_only=True):

@@ -16,16 +16,15 @@ from cryptography.hazmat.primitives.serialization import (
 
 from wzp_cli.adapters.state import (
     Contact,
-    Contacts,
     State,
     default_state_directory,
     open_state,
 )
-from wzp_cli.address import HostPort
 from wzp_cli.defaults import REMEMBERED_PORT_FIRST, REMEMBERED_PORT_LAST
 from wzp_cli.errors import KeyChanged, StateUnusable, UsageError
 from wzp_cli.ports import RelayPins
 from wzp_cli.protocol.identity import Keypair
+from wzp_cli.protocol.policy import STRANGER, Policy
 
 ALICE = Keypair.from_seed(b"\1" * 32).identity
 BOB = Keypair.from_seed(b"\2" * 32).identity
@@ -217,51 +216,23 @@ def test_a_damaged_pin_does_not_unpin(state: State, line: str) -> None:
     assert path.read_text().endswith(f"{line}\n")
 
 
-def test_contacts_are_found_by_name_and_by_key(state: State) -> None:
-    contacts = state.contacts
-    contacts.add(Contact("Ada Lovelace", ALICE, HostPort("r1.example", 4433)))
-    contacts.add(Contact("Bob", BOB))
-    assert (state.directory / "contacts").read_text() == (
-        f"{ALICE} r1.example:4433 Ada Lovelace\n{BOB} - Bob\n"
-    )
-    again = Contacts(state.directory)
-    assert again.named("ada  lovelace") == Contact(
-        "Ada Lovelace", ALICE, HostPort("r1.example", 4433)
-    )
-    assert again.of(BOB) == Contact("Bob", BOB)
-    assert again.named("carol") is None
-    assert again.remove("BOB")
-    assert not again.remove("bob")
-    assert again.of(BOB) is None
+def test_what_is_said_of_somebody_follows_the_key(state: State) -> None:
+    state.contacts.add(Contact("Ada", ALICE, auto_answer=False, always_relay=True))
+    assert state.policy(ALICE) == Policy("Ada", auto_answer=False, always_relay=True)
+    assert state.policy(BOB) == STRANGER
+    before = state.policies()
+    state.blocked.add(BOB)
+    state.blocked.add(ALICE)
+    assert state.policy(BOB) == Policy(refused=True)
+    assert state.policy(ALICE).refused
+    assert not before(BOB).refused, "it is what was known then"
 
 
-def test_a_name_stands_for_one_identity_and_an_identity_has_one_name(
-    state: State,
-) -> None:
-    state.contacts.add(Contact("Ada", ALICE))
-    with pytest.raises(UsageError, match="somebody else"):
-        state.contacts.add(Contact("ADA", BOB))
-    state.contacts.add(Contact("Lady Ada", ALICE))
-    assert state.contacts.all() == [Contact("Lady Ada", ALICE)]
-
-
-@pytest.mark.parametrize("name", ["", "\x1b", "host:4433", "wzp1abc", "wzp:x", "# a"])
-def test_a_name_can_not_pass_for_an_address(state: State, name: str) -> None:
-    with pytest.raises(UsageError, match="no name for a contact"):
-        state.contacts.add(Contact(name, ALICE))
-
-
-def test_a_contact_can_not_add_lines(state: State) -> None:
-    state.contacts.add(Contact(f"Ada\n{BOB} - Bob", ALICE))
-    assert len(state.contacts.all()) == 1
-    with pytest.raises(UsageError):
-        state.contacts.add(Contact("Bob", BOB, HostPort("a\nb", 1)))
-
-
-def test_a_damaged_contact_is_named(state: State) -> None:
-    (state.directory / "contacts").write_text(f"{ALICE} Ada\n")
-    with pytest.raises(StateUnusable, match=r"Line 1 of .*contacts"):
-        state.contacts.of(ALICE)
+@pytest.mark.parametrize("name", ["contacts", "blocked"])
+def test_nobody_is_let_in_because_a_file_is_damaged(state: State, name: str) -> None:
+    (state.directory / name).write_text("# all\nnonsense\n")
+    with pytest.raises(StateUnusable, match=rf"Line 2 of .*{name}"):
+        state.policy(ALICE)
 
 
 def test_the_nearest_relay_is_remembered(tmp_path: Path) -> None:

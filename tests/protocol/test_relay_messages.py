@@ -59,6 +59,10 @@ FAMILY = MessageFamily(
             Publish(name="desk", token="t"),
             '{"type":"publish","name":"desk","token":"t"}',
         ),
+        (
+            Publish(refuses=("wzp1a", "wzp1b")),
+            '{"type":"publish","refuses":["wzp1a","wzp1b"]}',
+        ),
         (Published(), '{"type":"published"}'),
         (Unpublish(), '{"type":"unpublish"}'),
         (

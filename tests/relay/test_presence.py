@@ -132,3 +132,16 @@ def test_who_may_be_called_at_all_is_findable() -> None:
     assert presence.reachable_from(b"c" * 32, ALICE) == []
     presence.leave("link")
     assert not presence.is_findable(ALICE)
+
+
+def test_who_is_refused_finds_nobody_though_others_do() -> None:
+    presence = Presence()
+    for link, identity in (("alice", ALICE), ("bob", BOB), ("eve", EVE)):
+        presence.join(link, identity)
+    presence.publish("bob", refuses=frozenset({ALICE}))
+    presence.start_calling("bob", ALICE)
+    assert presence.reachable(BOB, by="alice") == []
+    assert presence.reachable_from(ALICE, BOB) == []
+    assert links(presence.reachable(BOB, by="eve")) == ["bob"]
+    presence.publish("bob")
+    assert links(presence.reachable(BOB, by="alice")) == ["bob"]

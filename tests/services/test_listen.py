@@ -1,26 +1,39 @@
 """Listening: who reaches a person, who a microphone, and who neither."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
 
 import msgspec
 import pytest
 
-from tests.support.world import Person, RelayAtWork, World, never, no, scenario, yes
+from tests.support.world import (
+    Person,
+    RelayAtWork,
+    World,
+    knows,
+    never,
+    no,
+    scenario,
+    yes,
+)
 from wzp_cli.address import Address
 from wzp_cli.defaults import HELLO_TIMEOUT_S, MAX_SERVED_LINKS
 from wzp_cli.errors import (
     ConnectionLost,
     NoAnswer,
     PeerDeclined,
+    PeerOffline,
+    PeerUnreachable,
     SoundError,
+    StateUnusable,
     WrongPeer,
     WzpError,
 )
 from wzp_cli.events import (
     Answered,
+    Candidate,
     Event,
     Hangup,
     Incoming,
@@ -29,7 +42,8 @@ from wzp_cli.events import (
 )
 from wzp_cli.protocol import peer_messages as peer
 from wzp_cli.protocol import relay_messages
-from wzp_cli.protocol.identity import Keypair
+from wzp_cli.protocol.identity import Identity, Keypair
+from wzp_cli.protocol.policy import Policy, PolicyOf
 from wzp_cli.protocol.route import DirectRoute
 from wzp_cli.protocol.signal import Message
 from wzp_cli.services.conversation import Conversation, greet
@@ -44,6 +58,11 @@ def is_safe(text: str) -> bool:
 
 async def asked_nobody(_: Incoming) -> bool:
     raise AssertionError("nobody was to be asked")
+
+
+def refusing(blocked: Collection[Identity]) -> PolicyOf:
+    """Return a policy by which these may not call."""
+    return lambda identity: Policy(refused=identity in blocked)
 
 
 async def listener(world: World, **settings: Any) -> tuple[Person, Person]:
@@ -87,7 +106,7 @@ async def test_who_is_answered_without_asking(
     bob.listen(
         no if asks else asked_nobody,
         auto_answer=auto_answer,
-        is_contact=lambda identity: contact and identity == alice.identity,
+        policy=knows(alice.identity) if contact else knows(),
     )
     if asks:
         with pytest.raises(PeerDeclined):
@@ -98,12 +117,87 @@ async def test_who_is_answered_without_asking(
 
 
 @scenario
+async def test_a_word_about_one_contact_counts_more(world: World) -> None:
+    alice, bob = await world.people("alice", "bob")
+    bob.listen(no, auto_answer="all", policy=knows(alice.identity, auto_answer=False))
+    with pytest.raises(PeerDeclined):
+        await alice.call(bob)
+
+
+@scenario
+async def test_who_is_blocked_finds_us_offline(world: World) -> None:
+    await world.relay()
+    alice, eve = await world.person("alice"), await world.person("eve")
+    bob = await world.person("bob", registers=False)
+    blocked = [eve.identity]
+    await bob.register(refused=lambda: blocked)
+    bob.listen(asked_nobody, auto_answer="all", policy=refusing(blocked))
+    with pytest.raises(PeerOffline):
+        await eve.call(bob)
+    assert (await alice.call(bob, duration_s=1)).path == "direct"
+    blocked.append(alice.identity)  # the relay learns of it when it announces her
+    with pytest.raises(PeerUnreachable):
+        await alice.call(bob, ring_timeout_s=3)
+    with pytest.raises(PeerOffline):
+        await alice.call(bob)
+    assert len(bob.all(Incoming)) == 1
+
+
+@scenario
+async def test_who_is_blocked_is_closed_before_anything_is_said(world: World) -> None:
+    blocked: list[Identity] = []
+    eve, bob = await listener(
+        world, ask=asked_nobody, auto_answer="all", policy=refusing(blocked)
+    )
+    blocked.append(eve.identity)
+    with pytest.raises(ConnectionLost):
+        await dialled(eve, bob)
+    assert bob.events == []
+
+
+@scenario
+async def test_a_policy_that_can_not_be_read_lets_nobody_in(world: World) -> None:
+    def broken(identity: Identity) -> Policy:
+        raise StateUnusable("Line 1 of contacts is damaged")
+
+    eve, bob = await listener(world, ask=asked_nobody, auto_answer="all", policy=broken)
+    with pytest.raises(ConnectionLost):
+        await dialled(eve, bob)
+    assert "Line 1 of contacts" in (await bob.told(Warned)).message
+
+
+@scenario
+async def test_a_contact_that_is_always_relayed_learns_no_address(
+    world: World,
+) -> None:
+    alice, bob = await world.people("alice", "bob")
+    packets = world.record()
+    bob.listen(policy=knows(alice.identity, always_relay=True))
+    outcome = await alice.call(bob, duration_s=3)
+    assert (outcome.path, outcome.time_to_direct_ms) == ("relay", None)
+    assert bob.all(Candidate) == []
+    assert not [p for p in packets if p.source.host == bob.public_host
+                and p.to.host == alice.public_host]  # fmt: skip
+
+
+@scenario
+async def test_what_is_known_of_a_caller_is_told(world: World) -> None:
+    alice, bob = await world.people("alice", "bob")
+    bob.listen(policy=knows(alice.identity, verified=True))
+    await alice.call(bob, duration_s=1)
+    (incoming,), (answered,) = bob.all(Incoming), bob.all(Answered)
+    assert (incoming.contact, incoming.verified) == ("a friend", True)
+    assert (answered.contact, answered.verified) == ("a friend", True)
+    assert [each.contact for each in alice.all(Answered)] == [None]
+
+
+@scenario
 async def test_a_contact_is_known_by_key_and_not_by_name(world: World) -> None:
     alice, bob, mallory = await world.people("alice", "bob", "alice")
     bob.listen(
         never,
         auto_answer="contacts",
-        is_contact=lambda identity: identity == alice.identity,
+        policy=knows(alice.identity),
         ring_timeout_s=3,
     )
     with pytest.raises(NoAnswer):
@@ -267,7 +361,7 @@ async def test_a_caller_announced_as_somebody_else_is_closed(
     bob.listen(
         asked_nobody,
         auto_answer=auto_answer,
-        is_contact=lambda identity: identity == friend,
+        policy=knows(friend),
     )
     with pytest.raises(WzpError):
         await alice.call(bob)

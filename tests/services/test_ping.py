@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from tests.support.fakenet import MASQUERADE, RANDOM, SEQUENTIAL, NatKind
-from tests.support.world import Person, World, scenario
+from tests.support.world import Person, World, knows, scenario
 from wzp_cli.address import Address
 from wzp_cli.errors import ConnectionLost, PeerOffline
 from wzp_cli.events import Answered, Incoming, MediaStarted, Pinged
@@ -36,7 +36,7 @@ def test_a_contact_finds_the_direct_path_and_nobody_rings(kind: NatKind) -> None
     async def play(world: World) -> None:
         await world.relay()
         alice, bob = await world.person("alice", kind), await world.person("bob")
-        bob.listen(is_contact=lambda identity: identity == alice.identity)
+        bob.listen(policy=knows(alice.identity))
         outcome = await ping(alice, bob, count=5)
         assert outcome.path == "direct"
         assert outcome.peer == str(bob.identity)

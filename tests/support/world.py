@@ -15,7 +15,14 @@ import asyncio
 import inspect
 import ipaddress
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Sequence,
+)
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
@@ -35,6 +42,7 @@ from wzp_cli.errors import WzpError
 from wzp_cli.events import Event, Incoming
 from wzp_cli.ports import Codec
 from wzp_cli.protocol.identity import Identity, Keypair
+from wzp_cli.protocol.policy import STRANGER, Policy, PolicyOf
 from wzp_cli.relay.access import AccessRules
 from wzp_cli.relay.fleet import Fleet
 from wzp_cli.relay.server import Relay, RelaySettings
@@ -54,6 +62,7 @@ __all__ = [
     "Pins",
     "RelayAtWork",
     "World",
+    "knows",
     "never",
     "no",
     "scenario",
@@ -71,6 +80,12 @@ P = ParamSpec("P")
 T = TypeVar("T")
 E = TypeVar("E", bound=Event)
 Where = Callable[[Any], bool]
+
+
+def knows(*identities: Identity, **said: Any) -> PolicyOf:
+    """Return a policy by which these are contacts, of whom more may be said."""
+    friend = Policy("a friend", **said)
+    return lambda identity: friend if identity in identities else STRANGER
 
 
 async def yes(_: Incoming) -> bool:
@@ -336,7 +351,12 @@ class Person(Watcher):
         return self.other_codecs.get(name or "", self.codec)(), None
 
     async def register(
-        self, server: HostPort = RELAY, *, publishes: bool = True, token: str = ""
+        self,
+        server: HostPort = RELAY,
+        *,
+        publishes: bool = True,
+        token: str = "",
+        refused: Callable[[], Collection[Identity]] = tuple,
     ) -> Registration:
         """Register, until the end of the world."""
         self.registration = await self.world.enter(
@@ -347,6 +367,7 @@ class Person(Watcher):
                 self.report,
                 publishes=publishes,
                 token=token,
+                refused=refused,
             )
         )
         return self.registration

@@ -6,25 +6,23 @@
     preferred_relay         host:port of the nearest relay, measured
     known_relays            host:port wzp1...           one a line
     relay_tcp_ports         host:port port              one a line
-    contacts                wzp1... host:port|- name    one a line; the name goes last
+    contacts, blocked       who is known, who is refused: contacts.py
     write.lock, port.lock   held while writing; while the remembered port is in use
 
 Files are replaced as a whole and under the lock, so two processes that start at once
-end up with the same key and port. "#" starts a comment line; the next write drops it.
+end up with the same key and port.
 """
 
 import contextlib
 import random
 import stat
 import sys
-from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
+from wzp_cli.adapters.contacts import Blocked, Contact, Contacts
+from wzp_cli.adapters.line_files import read_lines, write_lines, writing
 from wzp_cli.adapters.private_files import (
-    exclusive,
     make_private_directory,
     read_private,
     read_text,
@@ -35,7 +33,7 @@ from wzp_cli.address import HostPort
 from wzp_cli.defaults import REMEMBERED_PORT_FIRST, REMEMBERED_PORT_LAST
 from wzp_cli.errors import KeyChanged, StateUnusable, UsageError
 from wzp_cli.protocol.identity import Identity, Keypair
-from wzp_cli.protocol.text import clean
+from wzp_cli.protocol.policy import Policy, PolicyOf
 
 __all__ = [
     "Contact",
@@ -46,9 +44,6 @@ __all__ = [
     "open_state",
     "read_key_file",
 ]
-
-_NO_RELAY = "-"
-T = TypeVar("T")
 
 
 def default_state_directory() -> Path:
@@ -93,12 +88,14 @@ class State:
     Attributes:
         known_relays: The keys of relays met before.
         contacts: Names for identities.
+        blocked: Identities that are refused.
     """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.known_relays = KnownRelays(directory)
         self.contacts = Contacts(directory)
+        self.blocked = Blocked(directory)
         self._key_path = directory / "identity.key"
         self._port_path = directory / "port"
         self._relay_path = directory / "preferred_relay"
@@ -203,8 +200,35 @@ class State:
         """
         return try_exclusive(self.directory / "port.lock")
 
+    def policy(self, identity: Identity) -> Policy:
+        """Return what the files say of an identity now. Raises as `policies`."""
+        return self.policies()(identity)
+
+    def policies(self) -> PolicyOf:
+        """Return what the files say of everybody, as it is now.
+
+        Raises:
+            StateUnusable: A file can't be read, or has a damaged line.
+        """
+        contacts = {each.identity: each for each in self.contacts.all()}
+        blocked = self.blocked.all()
+
+        def policy(identity: Identity) -> Policy:
+            contact, refused = contacts.get(identity), identity in blocked
+            if contact is None:
+                return Policy(refused=refused)
+            return Policy(
+                contact.name,
+                verified=contact.verified,
+                auto_answer=contact.auto_answer,
+                always_relay=contact.always_relay,
+                refused=refused,
+            )
+
+        return policy
+
     def _writing(self) -> AbstractContextManager[None]:
-        return _writing(self.directory)
+        return writing(self.directory)
 
 
 class KnownRelays:
@@ -222,7 +246,7 @@ class KnownRelays:
             StateUnusable: The file can't be read; a damaged line counts, or a relay
                 whose key is pinned would be trusted anew.
         """
-        return dict(_read_lines(self._path, _parse_relay_line))
+        return dict(read_lines(self._path, _parse_relay_line))
 
     def pinned(self, relay: str) -> bytes | None:
         """Return the raw key pinned for `relay` ("host:port"), if any."""
@@ -237,7 +261,7 @@ class KnownRelays:
             StateUnusable: The file can't be read or written.
         """
         name, identity = _relay_name(relay), Identity(key)
-        with _writing(self._directory):
+        with writing(self._directory):
             relays = self.all()
             if relays.get(name, identity) != identity:
                 raise KeyChanged(
@@ -254,7 +278,7 @@ class KnownRelays:
         Raises:
             StateUnusable: The file can't be read or written.
         """
-        with _writing(self._directory):
+        with writing(self._directory):
             relays = self.all()
             identity = relays.pop(_relay_name(relay), None)
             if identity is not None:
@@ -277,93 +301,16 @@ class KnownRelays:
         """
         if self.tcp_port(relay) == port:
             return
-        with _writing(self._directory):
+        with writing(self._directory):
             ports = self._tcp_ports() | {_relay_name(relay): port}
             lines = [f"{name} {number}" for name, number in ports.items()]
-            _write_lines(self._tcp_path, lines)
+            write_lines(self._tcp_path, lines)
 
     def _tcp_ports(self) -> dict[str, int]:
-        return dict(_read_lines(self._tcp_path, _parse_port_line))
+        return dict(read_lines(self._tcp_path, _parse_port_line))
 
     def _write(self, relays: dict[str, Identity]) -> None:
-        _write_lines(self._path, [f"{name} {key}" for name, key in relays.items()])
-
-
-@dataclass(frozen=True, slots=True)
-class Contact:
-    """A name that the user gave to an identity. `relay`: where they register."""
-
-    name: str
-    identity: Identity
-    relay: HostPort | None = None
-
-
-class Contacts:
-    """The file `contacts`."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._path = directory / "contacts"
-
-    def all(self) -> list[Contact]:
-        """Return all contacts, in the order in which they were added.
-
-        Raises:
-            StateUnusable: The file can't be read, or has a damaged line.
-        """
-        return list(_read_lines(self._path, _parse_contact_line))
-
-    def named(self, name: str) -> Contact | None:
-        """Return the contact of that name, whatever its case."""
-        wanted = clean(name).casefold()
-        found = (each for each in self.all() if each.name.casefold() == wanted)
-        return next(found, None)
-
-    def of(self, identity: Identity) -> Contact | None:
-        """Return the contact with that key; rights of contacts go by this alone."""
-        return next((each for each in self.all() if each.identity == identity), None)
-
-    def add(self, contact: Contact) -> None:
-        """Add a contact, or say more about one that is known by the same identity.
-
-        Raises:
-            UsageError: The name is empty, could be an address, or is another's.
-            StateUnusable: The file can't be read or written.
-        """
-        name = clean(contact.name)
-        if not name or ":" in name or name.startswith(("wzp1", "#")):
-            raise UsageError(f'"{name}" is no name for a contact: choose a plain word.')
-        relay = None
-        if contact.relay is not None:
-            relay = HostPort(_relay_name(contact.relay.host), contact.relay.port)
-        with _writing(self._directory):
-            named = self.named(name)
-            if named is not None and named.identity != contact.identity:
-                raise UsageError(
-                    f'"{name}" is somebody else already: wzp contacts remove "{name}"'
-                )
-            others = [old for old in self.all() if old.identity != contact.identity]
-            self._write([*others, Contact(name, contact.identity, relay)])
-
-    def remove(self, name: str) -> bool:
-        """Drop the contact of that name; return whether there was one.
-
-        Raises:
-            StateUnusable: The file can't be read or written.
-        """
-        with _writing(self._directory):
-            contact = self.named(name)
-            if contact is not None:
-                self._write([other for other in self.all() if other != contact])
-        return contact is not None
-
-    def _write(self, contacts: list[Contact]) -> None:
-        lines = (f"{c.identity} {c.relay or _NO_RELAY} {c.name}" for c in contacts)
-        _write_lines(self._path, list(lines))
-
-
-def _writing(directory: Path) -> AbstractContextManager[None]:
-    return exclusive(directory / "write.lock")
+        write_lines(self._path, [f"{name} {key}" for name, key in relays.items()])
 
 
 def _relay_name(relay: str) -> str:
@@ -381,28 +328,6 @@ def _parse_relay_line(line: str) -> tuple[str, Identity]:
 def _parse_port_line(line: str) -> tuple[str, int]:
     name, port = line.split()
     return name, HostPort.parse(f"-:{port}").port
-
-
-def _parse_contact_line(line: str) -> Contact:
-    identity, relay, name = line.split(maxsplit=2)
-    where = None if relay == _NO_RELAY else HostPort.parse(relay)
-    return Contact(clean(name), Identity.parse(identity), where)
-
-
-def _read_lines(path: Path, parse: Callable[[str], T]) -> Iterator[T]:
-    for number, line in enumerate(read_text(path).split("\n"), 1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        try:
-            yield parse(line)
-        except (ValueError, UsageError) as error:
-            raise StateUnusable(
-                f"Line {number} of {path} is damaged: correct or delete it."
-            ) from error
-
-
-def _write_lines(path: Path, lines: list[str]) -> None:
-    replace_file(path, "".join(f"{line}\n" for line in lines).encode("utf-8"))
 
 
 def _encode_key(keypair: Keypair) -> bytes:

@@ -4,10 +4,11 @@ What concerns sound is in `sound.py`.
 """
 
 import asyncio
+import re
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -16,6 +17,7 @@ from typing import Literal
 from msgspec import structs
 
 from wzp_cli import __version__
+from wzp_cli.adapters.contacts import Contact
 from wzp_cli.adapters.interfaces import interface_addresses
 from wzp_cli.adapters.port_mapping.keeper import keep_port_mapping
 from wzp_cli.adapters.relay_lists import read_token
@@ -32,9 +34,10 @@ from wzp_cli.errors import (
     NetworkError,
     RelayUnreachable,
     RequirementNotMet,
+    StateUnusable,
     UsageError,
 )
-from wzp_cli.events import Bound, Ended, Hello, Pings, Warned
+from wzp_cli.events import Bound, Ended, Hello, Pings, Report, Warned
 from wzp_cli.ports import PortMapping
 from wzp_cli.protocol.identity import Identity
 from wzp_cli.protocol.ticket import Ticket
@@ -48,6 +51,7 @@ __all__ = [
     "connection_kept",
     "ended",
     "endpoint_of",
+    "find_contact",
     "find_interfaces",
     "find_other",
     "find_peer",
@@ -61,6 +65,9 @@ __all__ = [
 ]
 
 find_interfaces = interface_addresses
+
+_PREFIX = re.compile(r"[a-z2-7]{6,51}")
+"""The beginning of an identity, long enough to be no word."""
 
 
 def own_state(session: Session) -> State:
@@ -164,6 +171,7 @@ async def registered(
             session.report,
             publishes=publishes,
             token=token,
+            refused=_Refused(state, session.report) if publishes else tuple,
         )
         try:
             async with asyncio.timeout(session.settings.timeout_s):
@@ -184,6 +192,24 @@ async def registered(
         await context.__aexit__(None, None, None)
 
 
+class _Refused:
+    """Whom the user refuses, read anew each time it is asked.
+
+    Where the file can't be read, those whom it named before stay refused.
+    """
+
+    def __init__(self, state: State, report: Report) -> None:
+        self._state, self._report = state, report
+        self._last: Collection[Identity] = ()
+
+    def __call__(self) -> Collection[Identity]:
+        try:
+            self._last = self._state.blocked.all().keys()
+        except StateUnusable as error:
+            self._report(Warned(code=error.code, message=str(error)))
+        return self._last
+
+
 def _unreached(relay: HostPort, error: Exception) -> NetworkError:
     """Return what to tell of a relay that can't be used now."""
     if isinstance(error, NameNotFound):
@@ -194,12 +220,13 @@ def _unreached(relay: HostPort, error: Exception) -> NetworkError:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Whom to call, as the user named them."""
+    """Whom to call, as the user named them. `name`: what they call themselves."""
 
     identity: Identity | None
     relay: HostPort | None = None
     direct: HostPort | None = None
     addresses: tuple[Address, ...] = ()
+    name: str = ""
 
 
 Way = tuple[Identity, Registration] | list[Address]
@@ -213,7 +240,7 @@ def find_peer(text: str, state: State) -> Peer:
         UsageError: It is none of these.
         IdentityError: A ticket that is not valid.
     """
-    contact = state.contacts.named(text)
+    contact = state.contacts.named(text) or _beginning(text, state)
     if contact is not None:
         return Peer(contact.identity, contact.relay)
     if text.startswith("wzp:"):
@@ -229,9 +256,39 @@ def find_peer(text: str, state: State) -> Peer:
         ) from error
 
 
+def _beginning(text: str, state: State) -> Contact | None:
+    """Return the one contact whose identity begins so, as `short` shows it.
+
+    Raises:
+        UsageError: There are several.
+    """
+    digits = text.removeprefix("wzp1")
+    if not _PREFIX.fullmatch(digits):
+        return None
+    found = state.contacts.beginning(digits)
+    if len(found) > 1:
+        names = ", ".join(contact.name for contact in found)
+        raise UsageError(f"{text} begins the identities of {names}: say more of it")
+    return found[0] if found else None
+
+
+def find_contact(text: str, state: State) -> Contact:
+    """Read PEER, who must be a contact. Raises as `find_peer`."""
+    identity = find_peer(text, state).identity
+    contact = None if identity is None else state.contacts.of(identity)
+    if contact is None:
+        raise UsageError(
+            f"{text} is no contact; to add one: wzp contacts add NAME PEER"
+        )
+    return contact
+
+
 def find_other(text: str, state: State) -> Peer:
-    """Read PEER, who must not be ourselves. Raises as `find_peer`."""
+    """Read PEER, who must be neither ourselves nor blocked. Raises as `find_peer`."""
     found = find_peer(text, state)
+    if found.identity in state.blocked.all():
+        unblock = f"wzp contacts unblock {found.identity}"
+        raise UsageError(f"you have blocked them; to undo that: {unblock}")
     if found.identity == state.keypair.identity:
         error = UsageError("that is your own identity")
         error.add_note("To try it on one machine, be two: --state-dir /tmp/other.")
@@ -264,7 +321,10 @@ async def way_to(
     addresses = list(peer.addresses)
     if peer.direct is not None:
         addresses = await endpoint.resolve(peer.direct)
-    if peer.identity is None or (addresses and not peer.relay):
+    keeps_to_relay = (
+        peer.identity is not None and state.policy(peer.identity).always_relay
+    )
+    if peer.identity is None or (addresses and not peer.relay and not keeps_to_relay):
         yield addresses
         return
     known = session.settings.with_servers(relay=relays).relays
@@ -290,7 +350,7 @@ def _find_by_ticket(text: str) -> Peer:
         if "&sig=" not in text:
             error.add_note("In a shell, put the ticket in 'quotes': & would cut it.")
         raise
-    return Peer(ticket.identity, ticket.relay, addresses=ticket.direct)
+    return Peer(ticket.identity, ticket.relay, None, ticket.direct, ticket.name)
 
 
 def ended(outcome: CallOutcome) -> Ended:

@@ -234,6 +234,7 @@ class CallPlacer:
         settings = CallSettings(
             name=session.settings.said.name or "",
             direct=session.settings.said.privacy != "always-relay",
+            policy=self.state.policies(),
             port_mapping=self.mapping,
             ring_timeout_s=ring_timeout_s(session.settings, request.ring_timeout_s),
             duration_s=request.duration_s,

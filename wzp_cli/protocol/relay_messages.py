@@ -8,6 +8,7 @@ from typing import Annotated
 
 import msgspec
 
+from wzp_cli.defaults import MAX_TOLD_REFUSALS
 from wzp_cli.protocol.signal import Message
 
 __all__ = [
@@ -71,10 +72,16 @@ class Welcome(Message, frozen=True, kw_only=True, tag="welcome"):
 
 
 class Publish(Message, frozen=True, kw_only=True, tag="publish"):
-    """Let others call me here. `name`: shown to nobody but the operator."""
+    """Let others call me here. `name`: shown to nobody but the operator.
+
+    `refuses`: identities for whom I am offline; said again, it counts anew.
+    """
 
     name: Annotated[str, msgspec.Meta(max_length=64)] = ""
     token: Annotated[str, msgspec.Meta(max_length=256)] = ""
+    refuses: Annotated[
+        tuple[IdentityText, ...], msgspec.Meta(max_length=MAX_TOLD_REFUSALS)
+    ] = ()
 
 
 class Published(Message, frozen=True, kw_only=True, tag="published"):

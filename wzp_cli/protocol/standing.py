@@ -22,6 +22,8 @@ class CallStanding(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     incoming: bool = False
     since: str = ""
+    contact: str | None = None
+    verified: bool = False
     path: events.PathName | None = None
     remote: str | None = None
     rtt_ms: float | None = None
@@ -87,7 +89,13 @@ def after(standing: Standing, event: events.Event, at: str = "") -> Standing:
             return change(standing, ready=True, ticket=ticket)
         case events.Incoming(peer=peer, name=name):
             call = CallStanding(
-                state="ringing", peer=peer, name=name, incoming=True, since=at
+                state="ringing",
+                peer=peer,
+                name=name,
+                incoming=True,
+                since=at,
+                contact=event.contact,
+                verified=event.verified,
             )
             return change(standing, call=call)
         case events.Calling(peer=peer):
@@ -103,6 +111,8 @@ def after(standing: Standing, event: events.Event, at: str = "") -> Standing:
                 name=before.name,
                 incoming=before.incoming,
                 since=at,
+                contact=event.contact,
+                verified=event.verified,
             )
             return change(standing, call=call, calls=standing.calls + 1)
         case events.Missed(peer=peer, name=name, reason=reason):

@@ -30,6 +30,7 @@ class _Joined:
     identity: bytes
     device: str
     published: bool = False
+    refuses: frozenset[bytes] = frozenset()
     calling: set[bytes] = field(default_factory=set)
 
 
@@ -73,10 +74,10 @@ class Presence:
             if not links:
                 del self._links[joined.identity]
 
-    def publish(self, link: Hashable) -> None:
-        """Let everybody call over this link."""
+    def publish(self, link: Hashable, refuses: frozenset[bytes] = frozenset()) -> None:
+        """Let everybody call over this link but the identities that it refuses."""
         if (joined := self._joined.get(link)) is not None:
-            joined.published = True
+            joined.published, joined.refuses = True, refuses
 
     def unpublish(self, link: Hashable) -> None:
         """Undo `publish`."""
@@ -111,7 +112,8 @@ class Presence:
         found = [
             Reachable(link, joined.device)
             for link in reversed(self._links.get(target, {}))
-            if (joined := self._joined[link]).published or caller in joined.calling
+            if caller not in (joined := self._joined[link]).refuses
+            and (joined.published or caller in joined.calling)
         ]
         return found[:RELAY_MAX_DEVICES_PER_TARGET]
 

@@ -22,6 +22,7 @@ from wzp_cli.endpoint.reflector import BindingBudget, Reflector
 from wzp_cli.errors import WzpError
 from wzp_cli.events import RelayDraining, RelayReloaded, RelayStats, Report
 from wzp_cli.protocol import relay_messages as relay
+from wzp_cli.protocol.identity import Identity
 from wzp_cli.protocol.relay_facts import RelayFacts
 from wzp_cli.protocol.signal import Message
 from wzp_cli.relay.access import AccessRules, token_digest
@@ -262,8 +263,8 @@ class Relay:
     def _take(self, message: relay.RelayMessage, stream: _Stream) -> None:
         link = stream.link
         match message:
-            case relay.Publish():
-                self._publish(stream)
+            case relay.Publish(refuses=refuses):
+                self._publish(stream, _keys(refuses))
             case relay.Unpublish():
                 self.presence.unpublish(link)
                 self.calls.findable(link.identity)
@@ -278,8 +279,8 @@ class Relay:
             case relay.ProbeMe():
                 self._probe(message, stream)
 
-    def _publish(self, stream: _Stream) -> None:
-        self.presence.publish(stream.link)
+    def _publish(self, stream: _Stream, refuses: frozenset[bytes]) -> None:
+        self.presence.publish(stream.link, refuses)
         self.calls.findable(stream.link.identity)
         if self.fleet is None:
             stream.send(relay.Published())
@@ -376,3 +377,12 @@ class Relay:
 def _told(address: Address) -> str:
     """Return an address as clients are told it: who came by TCP knows that it did."""
     return str(address._replace(tunnel=0))
+
+
+def _keys(identities: Sequence[str]) -> frozenset[bytes]:
+    """Return the keys of those that are identities: nobody can be the others."""
+    keys = set()
+    for text in identities:
+        with suppress(WzpError):
+            keys.add(Identity.parse(text).key)
+    return frozenset(keys)

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from wzp_cli.address import Address
 from wzp_cli.concurrency import task_group
@@ -36,6 +36,7 @@ from wzp_cli.ports import (
 )
 from wzp_cli.protocol import peer_messages as peer
 from wzp_cli.protocol.identity import Identity
+from wzp_cli.protocol.policy import STRANGER, PolicyOf
 from wzp_cli.protocol.route import ChannelRoute, DirectRoute, Route
 from wzp_cli.services.call_controls import CallControls
 from wzp_cli.services.candidates import RoutePlan
@@ -54,6 +55,7 @@ class CallSettings:
         name: What we call ourselves.
         direct: Try direct routes; False keeps to the relay.
         port_mapping: A port of our router's, to offer as well.
+        policy: What the user has said of an identity.
         ring_timeout_s: How long to ring.
         duration_s: Hang up after so long; None: when somebody does.
         on_outcome: Takes what the call was, also when it is cancelled.
@@ -67,6 +69,7 @@ class CallSettings:
     name: str = ""
     direct: bool = True
     port_mapping: PortMapping | None = None
+    policy: PolicyOf = lambda identity: STRANGER
     ring_timeout_s: float = RING_TIMEOUT_S
     duration_s: float | None = None
     on_outcome: Callable[[CallOutcome], None] = lambda outcome: None
@@ -158,7 +161,16 @@ async def _call(
     if chosen != codec.name:
         codec, _ = open_codec(chosen)
     setup_ms = round((endpoint.now() - began) * 1000, 1)
-    report(Answered(peer=str(conversation.peer), setup_ms=setup_ms))
+    policy = settings.policy(conversation.peer)
+    plan = replace(plan, direct=plan.direct and not policy.always_relay)
+    report(
+        Answered(
+            peer=str(conversation.peer),
+            setup_ms=setup_ms,
+            contact=policy.contact,
+            verified=policy.verified,
+        )
+    )
     talk_settings = TalkSettings(
         settings.duration_s,
         True,

@@ -35,7 +35,13 @@ from wzp_cli.ports import (
     PortMapping,
 )
 from wzp_cli.protocol import peer_messages as peer
-from wzp_cli.protocol.identity import Identity
+from wzp_cli.protocol.policy import (
+    STRANGER,
+    Answering,
+    Policy,
+    PolicyOf,
+    answers_itself,
+)
 from wzp_cli.protocol.route import ChannelRoute, Route
 from wzp_cli.protocol.text import clean
 from wzp_cli.services.call_controls import CallControls
@@ -47,6 +53,8 @@ from wzp_cli.services.switchboard import Line, Switchboard
 from wzp_cli.services.talk import CallOutcome, TalkSettings, talk
 
 __all__ = ["AskHuman", "ListenSettings", "listen"]
+
+_NOT_TAKEN = "not taking calls"
 
 AskHuman = Callable[[Incoming], Awaitable[bool]]
 """Whether to take a call; may take as long as it rings, and be cancelled."""
@@ -62,7 +70,7 @@ class ListenSettings:
         port_mapping: A port of our router's, to offer as well.
         strangers_dial: Whoever finds the port may dial it without a relay.
         auto_answer: Whose calls are taken without asking.
-        is_contact: Whether an identity is a contact.
+        policy: What the user has said of an identity.
         once: Stop after the first call that was answered.
         duration_s: Hang up each call after so long.
         on_outcome: Takes what each call was, also when it is cancelled.
@@ -76,8 +84,8 @@ class ListenSettings:
     direct: bool = True
     port_mapping: PortMapping | None = None
     strangers_dial: bool = True
-    auto_answer: Literal["nobody", "contacts", "all"] = "nobody"
-    is_contact: Callable[[Identity], bool] = lambda identity: False
+    auto_answer: Answering = "nobody"
+    policy: PolicyOf = lambda identity: STRANGER
     once: bool = False
     ring_timeout_s: float = RING_TIMEOUT_S
     duration_s: float | None = None
@@ -172,6 +180,10 @@ class _Listener:
         """Take one link from hello to end; what fails there ends nobody else."""
         try:
             self._check_announced(link)
+            policy = self._policy(link)
+            if policy.refused:
+                link.refuse(_NOT_TAKEN)
+                return
             line = self.settings.switchboard.line
             if line is not None and line.crosses(link):
                 await line.cross(link)  # both call each other at once
@@ -179,7 +191,7 @@ class _Listener:
             conversation = await greet(link, self.settings.name)
             offer = await self._offer(conversation)
             if isinstance(offer, peer.Probe):
-                await self._take_probe(conversation, offer)
+                await self._take_probe(conversation, offer, policy)
                 return
         except WzpError as error:
             self.report(Warned(code=error.code, message=f"a call failed: {error}"))
@@ -213,6 +225,14 @@ class _Listener:
         who = str(conversation.peer)
         self.report(Missed(peer=who, name=conversation.name, reason=reason))
 
+    def _policy(self, link: Link) -> Policy:
+        """Return what holds for the caller; where that can't be known, refuse it."""
+        try:
+            return self.settings.policy(link.identity)
+        except WzpError:
+            link.refuse(_NOT_TAKEN)
+            raise
+
     def _check_announced(self, link: Link) -> None:
         """The relay's word grants nothing: the link's proof must agree with it."""
         route = link.routes[0]
@@ -234,16 +254,20 @@ class _Listener:
             raise RemoteProtocolError("no offer after the hello")
         return message
 
-    async def _take_probe(self, conversation: Conversation, probe: peer.Probe) -> None:
+    async def _take_probe(
+        self, conversation: Conversation, probe: peer.Probe, policy: Policy
+    ) -> None:
         """Be pinged. Addresses are for contacts, or where everybody is let in."""
         everybody = self.settings.auto_answer == "all"
-        known = everybody or self.settings.is_contact(conversation.peer)
-        plan = replace(self._plan(), direct=self.settings.direct and known)
+        plan = self._plan(policy)
+        known = everybody or policy.contact is not None
+        plan = replace(plan, direct=plan.direct and known)
         await take_probe(self.endpoint, conversation, plan, probe)
 
     async def _ring(
         self, conversation: Conversation, offer: peer.Offer, line: Line
     ) -> None:
+        policy = self._policy(conversation.link)
         codec, notice = self.open_codec(None)
         if codec.name not in offer.media and FALLBACK_CODEC in offer.media:
             codec, _ = self.open_codec(FALLBACK_CODEC)
@@ -260,6 +284,8 @@ class _Listener:
             via="relay"
             if isinstance(conversation.link.routes[0], ChannelRoute)
             else "direct",
+            contact=policy.contact,
+            verified=policy.verified,
         )
         self.report(incoming)
         try:
@@ -286,11 +312,17 @@ class _Listener:
             self.report(Hangup(reason="the caller is gone", by="network"))
             return
         conversation.say(peer.Answer(call=offer.call, media=codec.name))
-        self.report(Answered(peer=str(conversation.peer)))
+        self.report(
+            Answered(
+                peer=str(conversation.peer),
+                contact=incoming.contact,
+                verified=incoming.verified,
+            )
+        )
         self.last = await talk(
             self.endpoint,
             conversation,
-            self._plan(),
+            self._plan(self._policy(conversation.link)),
             self.open_sound,
             codec,
             TalkSettings(
@@ -308,10 +340,10 @@ class _Listener:
         line.talks(controls)
         self.settings.on_controls(controls)
 
-    def _plan(self) -> RoutePlan:
+    def _plan(self, policy: Policy) -> RoutePlan:
         settings = self.settings
         return RoutePlan(
-            settings.direct,
+            settings.direct and not policy.always_relay,
             self.find_interfaces,
             self.registration,
             settings.port_mapping,
@@ -321,9 +353,7 @@ class _Listener:
         self, conversation: Conversation, incoming: Incoming, line: Line
     ) -> str | None:
         """Ask; return None for a yes, else the reason why not."""
-        who = self.settings.auto_answer
-        contact = self.settings.is_contact(conversation.peer)
-        if who == "all" or (who == "contacts" and contact):
+        if answers_itself(self.settings.auto_answer, self._policy(conversation.link)):
             line.decide(True)
             return None
         gone: list[str] = []

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from wzp_cli.address import Address
 from wzp_cli.concurrency import task_group
@@ -28,6 +28,7 @@ from wzp_cli.protocol.peer_messages import (
     ProbeTaken,
     Searching,
 )
+from wzp_cli.protocol.policy import STRANGER, PolicyOf
 from wzp_cli.protocol.route import DirectRoute, Route
 from wzp_cli.services.candidates import RoutePlan
 from wzp_cli.services.conversation import Conversation, greet
@@ -45,6 +46,7 @@ class PingSettings:
         name: What we call ourselves.
         direct: Try direct routes; False keeps to the relay.
         port_mapping: A port of our router's, to offer as well.
+        policy: What the user has said of an identity.
         count: How many pings, one each second.
         until_direct: Stop as soon as the path is direct.
     """
@@ -52,6 +54,7 @@ class PingSettings:
     name: str = ""
     direct: bool = True
     port_mapping: PortMapping | None = None
+    policy: PolicyOf = lambda identity: STRANGER
     count: int = 10
     until_direct: bool = False
 
@@ -142,6 +145,8 @@ async def _ping(
     report: Report,
 ) -> PingOutcome:
     conversation, direct = await _reach_one(endpoint, routes, target, settings.name)
+    keeps = settings.policy(conversation.peer).always_relay
+    plan = replace(plan, direct=plan.direct and not keeps)
     setup_ms = round((endpoint.now() - began) * 1000, 1)
     taker = RouteTaker(endpoint, conversation, plan, report)
     pinging = _Pinging(endpoint, conversation, taker, settings, report)

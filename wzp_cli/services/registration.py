@@ -3,7 +3,7 @@
 import asyncio
 import random
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 
 from wzp_cli.address import Address, HostPort
@@ -73,6 +73,7 @@ class Registration:
         *,
         publishes: bool,
         token: str = "",
+        refused: Callable[[], Collection[Identity]] = tuple,
     ) -> None:
         self.relay = server
         self.reflexive: Address | None = None
@@ -80,11 +81,13 @@ class Registration:
         self.opener_ttls: tuple[int, ...] = OPENER_TTLS_HOPS
         self.watchers: set[Callable[[], None]] = set()
         self._endpoint = endpoint
-        self._visit = RelayVisit(endpoint, server, pins, publishes, token)
+        self._visit = RelayVisit(
+            endpoint, server, pins, publishes, token, refused=refused
+        )
         self._report = report
         self._session: RelaySession | None = None
         self._requests: dict[str, asyncio.Future[list[relay.Device]]] = {}
-        self._channels = RelayChannels(endpoint)
+        self._channels = RelayChannels(endpoint, refused)
         self.joins = RelayJoins(self._visit, self._channels, self._tell_watchers)
         self._nudged = asyncio.Event()
         self._drains = asyncio.Event()
@@ -372,8 +375,10 @@ class Registration:
                 with suppress(ValueError):
                     seen_at = Address.parse(seen)
                     self._observe(seen_at._replace(tunnel=int(address.is_tcp)))
-            case relay.Incoming():
-                self._channels.announce(message, address)
+            case relay.Incoming(channel=channel):
+                if not self._channels.announce(message, address):
+                    self._try_to_say(relay.Closed(channel=channel.send))
+                    self._try_to_say(self._visit.publish())  # it is behind the times
             case relay.Connected(request=request, devices=devices):
                 self._answer(request, devices)
             case relay.Refused(request=request, reason=reason):
@@ -438,6 +443,7 @@ async def register(
     *,
     publishes: bool,
     token: str = "",
+    refused: Callable[[], Collection[Identity]] = tuple,
 ) -> AsyncIterator[Registration]:
     """Register at a relay and stay registered; on leaving, leave the relay.
 
@@ -448,12 +454,19 @@ async def register(
         report: Takes Registered, Reflexive and Warned.
         publishes: Let others call us through this relay.
         token: What this relay wants to see of its clients ("" nothing).
+        refused: Returns for whom we are offline, as it is then.
 
     Raises:
         NameNotFound, RelayUnreachable, KeyChanged, AccessRefused, VersionMismatch.
     """
     registration = Registration(
-        endpoint, server, pins, report, publishes=publishes, token=token
+        endpoint,
+        server,
+        pins,
+        report,
+        publishes=publishes,
+        token=token,
+        refused=refused,
     )
     await registration.open()
     async with task_group() as group:

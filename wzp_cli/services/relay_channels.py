@@ -1,7 +1,7 @@
 """The channels through a relay that one client knows of."""
 
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from wzp_cli.address import Address
 from wzp_cli.defaults import MAX_ANNOUNCED_CHANNELS
@@ -17,8 +17,14 @@ __all__ = ["RelayChannels"]
 class RelayChannels:
     """Channels announced to us, in use by calls of ours, and lost meanwhile."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        refused: Callable[[], Collection[Identity]] = tuple,
+    ) -> None:
+        """Take the one socket, and what returns who may not call us."""
         self._endpoint = endpoint
+        self._refused = refused
         self._announced: OrderedDict[bytes, tuple[ChannelRoute, Identity]] = (
             OrderedDict()
         )
@@ -41,18 +47,25 @@ class RelayChannels:
             self._in_use[route.receive_id] = route
         return routes
 
-    def announce(self, message: relay.Incoming, relay_address: Address) -> None:
-        """Take the relay's word that somebody will dial us through a channel."""
+    def announce(self, message: relay.Incoming, relay_address: Address) -> bool:
+        """Take the relay's word that somebody will dial us through a channel.
+
+        Returns:
+            False if they may not: nothing that comes through it is answered.
+        """
         try:
             caller = Identity.parse(message.caller)
+            if caller in self._refused():
+                return False
         except WzpError:
-            return
+            return False
         route = _route(relay_address, message.channel)
         self._announced[route.receive_id] = (route, caller)
         self._endpoint.open_channel(route, admits=True)
         if len(self._announced) > MAX_ANNOUNCED_CHANNELS:
             _, (oldest, _caller) = self._announced.popitem(last=False)
             self._endpoint.close_channel(oldest)
+        return True
 
     def claim(self, route: ChannelRoute) -> Identity | None:
         """Return who the relay said would dial us through a channel; None: nobody.

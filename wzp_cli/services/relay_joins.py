@@ -114,7 +114,8 @@ class RelayJoins:
         """Take one message; return whether the link has any use still."""
         match message:
             case relay.Incoming(channel=channel):
-                self._channels.announce(message, session.address)
+                if not self._channels.announce(message, session.address):
+                    return False
                 self._sessions[bytes.fromhex(channel.receive)] = session
             case relay.Revealed(channel=channel_id, address=seen):
                 with suppress(ValueError):

@@ -1,7 +1,7 @@
 """One visit to a relay: dialled, its key judged, welcomed."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -10,6 +10,7 @@ from wzp_cli.address import Address, HostPort
 from wzp_cli.concurrency import task_group
 from wzp_cli.defaults import (
     ADDRESS_STAGGER_S,
+    MAX_TOLD_REFUSALS,
     RELAY_ANSWER_TIMEOUT_S,
     RELAY_TCP_DEFAULT_PORT,
 )
@@ -28,6 +29,7 @@ from wzp_cli.errors import (
 from wzp_cli.ports import RelayPins
 from wzp_cli.protocol import relay_messages as relay
 from wzp_cli.protocol.identity import Identity
+from wzp_cli.protocol.signal import Message
 from wzp_cli.protocol.text import clean
 
 __all__ = ["RelaySession", "RelayVisit"]
@@ -70,6 +72,7 @@ class RelayVisit:
         publishes: Let others call us through this relay.
         token: What this relay wants to see of its clients ("" nothing).
         join: The ticket for a call that another relay of the fleet told us of.
+        refused: Returns for whom we are offline, as it is then.
     """
 
     endpoint: Endpoint
@@ -78,6 +81,12 @@ class RelayVisit:
     publishes: bool
     token: str = ""
     join: str = ""
+    refused: Callable[[], Collection[Identity]] = tuple
+
+    def publish(self) -> Message:
+        """Return what lets others call us, but those who are refused now."""
+        refuses = tuple(map(str, self.refused()))[:MAX_TOLD_REFUSALS]
+        return relay.Publish(refuses=refuses)
 
     async def open(self) -> RelaySession:
         """Try the relay's addresses a little after each other; the first wins.
@@ -175,7 +184,7 @@ class RelayVisit:
         # QUIC lets the dialler alone open the stream: speak first.
         stream.send(relay.Enter(version=__version__, token=self.token, join=self.join))
         if self.publishes:
-            stream.send(relay.Publish())
+            stream.send(self.publish())
         stream.trust()
         welcome: relay.Welcome | None = None
         published = not self.publishes

@@ -77,6 +77,7 @@ async def call(
     call_settings = CallSettings(
         name=settings.said.name or "",
         direct=settings.said.privacy != "always-relay",
+        policy=state.policies(),
         ring_timeout_s=ring_timeout_s(settings, ring_timeout),
         duration_s=duration,
         on_outcome=lambda outcome: session.report(compose.ended(outcome)),

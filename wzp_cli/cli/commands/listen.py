@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from wzp_cli.cli.sound import SoundWords
     from wzp_cli.cli.view.stage import Stage
     from wzp_cli.endpoint.endpoint import Endpoint
+    from wzp_cli.protocol.policy import Answering
     from wzp_cli.services.listen import AskHuman
     from wzp_cli.services.registration import Registration
 
@@ -91,8 +92,10 @@ async def listen(
     state = compose.own_state(session)
     session, hooks = hooked(session, on or (), state)
     words = sounding.SoundWords.choose(session, sound, echo=echo)
-    answers = auto_answer or settings.said.auto_answer or "off"
-    _check_answering(session, answers, words, open_mic or bool(settings.said.open_mic))
+    state.policies()  # a file that can't be read is told now, not when somebody calls
+    answers = _answering(auto_answer or settings.said.auto_answer)
+    opens = open_mic or bool(settings.said.open_mic)
+    _check_answering(session, state, answers, words, opens)
     switchboard = Switchboard()
     dialled = (direct or settings.said.direct or "anyone") == "anyone"
     if not (settings.relays or dialled):
@@ -103,8 +106,8 @@ async def listen(
         name=settings.said.name or "",
         direct=settings.said.privacy != "always-relay",
         strangers_dial=dialled,
-        auto_answer="nobody" if answers == "off" else answers,
-        is_contact=lambda identity: state.contacts.of(identity) is not None,
+        auto_answer=answers,
+        policy=state.policy,
         once=once,
         ring_timeout_s=ring_timeout_s(settings, ring_timeout),
         duration_s=duration,
@@ -131,7 +134,7 @@ async def listen(
         is_steered = await stack.enter_async_context(
             steering.steered(watch, state, endpoint, switchboard, placer.place)
         )
-        if answers == "off":
+        if _needs_somebody(state, answers):
             _check_somebody_answers(session, is_steered)
         registration = None
         if settings.relays:
@@ -155,7 +158,7 @@ async def listen(
                 endpoint,
                 registration,
                 listen_settings,
-                _asker(session, state, is_steered, screen),
+                _asker(session, is_steered, screen),
                 sounding.sound_opener(words, session.report),
                 open_codec,
                 compose.find_interfaces,
@@ -167,8 +170,23 @@ async def listen(
     return None
 
 
+def _answering(said: AutoAnswer | None) -> "Answering":
+    """Return whose calls are taken without asking: "off" is nobody's, whoever it is."""
+    match said:
+        case None:
+            return "chosen"
+        case "off":
+            return "nobody"
+        case _:
+            return said
+
+
 def _check_answering(
-    session: Session, answers: AutoAnswer, words: "SoundWords", open_mic: bool
+    session: Session,
+    state: "State",
+    answers: "Answering",
+    words: "SoundWords",
+    open_mic: bool,
 ) -> None:
     """A stranger never reaches a microphone without a human answer."""
     if answers == "all" and words.hears and not open_mic:
@@ -176,10 +194,16 @@ def _check_answering(
             "--auto-answer all would let any stranger hear this room; choose another "
             "--in, or say --open-mic"
         )
-    if answers == "off" and session.settings.no_input:
+    if _needs_somebody(state, answers) and session.settings.no_input:
         raise UsageError(
             "nobody could answer here (--no-input): say --auto-answer contacts or all"
         )
+
+
+def _needs_somebody(state: "State", answers: "Answering") -> bool:
+    """Return whether no call at all would be taken without a person."""
+    chosen = any(contact.auto_answer for contact in state.contacts.all())
+    return answers == "nobody" or (answers == "chosen" and not chosen)
 
 
 def _check_somebody_answers(session: Session, is_steered: bool) -> None:
@@ -198,9 +222,7 @@ def _can_ask(session: Session) -> bool:
     return can_ask() and not session.settings.no_input
 
 
-def _asker(
-    session: Session, state: "State", is_steered: bool, screen: "Stage"
-) -> "AskHuman":
+def _asker(session: Session, is_steered: bool, screen: "Stage") -> "AskHuman":
     """Return what asks the person here.
 
     Where there is no terminal, it rings until `wzp answer` or `wzp hangup` says how it
@@ -219,8 +241,10 @@ def _asker(
         if screen.shows:
             return await screen.ask()
         identity = Identity.parse(incoming.peer)
-        contact = state.contacts.of(identity)
-        who = identity.short if contact is None else f"{contact.name}, a contact,"
+        who = identity.short
+        if incoming.contact is not None:
+            verified = "verified" if incoming.verified else "not verified"
+            who = f"{incoming.contact}, a contact ({verified}),"
         return await ask_at_terminal(f"{who} calls. Answer?")
 
     return ask

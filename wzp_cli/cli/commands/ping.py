@@ -88,7 +88,7 @@ async def _probe(
         compose.port_mapped(session, endpoint, portmap) as mapping,
         compose.way_to(session, state, endpoint, target, relay) as way,
     ):
-        how = replace(how, port_mapping=mapping)
+        how = replace(how, port_mapping=mapping, policy=state.policies())
         if isinstance(way, list):
             return await ping_address(endpoint, way, target.identity, how, find, report)
         identity, registration = way

@@ -100,10 +100,16 @@ def _doing(call: CallStanding) -> str:
     return "it rings there"
 
 
+def _who(call: CallStanding) -> list[str]:
+    if call.contact is not None:
+        return [f"{call.contact} ({'' if call.verified else 'not '}verified)"]
+    return [f'"{call.name}" (not verified)'] if call.name else []
+
+
 def _call(call: CallStanding) -> str:
     facts = [
         call.peer,
-        *([f'"{call.name}" (not verified)'] if call.name else []),
+        *_who(call),
         _elapsed(call.since, datetime.now(UTC)),
         *([f"{call.path}, {call.remote}"] if call.path else []),
         *(["muted"] if call.muted else []),

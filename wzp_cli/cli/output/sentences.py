@@ -124,6 +124,9 @@ def _port_mapped(event: events.PortMapped) -> str:
 
 def _incoming(event: events.Incoming) -> str:
     name = f' from "{event.name}" (not verified)' if event.name else ""
+    if event.contact is not None:
+        verified = "verified" if event.verified else "not verified"
+        name = f" from {event.contact}, a contact ({verified})"
     way = "directly" if event.via == "direct" else "through the relay"
     return f"Incoming call{name}, {way}, by:\n  {event.peer}"
 
@@ -148,7 +151,11 @@ def _ringing(event: events.Ringing) -> str:
 
 def _answered(event: events.Answered) -> str:
     took = "" if event.setup_ms is None else f" after {event.setup_ms:.0f} ms"
-    return f"{_short(event.peer)} answered{took}."
+    who = _short(event.peer)
+    if event.contact is not None:
+        verified = "verified" if event.verified else "not verified"
+        who = f"{event.contact} ({verified})"
+    return f"{who} answered{took}."
 
 
 def _pinged(event: events.Pinged) -> str:
