@@ -7,7 +7,15 @@ from wzp_cli.cli.options import Everywhere, parse_duration, parse_relay, parse_s
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("500ms", 0.5), ("10s", 10.0), ("2m", 120.0), ("1.5s", 1.5), (" 3s ", 3.0)],
+    [
+        ("500ms", 0.5),
+        ("10s", 10.0),
+        ("2m", 120.0),
+        ("1.5s", 1.5),
+        (" 3s ", 3.0),
+        ("8h", 28_800.0),
+        ("7d", 604_800.0),
+    ],
 )
 def test_durations(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
@@ -15,7 +23,7 @@ def test_durations(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "10", "s", "10 s", "-1s", "0s", "0.0ms", "1e3s", "٣s", "1h", "1S", "9" * 99],
+    ["", "10", "s", "10 s", "-1s", "0s", "0.0ms", "1e3s", "٣s", "1w", "1S", "9" * 99],
 )
 def test_what_is_no_duration(text: str) -> None:
     with pytest.raises(ValueError, match="not a duration such as"):

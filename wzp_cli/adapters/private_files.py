@@ -24,6 +24,7 @@ __all__ = [
     "replace_file",
     "translated",
     "try_exclusive",
+    "write_private",
 ]
 
 _HAS_OWNERS: Final = sys.platform != "win32"
@@ -145,6 +146,16 @@ def replace_file(path: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
             raise
         _sync_directory(path.parent)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Make a secret file, mode 0600, where nothing is: no file, no link.
+
+    Raises:
+        StateUnusable: Something is there, or it can't be written.
+    """
+    with translated(path):
+        _write_new(path, content)
 
 
 def _write_new(path: Path, content: bytes) -> None:

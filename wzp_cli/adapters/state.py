@@ -130,15 +130,41 @@ class State:
         Raises:
             StateUnusable: A key can't be read or written; the one before is untouched.
         """
-        keypair, kept = Keypair.generate(), None
+        keypair = Keypair.generate()
+        with self._writing():
+            return keypair, self._become(keypair, self._read_key())
+
+    def restore(self, keypair: Keypair, *, replaces: bool) -> Path | None:
+        """Become somebody that we were elsewhere; return where the key before is kept.
+
+        Args:
+            keypair: Theirs; if it is ours already, nothing happens.
+            replaces: Also where there is another key.
+
+        Raises:
+            UsageError: There is another key, and it is not to be replaced.
+            StateUnusable: A key can't be read or written; the one before is untouched.
+        """
         with self._writing():
             before = self._read_key()
-            if before is not None:
-                kept = self.directory / f"identity-{before.identity.short}.key"
-                replace_file(kept, _encode_key(before))
-            replace_file(self._key_path, _encode_key(keypair))
+            if before is None or before.identity == keypair.identity:
+                return None if before else self._become(keypair, None)
+            if not replaces:
+                raise UsageError(
+                    f"There is another identity here ({before.identity.short})."
+                    " To replace it, its key being kept: --force"
+                )
+            return self._become(keypair, before)
+
+    def _become(self, keypair: Keypair, before: Keypair | None) -> Path | None:
+        """Write a key, after the one before has a file of its own; return that."""
+        kept = None
+        if before is not None:
+            kept = self.directory / f"identity-{before.identity.short}.key"
+            replace_file(kept, _encode_key(before))
+        replace_file(self._key_path, _encode_key(keypair))
         self._keypair = keypair
-        return keypair, kept
+        return kept
 
     @property
     def port(self) -> int:

@@ -4,6 +4,7 @@ What concerns sound is in `sound.py`.
 """
 
 import asyncio
+import math
 import re
 import statistics
 import sys
@@ -51,6 +52,7 @@ __all__ = [
     "connection_kept",
     "ended",
     "endpoint_of",
+    "expiry",
     "find_contact",
     "find_interfaces",
     "find_other",
@@ -351,6 +353,12 @@ def _find_by_ticket(text: str) -> Peer:
             error.add_note("In a shell, put the ticket in 'quotes': & would cut it.")
         raise
     return Peer(ticket.identity, ticket.relay, None, ticket.direct, ticket.name)
+
+
+def expiry(after_s: float | None) -> int | None:
+    """Return when a ticket made now expires, in Unix seconds; None: never."""
+    now = time.time()  # noqa: TID251 - it expires by date
+    return None if after_s is None else math.ceil(now + after_s)
 
 
 def ended(outcome: CallOutcome) -> Ended:

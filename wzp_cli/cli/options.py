@@ -39,6 +39,7 @@ __all__ = [
     "StunOption",
     "Switch",
     "SwitchArgument",
+    "TicketExpiresOption",
     "parse_duration",
     "parse_relay",
     "parse_stun",
@@ -50,12 +51,12 @@ LogFormat = Literal["text", "json"]
 Switch = Literal["on", "off", "toggle"]
 Value = TypeVar("Value")
 
-_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m)")
-_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0}
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h|d)")
+_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds of "500ms", "10s" or "2m".
+    """Return the seconds of "500ms", "10s", "2m", "8h" or "7d".
 
     Raises:
         ValueError: The text is none of these, or the duration is zero.
@@ -150,6 +151,15 @@ RingTimeoutOption = Annotated[
         metavar="TIME",
         parser=_option_value(parse_duration),
         help="Ring for so long.",
+    ),
+]
+TicketExpiresOption = Annotated[
+    float | None,
+    typer.Option(
+        "--ticket-expires",
+        metavar="TIME",
+        parser=_option_value(parse_duration),
+        help="The ticket is refused after this time: 8h, 7d.",
     ),
 ]
 DrainOption = Annotated[

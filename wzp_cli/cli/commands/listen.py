@@ -18,6 +18,7 @@ from wzp_cli.cli.options import (
     RingOption,
     RingTimeoutOption,
     SoundFlags,
+    TicketExpiresOption,
 )
 from wzp_cli.errors import UsageError
 from wzp_cli.events import Incoming, Ready, Warned
@@ -74,12 +75,18 @@ async def listen(
         ),
     ] = None,
     plain: PlainOption = None,
+    qr: Annotated[
+        bool, typer.Option("--qr", help="Draw the ticket as a QR code.")
+    ] = False,
+    ticket_expires: TicketExpiresOption = None,
 ) -> Outcome | None:
     """Take calls, from the relay and from whoever dials this port, until stopped."""
+    from wzp_cli.adapters.qr_code import drawn_qr_code
     from wzp_cli.adapters.sound import open_codec
     from wzp_cli.cli import compose, steering
     from wzp_cli.cli import sound as sounding
     from wzp_cli.cli.hooking import hooked
+    from wzp_cli.cli.output.channels import say
     from wzp_cli.cli.placing import CallPlacer
     from wzp_cli.cli.settings import ring_timeout_s
     from wzp_cli.cli.view.shown import seen, shown
@@ -92,6 +99,8 @@ async def listen(
     state = compose.own_state(session)
     session, hooks = hooked(session, on or (), state)
     words = sounding.SoundWords.choose(session, sound, echo=echo)
+    if qr:
+        drawn_qr_code(f"wzp:{state.keypair.identity}")  # what is missing is told now
     state.policies()  # a file that can't be read is told now, not when somebody calls
     answers = _answering(auto_answer or settings.said.auto_answer)
     opens = open_mic or bool(settings.said.open_mic)
@@ -147,7 +156,10 @@ async def listen(
             compose.port_mapped(session, endpoint, portmap)
         )
         placer.registration, placer.mapping = registration, mapping
-        _report_ready(session, state, endpoint, registration)
+        expires = compose.expiry(ticket_expires)
+        ticket = _report_ready(session, state, endpoint, registration, expires)
+        if qr:
+            say(drawn_qr_code(ticket))
         listen_settings = replace(
             listen_settings,
             port_mapping=mapping,
@@ -255,7 +267,9 @@ def _report_ready(
     state: "State",
     endpoint: "Endpoint",
     registration: "Registration | None",
-) -> None:
+    expires: int | None,
+) -> str:
+    """Tell that we take calls, and by which ticket; return that."""
     from wzp_cli.address import Address
     from wzp_cli.cli.compose import find_interfaces
     from wzp_cli.defaults import MAX_CANDIDATES
@@ -268,7 +282,9 @@ def _report_ready(
         session.report(Warned(code="no_relay", message=message))
         hosts = [each.host for each in find_interfaces()][:MAX_CANDIDATES]
         direct = tuple(Address(host, port) for host in hosts)
-        ticket = Ticket(identity, direct=direct)
+        ticket = Ticket(identity, direct=direct, expires=expires)
     else:
-        ticket = Ticket(identity, relay=registration.relay)
-    session.report(Ready(id=str(identity), ticket=ticket.format(state.keypair)))
+        ticket = Ticket(identity, relay=registration.relay, expires=expires)
+    text = ticket.format(state.keypair)
+    session.report(Ready(id=str(identity), ticket=text))
+    return text

@@ -18,6 +18,7 @@ from wzp_cli.cli.output.channels import say
 from wzp_cli.cli.output.failure import is_stop, problem, sentence
 from wzp_cli.errors import WzpError
 from wzp_cli.protocol.identity import Identity
+from wzp_cli.protocol.peer_messages import ANSWERED_ELSEWHERE
 
 __all__ = ["PersonVoice", "event_sentence", "folded", "tell"]
 
@@ -239,6 +240,8 @@ def _held(event: events.Held) -> str:
 
 
 def _hangup(event: events.Hangup) -> str:
+    if (event.by, event.reason) == ("peer", ANSWERED_ELSEWHERE):
+        return "The call was answered on another device."
     by = {"local": "we hung up", "peer": "the peer hung up", "network": "it was lost"}
     why = "" if event.reason == "hung up" else f" ({event.reason})"
     return f"The call is over: {by[event.by]}{why}."
