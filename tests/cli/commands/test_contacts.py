@@ -143,6 +143,18 @@ def test_what_is_said_of_contacts_holds_in_calls(
     port = listening.wait_for("bound")["port"]
     listening.wait_for("ready")
 
+    asked = ada.ask("status", "--contacts").document
+    fits(asked, "status.json")
+    assert asked["result"]["contacts"] == [
+        {"name": "Bob", "id": bob.id, "online": True}
+    ]
+    said = bob.run("status", "--contacts")
+    assert said.stdout.endswith("contacts:\n  Ada: offline\n")
+    assert said.stderr == ""
+    eve.ask("contacts", "add", "Bob", bob.id)
+    blocked = eve.ask("status", "--contacts").result["contacts"]
+    assert [each["online"] for each in blocked] == [False]
+
     refused = eve.start("call", bob.id, *SILENCE)
     assert refused.wait_end()["exit"] == 5
     assert refused.all("error")[0]["code"] == "peer_offline"
@@ -170,3 +182,9 @@ def test_what_is_said_of_contacts_holds_in_calls(
     assert len(listening.all("incoming")) == 1
     listening.terminate()
     listening.wait_end()
+
+
+def test_presence_needs_a_relay(processes: Processes) -> None:
+    ada = processes.user("ada")
+    assert "no relay is known" in ada.run("status", "--contacts", expect=2).stderr
+    assert ada.ask("status").result["contacts"] is None

@@ -10,7 +10,7 @@ def test_nobody_runs(processes: Processes) -> None:
     alice = processes.user("alice")
     answer = alice.ask("status")
     fits(answer.document, "status.json")
-    assert answer.result == {"running": False, "process": None}
+    assert answer.result == {"running": False, "process": None, "contacts": None}
     assert alice.run("status").stdout == "No wzp runs on this state directory.\n"
     failed = alice.ask("status", "--require", "running", expect=3)
     fits(failed.document, "status.json")

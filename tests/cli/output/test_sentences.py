@@ -19,6 +19,10 @@ SAID = [
         "The call is over: the peer hung up (ended).",
     ),
     (
+        events.Hangup(reason="answered-elsewhere", by="peer"),
+        "The call was answered on another device.",
+    ),
+    (
         events.Hangup(reason="hung up", by="local"),
         "The call is over: we hung up.",
     ),

@@ -1,23 +1,41 @@
 """`wzp status`: what the wzp that runs on this state directory is doing."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 import typer
 
 from wzp_cli.cli.command import Outcome, Session, command, command_app
+from wzp_cli.cli.options import RelayOption
 from wzp_cli.errors import RequirementNotMet
+from wzp_cli.events import Event, Report, Warned
 from wzp_cli.protocol.standing import CallStanding, MissedCall, Standing
 
-__all__ = ["RunningState", "app", "status"]
+if TYPE_CHECKING:
+    from wzp_cli.adapters.state import State
+
+__all__ = ["ContactPresence", "RunningState", "app", "status"]
+
+
+class ContactPresence(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a contact could be called now; null: not known."""
+
+    name: str
+    id: str
+    online: bool | None
 
 
 class RunningState(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a wzp runs on this state directory, and what it is doing."""
+    """Whether a wzp runs on this state directory, and what it is doing.
+
+    `contacts`: null unless they were asked for.
+    """
 
     running: bool
     process: Standing | None
+    contacts: list[ContactPresence] | None = None
 
 
 app = command_app()
@@ -30,6 +48,10 @@ async def status(
         Literal["running", "registered", "idle"] | None,
         typer.Option("--require", help="Exit 3 if it is not so."),
     ] = None,
+    contacts: Annotated[
+        bool, typer.Option("--contacts", help="Ask the relay which contacts are there.")
+    ] = False,
+    relay: RelayOption = None,
 ) -> Outcome:
     """Say what the listen, register or call that runs here is doing."""
     from wzp_cli.adapters.state import open_state
@@ -38,8 +60,59 @@ async def status(
 
     state = open_state(session.settings.state_dir)
     standing = await asked_running(state, AskStatus(), Standing, session.report)
-    found = RunningState(running=standing is not None, process=standing)
-    return Outcome(found, _text(standing), _failure(standing, require))
+    present = await _presence(session, state, relay) if contacts else None
+    running = standing is not None
+    found = RunningState(running=running, process=standing, contacts=present)
+    text = "\n".join([_text(standing), *_presence_lines(present)])
+    return Outcome(found, text, _failure(standing, require))
+
+
+async def _presence(
+    session: Session, state: "State", relay: RelayOption
+) -> list[ContactPresence]:
+    """Ask our relay for the contacts that are at home there; others are not known."""
+    from wzp_cli.cli import compose
+    from wzp_cli.services.presence import who_is_online
+
+    people, blocked = state.contacts.all(), state.blocked.all()
+    # A socket of its own: the remembered one is the running listener's.
+    settings = replace(session.settings.with_servers(relay=relay), port=0)
+    quiet = replace(session, settings=settings, report=_only_warnings(session.report))
+    async with (
+        compose.endpoint_of(quiet, state) as endpoint,
+        compose.registered(
+            quiet, state, endpoint, settings.relays, publishes=False
+        ) as registration,
+    ):
+        home = registration.relay
+        asked = [
+            each.identity
+            for each in people
+            if each.relay in (None, home) and each.identity not in blocked
+        ]
+        online = await who_is_online(registration, asked)
+    return [
+        ContactPresence(
+            name=each.name, id=str(each.identity), online=online.get(each.identity)
+        )
+        for each in people
+    ]
+
+
+def _only_warnings(report: Report) -> Report:
+    def told(event: Event) -> None:
+        if isinstance(event, Warned):
+            report(event)
+
+    return told
+
+
+def _presence_lines(present: list[ContactPresence] | None) -> list[str]:
+    words = {True: "online", False: "offline", None: "not known"}
+    return [
+        *(["contacts:"] if present else []),
+        *(f"  {each.name}: {words[each.online]}" for each in present or ()),
+    ]
 
 
 def _failure(
