@@ -16,6 +16,7 @@ from wzp_cli.adapters.private_files import (
     replace_file,
     translated,
     try_exclusive,
+    write_private,
 )
 from wzp_cli.errors import StateUnusable
 
@@ -191,3 +192,17 @@ def test_the_end_of_a_process_frees_its_lock(tmp_path: Path) -> None:
 def test_a_lock_that_can_not_be_made(tmp_path: Path) -> None:
     with pytest.raises(StateUnusable), exclusive(tmp_path / "none" / "lock"):
         pass
+
+
+@pytest.mark.usefixtures("any_umask")
+def test_a_new_secret_is_private_and_never_written_over_anything(
+    tmp_path: Path,
+) -> None:
+    write_private(tmp_path / "new", b"secret")
+    assert mode_of(tmp_path / "new") == 0o600
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    for name in ("new", "link"):
+        with pytest.raises(StateUnusable, match=r"is there already: name a new one"):
+            write_private(tmp_path / name, b"other")
+    assert (tmp_path / "new").read_bytes() == b"secret"
+    assert not (tmp_path / "elsewhere").exists()

@@ -155,7 +155,10 @@ def write_private(path: Path, content: bytes) -> None:
         StateUnusable: Something is there, or it can't be written.
     """
     with translated(path):
-        _write_new(path, content)
+        try:
+            _write_new(path, content)
+        except FileExistsError as error:
+            raise StateUnusable(f"{path} is there already: name a new one.") from error
 
 
 def _write_new(path: Path, content: bytes) -> None:

@@ -184,6 +184,22 @@ def test_what_is_said_of_contacts_holds_in_calls(
     listening.wait_end()
 
 
+def test_a_call_through_the_listener_that_runs_keeps_to_the_relay_as_well(
+    processes: Processes, relay: str
+) -> None:
+    bob, ada = (processes.user(name, WZP_RELAY=relay) for name in ("bob", "ada"))
+    ada.ask("contacts", "add", "Bob", bob.id, "--always-relay")
+    bob.start("listen", "--auto-answer", "all", *SILENCE).wait_for("ready")
+    listening = ada.start("listen", *SILENCE)
+    listening.wait_for("ready")
+    calling = ada.start("call", "bob", *SILENCE, "--duration", "1s")
+    end = calling.wait_end()
+    assert (end["exit"], end["path"]) == (0, "relay")
+    assert listening.all("calling"), "it was the listener that called"
+    local = [event for event in calling.all("candidate") if event["side"] == "local"]
+    assert local == []
+
+
 def test_presence_needs_a_relay(processes: Processes) -> None:
     ada = processes.user("ada")
     assert "no relay is known" in ada.run("status", "--contacts", expect=2).stderr

@@ -99,7 +99,9 @@ def test_an_identity_is_kept_as_words_and_comes_back_elsewhere(
     assert stat.S_IMODE(backup.stat().st_mode) == 0o600
     assert backup.read_text().split() == backup_words(state.keypair)
     assert ask("export")["words"] == backup_words(state.keypair)
-    assert ask("export", "-o", str(backup), expect=7)["code"] == "state"
+    refused = ask("export", "-o", str(backup), expect=7)
+    assert refused["code"] == "state"
+    assert "is there already" in refused["message"]
     (tmp_path / "link").symlink_to(tmp_path / "nothing")
     ask("export", "-o", str(tmp_path / "link"), expect=7)
     assert not (tmp_path / "nothing").exists()
@@ -128,6 +130,8 @@ def test_an_identity_that_is_there_is_not_lost(
     words.write_text(" ".join(backup_words(BOB)[:-1]))
     assert "here are 23" in ask("import", str(words), "--force", expect=2)["message"]
     ask("import", str(tmp_path / "nowhere"), expect=2)
+    words.write_bytes(b"\xff\x00 " * 24)
+    assert "Word 1" in ask("import", str(words), "--force", expect=2)["message"]
     assert open_state(state.directory).keypair.identity == ADA.identity
 
 

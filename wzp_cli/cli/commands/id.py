@@ -303,18 +303,28 @@ def _backup(session: Session, file: Path | None) -> str:
 
     if file is not None and str(file) != "-":
         try:
-            return file.read_bytes()[:_BACKUP_MAX_BYTES].decode("ascii", "replace")
+            with file.open("rb") as opened:
+                return _ascii(opened.read(_BACKUP_MAX_BYTES))
         except OSError as error:
             why = error.strerror or str(error)
             raise UsageError(f"{file} can't be read: {why}") from error
+    if sys.stdin is None:
+        raise UsageError("there is no standard input; name the file with the words")
     if sys.stdin.isatty():
         if session.settings.no_input:
             raise UsageError("name the file with the words, or pipe them in")
         say(f"Type the {BACKUP_WORDS} words, then Enter.")
     words: list[str] = []
-    while len(words) < BACKUP_WORDS and (line := sys.stdin.readline(_BACKUP_MAX_BYTES)):
-        words += line.split()
+    typed = sys.stdin.buffer
+    while len(words) < BACKUP_WORDS and (line := typed.readline(_BACKUP_MAX_BYTES)):
+        words += [
+            word for word in _ascii(line).split() if not word.strip(".").isdigit()
+        ]
     return " ".join(words)
+
+
+def _ascii(data: bytes) -> str:
+    return data.decode("ascii", "replace")
 
 
 def _mark(state: State, identity: Identity, verified: bool) -> None:
