@@ -231,7 +231,7 @@ def test_devices_of_one_identity_ring_together_and_one_takes_the_call(
     phone.ask("id", "import", str(desk.state / "words"))
     assert phone.id == desk.id
     screens = [
-        user.at_terminal("listen", "--in", "tone", "--out", "null")
+        user.at_terminal("listen", "--plain", "--in", "tone", "--out", "null")
         for user in (desk, phone)
     ]
     for screen in screens:

@@ -134,7 +134,7 @@ async def listen(
                 session,
                 seen("listen", state, words, answers=answers),
                 switchboard,
-                plain=plain,
+                plain=plain or qr or None,  # the picture is to stay
                 bell=settings.said.ring is not False and ring is not False,
             )
         )

@@ -11,7 +11,7 @@ only where something is drawn.
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Final, Literal
+from typing import Final
 
 from wzp_cli.adapters.state import State
 from wzp_cli.adapters.voice.cleaning import can_clean
@@ -24,6 +24,7 @@ from wzp_cli.cli.view.summary import summary
 from wzp_cli.cli.view.terminal import Hooks, can_hold, held_terminal
 from wzp_cli.concurrency import task_group
 from wzp_cli.protocol.identity import Identity
+from wzp_cli.protocol.policy import Answering
 from wzp_cli.services.switchboard import Switchboard
 
 __all__ = ["known", "seen", "shown"]
@@ -76,7 +77,7 @@ def seen(
     words: SoundWords,
     *,
     target: str = "",
-    answers: Literal["contacts", "all", "off"] = "off",
+    answers: Answering = "nobody",
 ) -> Model:
     """Return what the screen knows before anything has happened."""
     return Model(
@@ -94,7 +95,9 @@ def known(state: State) -> Callable[[str], Who]:
     def know(peer: str) -> Who:
         identity = Identity.parse(peer)
         contact = state.contacts.of(identity)
-        return Who(identity.short, None if contact is None else contact.name)
+        if contact is None:
+            return Who(identity.short)
+        return Who(identity.short, contact.name, contact.verified)
 
     return know
 
@@ -131,7 +134,8 @@ def _spelt(word: str) -> str:
 
 
 _ANSWERS: Final = {
-    "off": "you are asked",
+    "nobody": "you are asked",
+    "chosen": "you are asked, but for contacts that you chose",
     "contacts": "contacts without asking; of others you are asked",
     "all": "everybody without asking",
 }
