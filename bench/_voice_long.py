@@ -21,8 +21,8 @@ ROW = Row(LINK_NAME, replace(LINK, loss_pct=1.0, jitter_ms=5.0, jitter="exponent
 STACK = "wzp direct"
 PARTS = 5
 GROWTH_MS = 40.0
-"""From the first part to the last: beyond it, delay grows. Two frames: what a clock that
-drifts, or a stall near the end, may leave for a while."""
+"""From the first part to the last: beyond it, delay grows. Two frames are what a clock
+that drifts, or a stall near the end, may leave for a while."""
 GROWTH_MIB = 4.0
 """From the second part to the last: beyond it, memory grows."""
 
