@@ -1,5 +1,6 @@
 """What operators install (deploy/) is right: systemd, configuration, container."""
 
+import asyncio
 import json
 import os
 import re
@@ -7,18 +8,25 @@ import shlex
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from tests.adapters.test_nats_bus import certificate
 from tests.support.requirements import require
+from tests.support.turn_server import SECRET, turn_on_loopback
 from wzp_cli.adapters.config import load_config
 from wzp_cli.adapters.metrics import exposition
+from wzp_cli.address import Address
 from wzp_cli.cli.app import app
 from wzp_cli.cli.command import Job
 from wzp_cli.cli.relay_words import RelayWords
+from wzp_cli.endpoint.factory import Bind, open_endpoint
+from wzp_cli.errors import TurnUnavailable
+from wzp_cli.protocol.identity import Keypair
 from wzp_cli.protocol.relay_facts import FleetFacts, Histogram, RelayFacts
+from wzp_cli.protocol.turn import issue_grant
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
@@ -255,3 +263,59 @@ def test_nats_takes_its_configuration(tmp_path: Path) -> None:
     )
     assert ran.returncode == 0, ran.stdout
     assert "wzp.1.>" in text
+
+
+REFUSED_PEERS = (
+    *("10.0.0.1", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.16.0.1"),
+    *("192.168.1.1", "192.0.2.1", "198.51.100.1", "203.0.113.1", "224.0.0.1"),
+    *("0.0.0.1", "255.255.255.255"),
+)
+
+
+def now_s() -> float:
+    return datetime.now(UTC).timestamp()
+
+
+async def answers(server: Address, peers: tuple[str, ...]) -> dict[str, str]:
+    """Return what coturn says to a channel to each peer (nothing is sent there)."""
+    said: dict[str, str] = {}
+    grant = issue_grant(str(server), SECRET, "name", now_s() + 60)
+    async with (
+        open_endpoint(Keypair.generate(), Bind(), print) as endpoint,
+        endpoint.turn.open(server, grant) as allocation,
+    ):
+        for peer in peers:
+            try:
+                await allocation.bind(Address(peer, 50000))
+                said[peer] = "yes"
+            except TurnUnavailable as error:
+                said[peer] = str(error)
+    return said
+
+
+def test_coturn_starts_with_its_configuration_and_refuses_private_peers(
+    tmp_path: Path,
+) -> None:
+    with turn_on_loopback(tmp_path) as server:
+        for some in (REFUSED_PEERS[::2], REFUSED_PEERS[1::2]):  # each a call's peers
+            said = asyncio.run(answers(server, ("9.9.9.9", *some)))
+            assert said.pop("9.9.9.9") == "yes"
+            assert set(said.values()) == {f"{server} refuses: 403 Forbidden IP"}
+
+
+@pytest.mark.parametrize(("secret", "good_for_s"), [(SECRET, -10), ("another", 60)])
+def test_coturn_takes_neither_expired_credentials_nor_another_secret(
+    tmp_path: Path, secret: str, good_for_s: float
+) -> None:
+    async def allocate(server: Address) -> None:
+        async with open_endpoint(Keypair.generate(), Bind(), print) as endpoint:
+            until_s = now_s() + good_for_s
+            grant = issue_grant(str(server), secret, "name", until_s)
+            async with endpoint.turn.open(server, grant):
+                raise AssertionError
+
+    with (
+        turn_on_loopback(tmp_path) as server,
+        pytest.raises(TurnUnavailable, match="refuses: 401"),
+    ):
+        asyncio.run(allocate(server))

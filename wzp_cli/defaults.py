@@ -239,6 +239,7 @@ __all__ = [
     "RELAY_MAX_CONNECTS_PER_CALLER_PER_MIN",
     "RELAY_MAX_CONNECTS_PER_TARGET_PER_MIN",
     "RELAY_MAX_DEVICES_PER_TARGET",
+    "RELAY_MAX_GRANTS_PER_IDENTITY_PER_MIN",
     "RELAY_MAX_HALF_OPEN",
     "RELAY_MAX_HALF_OPEN_PER_SOURCE",
     "RELAY_MAX_LINKS",
@@ -353,6 +354,17 @@ __all__ = [
     "TUNNEL_READ_BYTES",
     "TUNNEL_SWEEP_S",
     "TUNNEL_UNSENT_BYTES",
+    "TURN_AGAIN_S",
+    "TURN_ANSWER_S",
+    "TURN_DELETE_S",
+    "TURN_FIRST_CHANNEL",
+    "TURN_GRANT_S",
+    "TURN_LAST_CHANNEL",
+    "TURN_LIFETIME_S",
+    "TURN_MAX_PEERS",
+    "TURN_MIN_LIFETIME_S",
+    "TURN_MISMATCH_PAUSES_S",
+    "TURN_REFRESH_S",
     "UDP_AGAIN_MAX_S",
     "UDP_AGAIN_MIN_S",
     "UPNP_MAX_BYTES",
@@ -391,6 +403,15 @@ PCMU_BITRATE_BPS: Final = 64_000
 
 PCMU_PAYLOAD_TYPE: Final = 0
 """Static RTP payload type of mu-law. Source: RFC 3551 section 6, table 4."""
+
+TURN_FIRST_CHANNEL: Final = 0x4000
+"""Lowest channel number of TURN. Source: RFC 8656 section 12."""
+
+TURN_LAST_CHANNEL: Final = 0x4FFF
+"""Highest channel number of TURN. Source: RFC 8656 section 12."""
+
+TURN_LIFETIME_S: Final = 600
+"""How long an allocation is asked for. Source: RFC 8656 section 3.2."""
 
 STUN_DEFAULT_PORT: Final = 3478
 """Port of a STUN server without SRV record. Source: RFC 8489 section 18.4."""
@@ -524,6 +545,37 @@ RELAY_MAX_CONNECTS_PER_TARGET_PER_MIN: Final = 60
 
 RELAY_MAX_DEVICES_PER_TARGET: Final = 16
 """Devices that one call rings, the latest first. Source: ours (`connected` message)."""
+
+TURN_GRANT_S: Final = 600
+"""How long credentials for a TURN server are good to begin with. Source: ours; a
+stolen password is worth ten minutes."""
+
+TURN_REFRESH_S: Final = 240.0
+"""Pause between refreshes of an allocation and its channels. Source: ours; a permission
+lasts 300 s (RFC 8656 section 9)."""
+
+TURN_MIN_LIFETIME_S: Final = 300
+"""An allocation for less is not taken. Source: ours; longer than our refreshes."""
+
+TURN_ANSWER_S: Final = 8.0
+"""How long a TURN server may take for an answer. Source: ours; five requests."""
+
+TURN_DELETE_S: Final = 0.5
+"""How long the end of a call waits until its allocation is deleted. Source: ours."""
+
+TURN_MISMATCH_PAUSES_S: Final = (1.2, 2.0)
+"""Pauses before asking again where the last call's allocation still stands.
+Source: measured; coturn 4.6.1 deletes a second after it was told to."""
+
+TURN_AGAIN_S: Final = 60.0
+"""Pause before a TURN server is tried again in one call. Source: ours."""
+
+TURN_MAX_PEERS: Final = 8
+"""Relayed addresses that a peer may name in one call. Source: ours; it names another
+one only where it lost the last."""
+
+RELAY_MAX_GRANTS_PER_IDENTITY_PER_MIN: Final = 30
+"""TURN credentials for one identity. Source: ours; as many as its calls."""
 
 RELAY_MAX_PROBES_PER_CLIENT_PER_MIN: Final = 120
 """Filtering probes that an identity may ask for. Source: ours; six diagnoses."""

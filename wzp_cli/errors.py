@@ -15,6 +15,7 @@ try. `code` is the stable name in JSON, `exit_code` the process's. Imports nothi
     |   |-- RelayBusy
     |   |-- RelayUnreachable
     |   |-- PeerUnreachable
+    |   |-- TurnUnavailable
     |   `-- ConnectionLost
     |-- PeerError
     |   |-- PeerOffline
@@ -78,6 +79,7 @@ __all__ = [
     "RequirementNotMet",
     "SoundError",
     "StateUnusable",
+    "TurnUnavailable",
     "UsageError",
     "VersionMismatch",
     "WrongPeer",
@@ -161,6 +163,12 @@ class PeerUnreachable(NetworkError):
     """No answer from that address. Check that `wzp listen` runs and is reachable."""
 
     code = "peer_unreachable"
+
+
+class TurnUnavailable(NetworkError):
+    """The TURN server does not serve us. Calls go on without; tell the operator."""
+
+    code = "turn_unavailable"
 
 
 class ConnectionLost(NetworkError):

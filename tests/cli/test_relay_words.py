@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,7 @@ from wzp_cli.adapters.config import Config
 from wzp_cli.address import HostPort
 from wzp_cli.cli.relay_words import RelayWords, metrics_address, serving_address
 from wzp_cli.cli.settings import Settings
-from wzp_cli.defaults import RELAY_DRAIN_S
+from wzp_cli.defaults import RELAY_DRAIN_S, TURN_GRANT_S
 from wzp_cli.errors import ConfigError, UsageError
 from wzp_cli.protocol.identity import Keypair
 from wzp_cli.relay.access import token_digest
@@ -64,6 +65,30 @@ def test_tcp_is_served_where_it_is_said_and_a_certificate_is_whole() -> None:
     ):
         with pytest.raises(UsageError, match=says):
             wrong.tcp_address()
+
+
+def test_a_turn_server_goes_with_a_secret(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("# shared with coturn\nnorth\n")
+    secret.chmod(0o600)
+    assert RelayWords().settings().turn is None
+    said = Config(turn="turn:turn.example:3479", turn_secret_file=str(secret))
+    service = RelayWords().over(said).settings().turn
+    assert service is not None
+    assert service.server == "turn.example:3479"
+    until, _, name = service.grant().username.partition(":")
+    assert 0 < int(until) - datetime.now(UTC).timestamp() <= TURN_GRANT_S
+    assert service.grant() != service.grant()
+    assert name
+    secret.chmod(0o644)
+    for wrong, says in (
+        (RelayWords(turn="turn.example"), "go together"),
+        (RelayWords(turn_secret_file=secret), "go together"),
+        (RelayWords(turn="a:b:c", turn_secret_file=secret), "--turn a:b:c: "),
+        (RelayWords(turn="turn.example", turn_secret_file=secret), "chmod o="),
+    ):
+        with pytest.raises((UsageError, ConfigError), match=says):
+            wrong.settings()
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from tests.support.requirements import require
 from wzp_cli.defaults import STUN_DEFAULT_PORT
 from wzp_cli.endpoint import stun
 
-__all__ = ["stun_server"]
+__all__ = ["await_ready", "stun_server"]
 
 _DAEMON: Final = "turnserver"
 _READY_S: Final = 10.0
@@ -47,14 +47,15 @@ def stun_server(host: Host, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
         argv = [daemon, *settings, *listening]
         process = host.popen(argv, cwd=folder, stdout=out, stderr=out)
     try:
-        _await_ready(host, process, folder)
+        await_ready(host, process, folder)
         yield process
     finally:
         process.terminate()
         process.wait()
 
 
-def _await_ready(host: Host, process: subprocess.Popen[bytes], folder: Path) -> None:
+def await_ready(host: Host, process: subprocess.Popen[bytes], folder: Path) -> None:
+    """Wait until a daemon on a host answers STUN; its output is in `folder`/out."""
     deadline = time.monotonic() + _READY_S
     request = stun.encode_request(stun.new_transaction_id())
     with host.socket(socket.SOCK_DGRAM) as probe:

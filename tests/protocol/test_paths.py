@@ -37,11 +37,12 @@ from wzp_cli.protocol.paths import (
     State,
     Trial,
 )
-from wzp_cli.protocol.route import ChannelRoute, DirectRoute, Route
+from wzp_cli.protocol.route import ChannelRoute, DirectRoute, Route, TurnRoute
 
 RELAY = ChannelRoute(Address("20.0.0.1", 4433), b"A" * 8, b"B" * 8)
 FAR = DirectRoute(Address("20.1.0.2", 5000))
 LAN = DirectRoute(Address("192.168.1.9", 5000))
+TURN = TurnRoute(Address("20.0.0.9", 3478), Address("20.0.0.9", 50000))
 OTHER = DirectRoute(Address("20.1.0.2", 6000))
 MAX_CHECKS_PER_ROUND = 10
 """docs/nat.md, abuse limits."""
@@ -483,6 +484,27 @@ def test_how_often_routes_are_probed() -> None:
     assert len(play.checks(RELAY)) == pytest.approx(60 / STANDBY_PROBE_S, abs=2)
     relayed = Play().run(60)
     assert len(relayed.checks(RELAY)) == pytest.approx(60 / RELAY_PROBE_S, abs=2)
+
+
+def test_turn_is_a_relays_equal_and_the_quicker_one_is_taken() -> None:
+    play = Play(candidates=[(TURN, "relayed")])
+    play.rtts_s[TURN] = 0.040
+    assert play.run(2).sends_by(RELAY), "as quick: where the call began"
+    play.rtts_s[RELAY] = 0.300
+    assert play.run(30).sends_by(TURN)
+    assert not play.paths.is_direct
+    play.paths.add([(LAN, "host")], play.now)
+    play.rtts_s[LAN] = 0.350
+    assert play.run(2).sends_by(LAN), "direct comes first, however slow"
+
+
+def test_turn_takes_over_when_the_channel_is_silent() -> None:
+    play = Play(candidates=[(TURN, "relayed")])
+    play.rtts_s[TURN] = 0.050
+    play.run(2)
+    del play.rtts_s[RELAY]
+    assert play.run(ROUTE_DOUBT_S + RELAY_PROBE_S + 0.5).sends_by(RELAY, TURN)
+    assert play.run(ROUTE_GIVE_UP_S).sends_by(TURN)
 
 
 # --- What is learnt, and its limits ---------------------------------------------

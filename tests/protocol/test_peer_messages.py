@@ -22,6 +22,7 @@ from wzp_cli.protocol.peer_messages import (
     Probe,
     ProbeTaken,
     Quality,
+    Relayed,
     Ringing,
     Searching,
 )
@@ -72,6 +73,10 @@ FAMILY = MessageFamily(
             '"list":[]}',
         ),
         (Opened(), '{"type":"opened"}'),
+        (
+            Relayed(address="203.0.113.9:50000"),
+            '{"type":"relayed","address":"203.0.113.9:50000"}',
+        ),
         (
             Searching(sockets=16, samples=(40001, 40018), step=1),
             '{"type":"searching","sockets":16,"samples":[40001,40018],"step":1}',
@@ -146,6 +151,7 @@ HOST = {"type": "host", "address": "192.0.2.1:1"}
         {"type": "decline", "call": "", "reason": "r" * 65},
         {"type": "cancel", "call": "", "reason": "r" * 65},
         {"type": "hangup", "reason": "r" * 65},
+        {"type": "relayed", "address": "a" * 65},
         {"type": "searching", "sockets": 0},
         {"type": "searching", "sockets": 257},
         {"type": "searching", "sockets": 1, "samples": [1024] * 17},

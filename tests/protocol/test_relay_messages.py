@@ -24,6 +24,8 @@ from wzp_cli.protocol.relay_messages import (
     Reveal,
     Revealed,
     Summoned,
+    TurnGranted,
+    TurnWanted,
     Unpublish,
     Welcome,
 )
@@ -100,6 +102,17 @@ FAMILY = MessageFamily(
             '"address":"203.0.113.7:41822"}',
         ),
         (
+            TurnWanted(channel=IDS.send),
+            '{"type":"turn_wanted","channel":"0123456789abcdef"}',
+        ),
+        (
+            TurnGranted(
+                channel=IDS.send, server="t.example", username="9:n", password="p="
+            ),
+            '{"type":"turn_granted","channel":"0123456789abcdef",'
+            '"server":"t.example","username":"9:n","password":"p="}',
+        ),
+        (
             ProbeMe(port=4434),
             '{"type":"probe_me","port":4434}',
         ),
@@ -132,6 +145,7 @@ def test_a_newer_relay_is_not_left() -> None:
 def test_a_channel_id_is_16_hexadecimal_digits(channel: object) -> None:
     FAMILY.check_refused({"type": "closed", "channel": channel})
     FAMILY.check_refused({"type": "reveal", "channel": channel})
+    FAMILY.check_refused({"type": "turn_wanted", "channel": channel})
     ids = {"send": IDS.send, "receive": channel}
     FAMILY.check_refused({"type": "incoming", "channel": ids, "caller": WHO})
 
@@ -176,3 +190,18 @@ def test_what_is_too_long(body: dict[str, Any]) -> None:
 @given(FAMILY.mutations() | st.binary(max_size=100))
 def test_anything_else_is_the_other_sides_fault(body: bytes) -> None:
     FAMILY.check_anything(body)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"server": "s" * 256},
+        {"username": "u" * 129},
+        {"password": "p" * 129},
+        {"channel": "0"},
+        {"server": None},
+    ],
+)
+def test_a_grant_has_bounds(change: dict[str, object]) -> None:
+    grant = {"channel": IDS.send, "server": "s", "username": "u", "password": "p"}
+    FAMILY.check_refused({"type": "turn_granted", **grant, **change})

@@ -5,6 +5,7 @@ from wzp_cli.defaults import (
     RELAY_MAX_CHANNELS_PER_IDENTITY,
     RELAY_MAX_CONNECTS_PER_CALLER_PER_MIN,
     RELAY_MAX_CONNECTS_PER_TARGET_PER_MIN,
+    RELAY_MAX_GRANTS_PER_IDENTITY_PER_MIN,
     RELAY_MAX_PROBES_PER_CLIENT_PER_MIN,
     RELAY_MAX_PROBES_PER_HOST_PER_MIN,
     RELAY_MAX_REGISTRATIONS_PER_SOURCE_PER_MIN,
@@ -78,3 +79,12 @@ def test_probes_have_a_budget_by_client_and_by_host() -> None:
     assert not limits.admit_probe(BOB, host, 0.0), "whoever asks"
     assert limits.admit_probe(BOB, Address("192.0.2.2", 1), 0.0)
     assert limits.admit_probe(ALICE, host, 1.0)
+
+
+def test_credentials_for_turn_are_counted_by_identity() -> None:
+    limits = Limits()
+    for _ in range(RELAY_MAX_GRANTS_PER_IDENTITY_PER_MIN):
+        assert limits.admit_grant(ALICE, 0.0)
+    assert not limits.admit_grant(ALICE, 0.0)
+    assert limits.admit_grant(BOB, 0.0)
+    assert limits.admit_grant(ALICE, 60 / RELAY_MAX_GRANTS_PER_IDENTITY_PER_MIN)

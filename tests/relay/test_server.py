@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.support.fakenet import RANDOM
+from tests.support.memory_turn import SECRET, TURN_HOST, MemoryTurn
 from tests.support.world import (
     RELAY,
     RELAY_HOST,
@@ -26,6 +27,7 @@ from wzp_cli.defaults import (
     RELAY_MAX_CONNECTS_PER_CALLER_PER_MIN,
     RELAY_MAX_CONNECTS_PER_TARGET_PER_MIN,
     RELAY_MAX_DEVICES_PER_TARGET,
+    RELAY_MAX_GRANTS_PER_IDENTITY_PER_MIN,
     RELAY_MAX_PROBES_PER_CLIENT_PER_MIN,
     RELAY_MAX_REGISTRATIONS_PER_SOURCE_PER_MIN,
     RELAY_SWEEP_S,
@@ -44,6 +46,7 @@ from wzp_cli.protocol import relay_messages as relay
 from wzp_cli.protocol.demux import encode_frame
 from wzp_cli.protocol.identity import Identity, Keypair
 from wzp_cli.protocol.signal import encode
+from wzp_cli.protocol.turn import issue_grant
 from wzp_cli.relay.access import AccessRules, token_digest
 from wzp_cli.relay.channels import DropReason
 from wzp_cli.relay.server import RelaySettings, run_relay
@@ -589,6 +592,50 @@ async def test_a_client_lets_the_other_side_know_where_it_is(world: World) -> No
     moved = relay.Revealed(channel=channel.send, address=f"20.1.0.77:{port}")
     assert await bob.hear() == moved, "once, and again where it has moved"
     assert isinstance(await alice.hear(), relay.Observed), "bob has revealed nothing"
+
+
+@scenario
+async def test_credentials_for_turn_go_to_who_has_the_channel(world: World) -> None:
+    server = MemoryTurn(world.net.host(TURN_HOST))
+    await world.relay(turn=server.service)
+    alice, bob = await client(world, "alice"), await client(world, "bob")
+    thief = await client(world, "thief")
+    channel = await channel_between(alice, bob)
+    thief.say(relay.TurnWanted(channel=channel.send))
+    bob.say(relay.TurnWanted(channel=channel.send))  # that is alice's to ask
+    alice.say(relay.TurnWanted(channel=channel.send))
+    bob.say(relay.TurnWanted(channel=channel.receive))
+    granted = [await each.hear() for each in (alice, bob)]
+    for one, receive in zip(granted, (channel.receive, channel.send), strict=True):
+        assert isinstance(one, relay.TurnGranted)
+        assert (one.channel, one.server) == (receive, TURN_HOST)
+        until, _, name = one.username.partition(":")
+        expected = issue_grant(TURN_HOST, SECRET, name, int(until))
+        assert one.password == expected.password
+        assert "wzp1" not in one.username
+    with pytest.raises(TimeoutError):
+        await thief.hear()
+
+
+@scenario
+async def test_credentials_have_a_limit_and_a_relay_may_have_none(
+    world: World,
+) -> None:
+    turn = MemoryTurn(world.net.host(TURN_HOST))
+    server = await world.relay(turn=turn.service)
+    alice, bob = await client(world, "alice"), await client(world, "bob")
+    channel = await channel_between(alice, bob)
+    wanted = relay.TurnWanted(channel=channel.send)
+    alice.say(*[wanted] * (RELAY_MAX_GRANTS_PER_IDENTITY_PER_MIN + 5))
+    for _ in range(RELAY_MAX_GRANTS_PER_IDENTITY_PER_MIN):
+        assert isinstance(await alice.hear(), relay.TurnGranted)
+    bob.say(relay.TurnWanted(channel=channel.receive))
+    assert isinstance(await bob.hear(), relay.TurnGranted)
+    server.server.reload(RelaySettings())
+    bob.say(relay.TurnWanted(channel=channel.receive))
+    for one in (alice, bob):
+        with pytest.raises(TimeoutError):
+            await one.hear()
 
 
 @scenario

@@ -46,6 +46,7 @@ from wzp_cli.protocol.policy import STRANGER, Policy, PolicyOf
 from wzp_cli.relay.access import AccessRules
 from wzp_cli.relay.fleet import Fleet
 from wzp_cli.relay.server import Relay, RelaySettings
+from wzp_cli.relay.turn import TurnService
 from wzp_cli.services.call import CallSettings, call_address, call_identity
 from wzp_cli.services.listen import AskHuman, ListenSettings, listen
 from wzp_cli.services.registration import Registration, register
@@ -465,6 +466,7 @@ class World:
         keypair: Keypair | None = None,
         machine: Host | None = None,
         hub: Hub | None = None,
+        turn: TurnService | None = None,
     ) -> RelayAtWork:
         """Open a relay with one extra port, under the name RELAY."""
         machine = machine or self.net.host(host)
@@ -476,7 +478,7 @@ class World:
         server = Relay(
             endpoint,
             reflectors,
-            RelaySettings(access),
+            RelaySettings(access, turn),
             lambda event: relay.report(event),
             None if hub is None else Fleet(hub.seat(), endpoint.identity, [where]),
         )

@@ -53,6 +53,8 @@ class Config(
     key_file: str | None = None
     metrics: str | None = None
     tcp: str | None = None
+    turn: str | None = None
+    turn_secret_file: str | None = None
     tls_cert: str | None = None
     tls_key: str | None = None
     token_file: str | None = None

@@ -3,11 +3,16 @@
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from wzp_cli.adapters.config import Config
 from wzp_cli.adapters.nats_bus import BusWords
-from wzp_cli.adapters.relay_lists import read_identities, read_tokens
+from wzp_cli.adapters.relay_lists import (
+    read_identities,
+    read_token,
+    read_tokens,
+)
 from wzp_cli.address import Address, HostPort
 from wzp_cli.cli.options import parse_duration
 from wzp_cli.cli.settings import Settings
@@ -15,10 +20,12 @@ from wzp_cli.defaults import (
     RELAY_DEFAULT_PORT,
     RELAY_DRAIN_S,
     RELAY_TCP_DEFAULT_PORT,
+    STUN_DEFAULT_PORT,
 )
 from wzp_cli.errors import ConfigError, UsageError
 from wzp_cli.relay.access import AccessRules, token_digest
 from wzp_cli.relay.server import RelaySettings
+from wzp_cli.relay.turn import TurnService
 
 __all__ = ["RelayWords", "metrics_address", "serving_address"]
 
@@ -44,6 +51,8 @@ class RelayWords:
     tcp: str | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    turn: str | None = None
+    turn_secret_file: Path | None = None
 
     def over(self, said: Config) -> "RelayWords":
         """Return these, and the file's (and variables') where nothing was said."""
@@ -62,6 +71,8 @@ class RelayWords:
             tcp=self.tcp or said.tcp,
             tls_cert=self.tls_cert or _path(said.tls_cert),
             tls_key=self.tls_key or _path(said.tls_key),
+            turn=self.turn or said.turn,
+            turn_secret_file=self.turn_secret_file or _path(said.turn_secret_file),
         )
 
     def bus(self) -> BusWords | None:
@@ -95,10 +106,11 @@ class RelayWords:
         return met_at
 
     def settings(self) -> RelaySettings:
-        """Read the lists.
+        """Read the lists, and the secret of the TURN servers.
 
         Raises:
             ConfigError: One can't be read, or is not right; names it and the line.
+            UsageError: --turn is no server, or has no secret.
         """
         tokens = None
         if self.token_file is not None:
@@ -107,7 +119,20 @@ class RelayWords:
         blocked = (
             frozenset() if self.block_file is None else read_identities(self.block_file)
         )
-        return RelaySettings(AccessRules(tokens, allowed, blocked))
+        access = AccessRules(tokens, allowed, blocked)
+        return RelaySettings(access, self._turn_service())
+
+    def _turn_service(self) -> TurnService | None:
+        if (self.turn is None) != (self.turn_secret_file is None):
+            raise UsageError("--turn and --turn-secret-file go together")
+        if self.turn is None or self.turn_secret_file is None:
+            return None
+        server = self.turn.removeprefix("turn:")
+        try:
+            HostPort.parse(server, default_port=STUN_DEFAULT_PORT)
+        except ValueError as error:
+            raise UsageError(f"--turn {self.turn}: {error}") from error
+        return TurnService(server, read_token(self.turn_secret_file), _unix_now)
 
     def tcp_address(self) -> HostPort | None:
         """Return where to take WebSockets ("" every host), if anywhere.
@@ -123,6 +148,10 @@ class RelayWords:
             return None
         host, port = _bindable("--tcp", self.tcp, RELAY_TCP_DEFAULT_PORT)
         return HostPort("" if host in ("::", "*") else host, port)
+
+
+def _unix_now() -> float:
+    return datetime.now(UTC).timestamp()
 
 
 def _path(said: str | None) -> Path | None:

@@ -15,7 +15,7 @@ from typing import Protocol
 from wzp_cli.address import Address
 from wzp_cli.defaults import MAX_PENDING_CHECKS
 from wzp_cli.endpoint import stun
-from wzp_cli.protocol.route import DirectRoute, Route
+from wzp_cli.protocol.route import Route
 
 __all__ = ["CheckKey", "CheckSession", "StunCarrier"]
 
@@ -88,8 +88,9 @@ class CheckSession:
         """Answer a check that is keyed with our password; drop any other."""
         if not message.is_signed_with(self.local.password) or not self.allows(route):
             return
-        seen = route.address if isinstance(route, DirectRoute) else route.relay
-        answer = stun.encode_response(message.transaction_id, seen, self.local.password)
+        answer = stun.encode_response(
+            message.transaction_id, route.remote, self.local.password
+        )
         self._carrier.carry(answer, route)
         if self.on_request is not None:
             self.on_request(route, message.nominates)

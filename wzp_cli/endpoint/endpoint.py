@@ -39,13 +39,14 @@ from wzp_cli.endpoint.spares import Spares
 from wzp_cli.endpoint.tls import PEER_ALPN, RELAY_ALPN, Credentials
 from wzp_cli.endpoint.transactions import StunSink, Transactions
 from wzp_cli.endpoint.tunnels import DialTunnel, Tunnels
+from wzp_cli.endpoint.turn import Allocations
 from wzp_cli.endpoint.wire import ErrorSink, Fate, IcmpError, Losses, Wire
 from wzp_cli.errors import ConnectionLost, NameNotFound, RemoteProtocolError
 from wzp_cli.protocol.demux import DatagramKind, encode_frame, kind_of, split_frame
 from wzp_cli.protocol.identity import Identity, Keypair, is_acceptable_key
 from wzp_cli.protocol.nat import Reflection
 from wzp_cli.protocol.reach import is_public
-from wzp_cli.protocol.route import ChannelRoute, DirectRoute, Route
+from wzp_cli.protocol.route import ChannelRoute, DirectRoute, Route, TurnRoute
 from wzp_cli.protocol.traversal.spray import SprayBudget
 
 __all__ = ["Endpoint", "Forward"]
@@ -73,6 +74,7 @@ class Endpoint:
             that its frames therefore have to come from.
         answer_binding: Set by a relay: whether a plain Binding request is answered.
         tunnels: WebSockets that carry datagrams where UDP is blocked.
+        turn: Our allocations at TURN servers.
     """
 
     def __init__(
@@ -103,6 +105,7 @@ class Endpoint:
         self._transactions = Transactions(self.carry)
         self._spares = Spares(open_spare, self._on_spare_datagram)
         self.tunnels = Tunnels(dial_tunnel, self._on_datagram, self._on_tunnel_lost)
+        self.turn = Allocations(self._send, self._on_relayed)
         wire.start(self._on_datagram)
 
     @property
@@ -178,8 +181,7 @@ class Endpoint:
         )
         link = Link(quic, self, (route,), dialled=True, virtual=virtual)
         try:
-            to = route.relay if isinstance(route, ChannelRoute) else route.address
-            link.start(to)
+            link.start(route.remote)
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
                 await link.established()
         except TimeoutError:
@@ -339,6 +341,8 @@ class Endpoint:
         """
         if isinstance(route, ChannelRoute):
             self._send(encode_frame(route.send_id, datagram), route.relay)
+        elif isinstance(route, TurnRoute):
+            self.turn.carry(datagram, route)
         elif route.spare:
             self._spares.send(route.spare, datagram, route.address, ttl, whole=whole)
         else:
@@ -382,6 +386,8 @@ class Endpoint:
     # -- what arrives: routed here, understood elsewhere
 
     def _on_datagram(self, datagram: bytes, source: Address, own: str) -> None:
+        if self.turn and self.turn.take(datagram, source):
+            return
         if kind_of(datagram) is DatagramKind.RELAYED:
             self._on_frame(datagram, source)
         else:
@@ -412,6 +418,9 @@ class Endpoint:
         channel = self._channels.get(parts[0]) if parts else None
         if parts and channel is not None and channel.route.relay == source:
             self._on_bare(parts[1], channel.route, "")
+
+    def _on_relayed(self, datagram: bytes, route: TurnRoute) -> None:
+        self._on_bare(datagram, route, "")
 
     def _on_bare(self, datagram: bytes, route: Route, own: str) -> None:
         match kind_of(datagram):
@@ -462,7 +471,8 @@ class Endpoint:
             self._on_unknown(datagram, route, own)
 
     def _on_unknown(self, datagram: bytes, route: Route, own: str) -> None:
-        if self._acceptor is None or (isinstance(route, DirectRoute) and route.spare):
+        spare = isinstance(route, DirectRoute) and route.spare
+        if self._acceptor is None or spare or isinstance(route, TurnRoute):
             return
         header = _initial_header(datagram, self._acceptor)
         if header is None:
@@ -473,7 +483,9 @@ class Endpoint:
             case Admitted() as admitted:
                 self._admit(admitted, header, datagram, route, own)
 
-    def _verdict(self, route: Route, header: QuicHeader) -> Admitted | Retry | None:
+    def _verdict(
+        self, route: DirectRoute | ChannelRoute, header: QuicHeader
+    ) -> Admitted | Retry | None:
         if isinstance(route, ChannelRoute):
             return self._judge_channel(route, header)
         return self._admission.judge_stranger(header, route.address, self.now())

@@ -40,7 +40,7 @@ from wzp_cli.protocol.route import ChannelRoute, DirectRoute, Route
 
 __all__ = ["TRANSITIONS", "Check", "Input", "Paths", "RouteKind", "State", "Trial"]
 
-RouteKind = Literal["host", "srflx", "prflx", "mapped", "relay"]
+RouteKind = Literal["host", "srflx", "prflx", "mapped", "relay", "relayed"]
 
 
 class State(enum.Enum):
@@ -105,8 +105,8 @@ class Trial:
 
     @property
     def is_relay(self) -> bool:
-        """Whether it goes through the relay."""
-        return isinstance(self.route, ChannelRoute)
+        """Whether it goes through the relay, or through a TURN server."""
+        return not isinstance(self.route, DirectRoute)
 
     def move(self, happened: Input, now: float) -> None:
         """Go to the next state.
@@ -165,7 +165,7 @@ class Paths:
                 continue
             if len(self.trials) > MAX_CANDIDATES:
                 self._forget_one(named)
-            if len(self.trials) > MAX_CANDIDATES and kind != "relay":
+            if len(self.trials) > MAX_CANDIDATES and kind not in ("relay", "relayed"):
                 continue  # a channel is no address that the peer could point at
             waits = kind in ("srflx", "mapped") and not self._peer_opened
             state = State.OPENING if waits else State.CHECKING

@@ -26,6 +26,7 @@ __all__ = [
     "Probe",
     "ProbeTaken",
     "Quality",
+    "Relayed",
     "Ringing",
     "Searching",
 ]
@@ -121,6 +122,12 @@ class Opened(Message, frozen=True, kw_only=True, tag="opened"):
     """My NAT is open toward your candidates: checks may start."""
 
 
+class Relayed(Message, frozen=True, kw_only=True, tag="relayed"):
+    """My allocation at a TURN server has this address: reach it from yours."""
+
+    address: Annotated[str, msgspec.Meta(max_length=64)]
+
+
 class Searching(Message, frozen=True, kw_only=True, tag="searching"):
     """My spare sockets are open toward you: find one.
 
@@ -186,6 +193,7 @@ PeerMessage = (
     | Cancel
     | Candidates
     | Opened
+    | Relayed
     | Searching
     | Probe
     | ProbeTaken

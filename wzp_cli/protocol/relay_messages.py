@@ -30,6 +30,8 @@ __all__ = [
     "Reveal",
     "Revealed",
     "Summoned",
+    "TurnGranted",
+    "TurnWanted",
     "Unpublish",
     "Welcome",
 ]
@@ -171,6 +173,24 @@ class Draining(Message, frozen=True, kw_only=True, tag="draining"):
     within_s: Annotated[float, msgspec.Meta(ge=0, le=86400)]
 
 
+class TurnWanted(Message, frozen=True, kw_only=True, tag="turn_wanted"):
+    """My call through the channel, named by my `send`, is answered: let me use TURN."""
+
+    channel: ChannelId
+
+
+class TurnGranted(Message, frozen=True, kw_only=True, tag="turn_granted"):
+    """Allocate at `server`, HOST or HOST:PORT, for the channel with your `receive`.
+
+    `username` and `password`: long-term credentials (RFC 8489 section 9.2).
+    """
+
+    channel: ChannelId
+    server: Annotated[str, msgspec.Meta(max_length=255)]
+    username: Annotated[str, msgspec.Meta(max_length=128)]
+    password: Annotated[str, msgspec.Meta(max_length=128)]
+
+
 class ProbeMe(Message, frozen=True, kw_only=True, tag="probe_me"):
     """Send one STUN indication from the extra port `port` to my validated address.
 
@@ -206,6 +226,8 @@ RelayMessage = (
     | Revealed
     | Summoned
     | Draining
+    | TurnWanted
+    | TurnGranted
     | ProbeMe
     | Probed
 )

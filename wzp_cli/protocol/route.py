@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from wzp_cli.address import Address
 
-__all__ = ["ChannelRoute", "DirectRoute", "Route"]
+__all__ = ["ChannelRoute", "DirectRoute", "Route", "TurnRoute"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,11 @@ class DirectRoute:
     address: Address
     spare: int = 0
 
+    @property
+    def remote(self) -> Address:
+        """Where packets go that take it."""
+        return self.address
+
     def __str__(self) -> str:
         return str(self.address)
 
@@ -30,8 +35,34 @@ class ChannelRoute:
     send_id: bytes
     receive_id: bytes
 
+    @property
+    def remote(self) -> Address:
+        """Where packets go that take it."""
+        return self.relay
+
     def __str__(self) -> str:
         return f"relay {self.relay}"
 
 
-Route = DirectRoute | ChannelRoute
+@dataclass(frozen=True, slots=True)
+class TurnRoute:
+    """From our allocation at a TURN server to the peer's, at the same or another one.
+
+    Attributes:
+        server: Where we have ours.
+        peer: The relayed address of the peer's.
+    """
+
+    server: Address
+    peer: Address
+
+    @property
+    def remote(self) -> Address:
+        """Where packets go that take it."""
+        return self.server
+
+    def __str__(self) -> str:
+        return f"turn {self.server}"
+
+
+Route = DirectRoute | ChannelRoute | TurnRoute

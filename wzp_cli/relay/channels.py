@@ -294,13 +294,18 @@ class ChannelTable:
         channels = self._by_link.get(link, ())
         return [c for c in channels if self._directions[c.send_id(link)].revealed]
 
-    def close(self, link: Link, send_id: bytes) -> Channel | None:
-        """End the channel in which `link` sends with this id; None if there is none."""
+    def find(self, link: Link, send_id: bytes) -> Channel | None:
+        """Return the channel in which `link` sends with this id, if there is one."""
         direction = self._directions.get(send_id)
         if direction is None or direction.sender != link:
             return None
-        channel = self._channels[send_id]
-        self._remove(channel)
+        return self._channels[send_id]
+
+    def close(self, link: Link, send_id: bytes) -> Channel | None:
+        """End the channel in which `link` sends with this id; None if there is none."""
+        channel = self.find(link, send_id)
+        if channel is not None:
+            self._remove(channel)
         return channel
 
     def close_link(self, link: Link) -> list[Channel]:

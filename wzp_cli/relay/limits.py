@@ -13,6 +13,7 @@ from wzp_cli.defaults import (
     RELAY_MAX_CHANNELS_PER_IDENTITY,
     RELAY_MAX_CONNECTS_PER_CALLER_PER_MIN,
     RELAY_MAX_CONNECTS_PER_TARGET_PER_MIN,
+    RELAY_MAX_GRANTS_PER_IDENTITY_PER_MIN,
     RELAY_MAX_PROBES_PER_CLIENT_PER_MIN,
     RELAY_MAX_PROBES_PER_HOST_PER_MIN,
     RELAY_MAX_REGISTRATIONS_PER_SOURCE_PER_MIN,
@@ -76,6 +77,7 @@ class Limits:
         self._targets = _per_minute(RELAY_MAX_CONNECTS_PER_TARGET_PER_MIN)
         self._probes = _per_minute(RELAY_MAX_PROBES_PER_CLIENT_PER_MIN)
         self._probed = _per_minute(RELAY_MAX_PROBES_PER_HOST_PER_MIN)
+        self._grants = _per_minute(RELAY_MAX_GRANTS_PER_IDENTITY_PER_MIN)
         self._channels: collections.Counter[bytes] = collections.Counter()
 
     def admit_registration(self, source: Address, now: float) -> bool:
@@ -85,6 +87,10 @@ class Limits:
     def admit_probe(self, client: bytes, to: Address, now: float) -> bool:
         """Charge one filtering probe; return whether it may go to this host."""
         return self._probes.take(client, now) and self._probed.take(to.subscriber, now)
+
+    def admit_grant(self, client: bytes, now: float) -> bool:
+        """Charge credentials for a TURN server; return whether there are any."""
+        return self._grants.take(client, now)
 
     def admit_connect(self, caller: bytes, target: bytes, now: float) -> Refusal | None:
         """Charge one `connect`; return why it is refused, None if it is not.

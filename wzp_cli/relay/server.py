@@ -30,6 +30,7 @@ from wzp_cli.relay.calls import Calls
 from wzp_cli.relay.channels import Channel, DropReason
 from wzp_cli.relay.fleet import Fleet
 from wzp_cli.relay.limits import TURNED_AWAY, Refusal
+from wzp_cli.relay.turn import TurnService
 
 __all__ = ["Relay", "RelaySettings", "run_relay"]
 
@@ -42,9 +43,11 @@ class RelaySettings:
 
     Attributes:
         access: Who may use it.
+        turn: TURN servers that its clients may use; None: there are none.
     """
 
     access: AccessRules = field(default_factory=AccessRules)
+    turn: TurnService | None = None
 
 
 async def run_relay(
@@ -278,6 +281,26 @@ class Relay:
                     self._tell_where(channel, link)
             case relay.ProbeMe():
                 self._probe(message, stream)
+            case relay.TurnWanted(channel=send_id):
+                self._grant_turn(link, bytes.fromhex(send_id))
+
+    def _grant_turn(self, link: Link, send_id: bytes) -> None:
+        """Give credentials for one call; silence where there are none to give."""
+        turn, channel = self.settings.turn, self.channels.find(link, send_id)
+        if turn is None or channel is None:
+            return
+        if not self.limits.admit_grant(link.identity.key, self.endpoint.now()):
+            return
+        grant = turn.grant()
+        self._tell(
+            link,
+            relay.TurnGranted(
+                channel=channel.ids(link).receive,
+                server=grant.server,
+                username=grant.username,
+                password=grant.password,
+            ),
+        )
 
     def _publish(self, stream: _Stream, refuses: frozenset[bytes]) -> None:
         self.presence.publish(stream.link, refuses)

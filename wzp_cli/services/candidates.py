@@ -211,9 +211,9 @@ class Candidacy:
             return channel.address.host
         if seen is not None:
             return seen.host
-        if channel.relay.is_tcp:  # perhaps a proxy on this machine
+        if channel.remote.is_tcp:  # perhaps a proxy on this machine
             return None
-        return channel.relay.host if channel.relay.ip.is_loopback else None
+        return channel.remote.host if channel.remote.ip.is_loopback else None
 
     @property
     def _seen(self) -> Address | None:

@@ -24,14 +24,16 @@ from wzp_cli.protocol.peer_messages import (
     Candidates,
     Nat,
     Opened,
+    Relayed,
     Searching,
 )
-from wzp_cli.protocol.route import ChannelRoute, Route
+from wzp_cli.protocol.route import ChannelRoute, Route, TurnRoute
 from wzp_cli.services.candidates import Candidacy, RoutePlan
 from wzp_cli.services.channel import CallChannel
 from wzp_cli.services.conversation import Conversation
 from wzp_cli.services.measure import measure_nat
 from wzp_cli.services.search import Searcher, nat_of
+from wzp_cli.services.turn import CallTurn
 
 __all__ = ["RouteTaker"]
 
@@ -70,6 +72,7 @@ class RouteTaker:
         )
         self._nat: Nat | None = None
         self._channel = self._make_channel()
+        self._turn = self._make_turn()
         self._searcher = self._make_searcher()
         link.on_stray = self._strayed
         if self.plan.home is not None:
@@ -86,10 +89,7 @@ class RouteTaker:
     @property
     def remote(self) -> str:
         """Where media goes now."""
-        selected = self._paths.selected
-        return str(
-            selected.relay if isinstance(selected, ChannelRoute) else selected.address
-        )
+        return str(self._paths.selected.remote)
 
     @property
     def rtt_ms(self) -> float | None:
@@ -112,7 +112,7 @@ class RouteTaker:
             Candidates(ufrag=key.ufrag, pwd=key.password, list=own, nat=self._nat)
         )
 
-    def take(self, message: Candidates | Opened | Searching) -> None:
+    def take(self, message: Candidates | Opened | Searching | Relayed) -> None:
         """Take what the peer says of its routes."""
         match message:
             case Candidates():
@@ -121,6 +121,9 @@ class RouteTaker:
                 self._paths.peer_opened(self.endpoint.now())
             case Searching():
                 self._searcher.take(message)
+            case Relayed():
+                if self._turn is not None:
+                    self._turn.take(message)
         self._wake.set()
 
     async def run(self) -> None:
@@ -129,6 +132,8 @@ class RouteTaker:
             group.create_task(self._check())
             if self._channel is not None:
                 group.create_task(self._channel.run())
+            if self._turn is not None:
+                group.create_task(self._turn.run())
             if self.plan.direct:
                 group.create_task(self._search())
                 group.create_task(self._watch_surroundings())
@@ -246,6 +251,23 @@ class RouteTaker:
             self._paths.drop,
         )
 
+    def _make_turn(self) -> CallTurn | None:
+        channel, home = self._channel, self.plan.home
+        if channel is None or home is None:
+            return None
+        return CallTurn(
+            self.endpoint,
+            home,
+            lambda: channel.current,
+            self.conversation.try_to_say,
+            self._turn_opened,
+            self.report,
+        )
+
+    def _turn_opened(self, route: TurnRoute) -> None:
+        self._paths.add([(route, "relayed")], self.endpoint.now())
+        self._wake.set()
+
     def _channel_opened(self, route: ChannelRoute) -> None:
         self._paths.add([(route, "relay")], self.endpoint.now())
         self._wake.set()
@@ -278,9 +300,9 @@ class RouteTaker:
     def _may_send(self, check: Check, now: float) -> bool:
         """Whether the process may still send to a host that has not answered."""
         trial = self._paths.trials[check.route]
-        if isinstance(check.route, ChannelRoute) or trial.answered_at is not None:
+        if trial.is_relay or trial.answered_at is not None:
             return True
-        return self.endpoint.spray.take_check(check.route.address.host, now)
+        return self.endpoint.spray.take_check(check.route.remote.host, now)
 
     def _settle(self) -> None:
         """Move the link where the rules say, and report what changed."""
@@ -321,6 +343,8 @@ class RouteTaker:
         if isinstance(route, ChannelRoute):
             taken = self._channel is not None and self._channel.may_take(route)
             return taken or route in self._paths.trials
+        if isinstance(route, TurnRoute):
+            return route in self._paths.trials
         return self.plan.direct and self._candidacy.why_not(route.address) is None
 
     def _take_candidates(self, message: Candidates) -> None:

@@ -26,6 +26,7 @@ from wzp_cli.protocol.peer_messages import (
     Opened,
     Probe,
     ProbeTaken,
+    Relayed,
     Searching,
 )
 from wzp_cli.protocol.policy import STRANGER, PolicyOf
@@ -222,7 +223,7 @@ async def _hear(conversation: Conversation, routes: RouteTaker) -> None:
     """Take what the peer says of its routes, until it leaves."""
     while True:
         match await conversation.heard():
-            case (Candidates() | Opened() | Searching()) as message:
+            case (Candidates() | Opened() | Searching() | Relayed()) as message:
                 routes.take(message)
 
 

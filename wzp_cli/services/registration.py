@@ -41,6 +41,7 @@ from wzp_cli.protocol.identity import Identity
 from wzp_cli.protocol.reach import first_public_hop
 from wzp_cli.protocol.route import ChannelRoute
 from wzp_cli.protocol.signal import Message
+from wzp_cli.protocol.turn import TurnGrant
 from wzp_cli.services.relay_channels import RelayChannels
 from wzp_cli.services.relay_joins import RelayJoins
 from wzp_cli.services.relay_session import RelaySession, RelayVisit
@@ -180,6 +181,16 @@ class Registration:
         reveal = relay.Reveal(channel=route.send_id.hex())
         if not self.joins.say(route, reveal):
             self._try_to_say(reveal)
+
+    def want_turn(self, route: ChannelRoute) -> None:
+        """Ask for credentials for the call through a channel; watchers are told."""
+        wanted = relay.TurnWanted(channel=route.send_id.hex())
+        if not self.joins.say(route, wanted):
+            self._try_to_say(wanted)
+
+    def take_turn_grant(self, route: ChannelRoute) -> TurnGrant | None:
+        """Return credentials that have come for a call, once; None: none have."""
+        return self._channels.take_grant(route)
 
     def seen_at(self, route: ChannelRoute) -> Address | None:
         """Return where the relay sees the peer at the other end of a channel in use.
@@ -388,6 +399,9 @@ class Registration:
                     self._note_peer(bytes.fromhex(channel), Address.parse(seen))
             case relay.Closed(channel=channel):
                 if self._channels.withdrawn(bytes.fromhex(channel)):
+                    self._tell_watchers()
+            case relay.TurnGranted():
+                if self._channels.note_grant(message):
                     self._tell_watchers()
             case relay.Summoned():
                 self.joins.summon(message, address)

@@ -10,6 +10,7 @@ from wzp_cli.errors import WzpError
 from wzp_cli.protocol import relay_messages as relay
 from wzp_cli.protocol.identity import Identity
 from wzp_cli.protocol.route import ChannelRoute
+from wzp_cli.protocol.turn import TurnGrant
 
 __all__ = ["RelayChannels"]
 
@@ -31,6 +32,7 @@ class RelayChannels:
         self._in_use: dict[bytes, ChannelRoute] = {}
         self._lost: set[bytes] = set()
         self._seen_at: dict[ChannelRoute, Address] = {}
+        self._grants: dict[bytes, TurnGrant] = {}
 
     @property
     def in_use(self) -> Collection[ChannelRoute]:
@@ -89,6 +91,7 @@ class RelayChannels:
         self._in_use.pop(route.receive_id, None)
         self._lost.discard(route.receive_id)
         self._seen_at.pop(route, None)
+        self._grants.pop(route.receive_id, None)
         self._announced.pop(route.receive_id, None)
         self._endpoint.close_channel(route)
 
@@ -122,6 +125,20 @@ class RelayChannels:
             return False
         self._seen_at[route] = seen
         return True
+
+    def note_grant(self, message: relay.TurnGranted) -> bool:
+        """Keep credentials for a call of ours; return whether they are for one."""
+        receive_id = bytes.fromhex(message.channel)
+        if receive_id not in self._in_use:
+            return False
+        self._grants[receive_id] = TurnGrant(
+            message.server, message.username, message.password
+        )
+        return True
+
+    def take_grant(self, route: ChannelRoute) -> TurnGrant | None:
+        """Return credentials that came for a call, once; None: none have."""
+        return self._grants.pop(route.receive_id, None)
 
     def seen_at(self, route: ChannelRoute) -> Address | None:
         """Return where the relay sees the peer at the other end of a channel in use.

@@ -70,7 +70,11 @@ class RelayJoins:
                     self._live += 1
                     group.create_task(self._join(addresses, ticket))
 
-    def say(self, route: ChannelRoute, message: relay.Closed | relay.Reveal) -> bool:
+    def say(
+        self,
+        route: ChannelRoute,
+        message: relay.Closed | relay.Reveal | relay.TurnWanted,
+    ) -> bool:
         """Say something about a channel to its relay; False: it is not one of these."""
         session = self._sessions.get(route.receive_id)
         if session is None:
@@ -122,6 +126,9 @@ class RelayJoins:
                     address = Address.parse(seen)
                     if self._channels.note_peer(bytes.fromhex(channel_id), address):
                         self._changed()
+            case relay.TurnGranted():
+                if self._channels.note_grant(message):
+                    self._changed()
             case relay.Closed():
                 return False
         return True

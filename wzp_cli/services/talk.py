@@ -30,6 +30,7 @@ from wzp_cli.protocol.peer_messages import (
     Hold,
     Opened,
     Quality,
+    Relayed,
     Searching,
 )
 from wzp_cli.protocol.text import clean
@@ -222,7 +223,7 @@ class _Call:
         try:
             while True:
                 match await self.conversation.heard():
-                    case (Candidates() | Opened() | Searching()) as message:
+                    case (Candidates() | Opened() | Searching() | Relayed()) as message:
                         self.routes.take(message)
                     case Hold(on=on):
                         self.controls.peer_holds(on)

@@ -97,6 +97,17 @@ TlsKeyOption = Annotated[
     typer.Option("--tls-key", metavar="PATH", help="Its key, PEM, not encrypted."),
 ]
 
+TurnOption = Annotated[
+    str | None,
+    typer.Option("--turn", metavar="HOST[:PORT]", help="TURN server for clients."),
+]
+TurnSecretFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--turn-secret-file", metavar="PATH", help="The secret we share with it."
+    ),
+]
+
 
 @command(app, "relay", stream=True, is_group=True)
 async def relay(
@@ -115,6 +126,8 @@ async def relay(
     tcp: TcpOption = None,
     tls_cert: TlsCertOption = None,
     tls_key: TlsKeyOption = None,
+    turn: TurnOption = None,
+    turn_secret_file: TurnSecretFileOption = None,
 ) -> None:
     """Serve as relay: who is online, at which address, and a way between them."""
     from wzp_cli.cli.compose import own_state
@@ -137,6 +150,8 @@ async def relay(
         tcp=tcp,
         tls_cert=tls_cert,
         tls_key=tls_key,
+        turn=turn,
+        turn_secret_file=turn_secret_file,
     )
     words = said.over(session.settings.said)
     where = serving_address(words.listen, session.settings)

@@ -1,0 +1,219 @@
+"""A call's way through TURN: made, taken, kept, given back, and done without."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from aioice.stun import Method
+
+from tests.support.fakenet import RANDOM
+from tests.support.memory_turn import TURN_HOST, MemoryTurn
+from tests.support.world import RELAY_HOST, Person, RelayAtWork, World, scenario
+from wzp_cli.defaults import STANDBY_PROBE_S, TURN_AGAIN_S, TURN_REFRESH_S
+from wzp_cli.events import Candidate, MediaStarted, PathChanged, PathTried, Warned
+from wzp_cli.protocol.peer_messages import Relayed
+from wzp_cli.protocol.route import TurnRoute
+from wzp_cli.relay.turn import TurnService
+from wzp_cli.services.talk import CallOutcome
+from wzp_cli.services.turn import CallTurn
+
+
+async def talking(
+    world: World, service: TurnService | None = None, **call: Any
+) -> tuple[MemoryTurn, RelayAtWork, Person, Person, Any]:
+    """A call that can't go direct, at a relay with a TURN server."""
+    server = MemoryTurn(world.net.host(TURN_HOST))
+    relay = await world.relay(turn=service or server.service)
+    alice, bob = [await world.person(name, RANDOM) for name in ("alice", "bob")]
+    bob.listen(direct=call.get("direct", True))
+    outcome = alice.calls(bob, **call)
+    for person in (alice, bob):
+        await person.told(MediaStarted)
+    return server, relay, alice, bob, outcome
+
+
+def through(server: MemoryTurn) -> Any:
+    return lambda event: event.remote == str(server.at)
+
+
+async def tried(*people: Person) -> None:
+    for person in people:
+        await person.told(PathTried, lambda event: event.address.startswith("turn"))
+
+
+@scenario
+async def test_a_call_goes_on_when_the_relay_is_gone(world: World) -> None:
+    server, relay, alice, bob, call = await talking(world, duration_s=15)
+    await tried(alice, bob)
+    relay.vanish()
+    for person in (alice, bob):
+        await person.told(PathChanged, through(server))
+    outcome: CallOutcome = await call.result()
+    assert outcome.end.reason == "time is up"
+    assert (outcome.path, outcome.remote) == ("relay", str(server.at))
+    assert max(person.sound.longest_gap_s for person in (alice, bob)) < 1.0
+    await asyncio.sleep(1)
+    assert len(server) == 0, "given back"
+    assert len(server.users) == 2, "each side's own"
+
+
+@scenario
+async def test_the_quicker_of_relay_and_turn_is_taken(world: World) -> None:
+    server, _, alice, bob, call = await talking(world, duration_s=15)
+    await tried(alice, bob)
+    assert not alice.all(PathChanged), "as quick as the channel, so the channel stays"
+    for person in (alice, bob):
+        world.net.delay(person.public_host, RELAY_HOST, 0.2)
+    for person in (alice, bob):
+        await person.told(PathChanged, through(server))
+    assert (await call.result()).remote == str(server.at)
+
+
+@scenario
+async def test_always_relay_may_use_it_and_reveals_no_address(world: World) -> None:
+    _, relay, alice, bob, call = await talking(world, duration_s=15, direct=False)
+    await tried(alice, bob)
+    relay.vanish()
+    assert (await call.result()).end.reason == "time is up"
+    for person in (alice, bob):
+        told = person.all(Candidate)
+        assert {(each.side, each.type) for each in told} == {
+            ("local", "relayed"),
+            ("remote", "relayed"),
+        }
+        assert {each.address.partition(":")[0] for each in told} == {TURN_HOST}
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("secret", "refuses: 401 Unauthorized"),
+        ("silent", "does not answer"),
+        ("name", "no address was found for nowhere.example"),
+        ("private", "not where such a server may be"),
+        ("text", "the relay names none"),
+    ],
+)
+@scenario
+async def test_without_turn_the_call_goes_on_and_says_why_once(
+    world: World, fault: str, words: str
+) -> None:
+    services = {
+        "secret": TurnService(TURN_HOST, "wrong", lambda: 2e9),
+        "name": TurnService("nowhere.example", "sesame", lambda: 2e9),
+        "private": TurnService("192.168.1.1", "sesame", lambda: 2e9),
+        "text": TurnService("a:b:c", "sesame", lambda: 2e9),
+        "silent": TurnService("20.0.0.77", "sesame", lambda: 2e9),
+    }
+    duration_s = 2 * TURN_AGAIN_S + 20 if fault == "secret" else 15
+    talk = talking(world, services[fault], duration_s=duration_s)
+    server, _, alice, bob, call = await talk
+    assert (await call.result()).end.reason == "time is up"
+    for person in (alice, bob):
+        (warned,) = person.all(Warned)
+        assert words in warned.message
+        assert warned.message.endswith("; the call goes on without it")
+    assert len(server) == 0
+
+
+@scenario
+async def test_a_relay_without_turn_is_asked_in_vain(world: World) -> None:
+    alice, bob = await world.people("alice", "bob", kind=RANDOM)
+    bob.listen()
+    assert (await alice.call(bob, duration_s=8)).path == "relay"
+    assert not alice.all(Warned)
+    assert not alice.all(Candidate, lambda each: each.type == "relayed")
+
+
+class Held:
+    """A CallTurn on its own, with the peer's part played by the test."""
+
+    def __init__(self, world: World, person: Person, channel: Any) -> None:
+        assert person.registration is not None
+        self.said: list[Relayed] = []
+        self.routes: list[TurnRoute] = []
+        self.turn = CallTurn(
+            person.endpoint,
+            person.registration,
+            lambda: channel,
+            self.said.append,
+            self.routes.append,
+            person.report,
+        )
+        self.doing = world.start(self.turn.run())
+        self._endpoint, self._channel = person.endpoint, channel
+
+    async def go_on(self, seconds: float) -> None:
+        """Let so much time pass, with probes that keep the relay's channel alive."""
+        end_s = asyncio.get_running_loop().time() + seconds
+        while asyncio.get_running_loop().time() < end_s:
+            self._endpoint.carry(b"\x40", self._channel)
+            await asyncio.sleep(STANDBY_PROBE_S)
+
+
+async def held(world: World) -> tuple[MemoryTurn, Held]:
+    server = MemoryTurn(world.net.host(TURN_HOST))
+    await world.relay(turn=server.service)
+    alice, bob = [await world.person(name, RANDOM) for name in ("alice", "bob")]
+    assert alice.registration is not None
+    (channel,) = await alice.registration.connect(bob.identity)
+    holding = Held(world, alice, channel)
+    await alice.told(Candidate, lambda each: each.type == "relayed")
+    return server, holding
+
+
+@scenario
+async def test_it_is_refreshed_while_the_call_goes_on(world: World) -> None:
+    server, holding = await held(world)
+    holding.turn.take(Relayed(address="20.0.0.9:50000"))
+    await holding.go_on(3 * TURN_REFRESH_S + 10)
+    assert server.asked.count(Method.REFRESH) == 3
+    assert server.asked.count(Method.CHANNEL_BIND) == 4
+    assert server.asked.count(Method.ALLOCATE) == len(server) == 1
+    await holding.doing.stop()
+    assert len(server) == 0
+
+
+@scenario
+async def test_a_lost_allocation_is_made_anew_with_new_credentials(
+    world: World,
+) -> None:
+    server, holding = await held(world)
+    server.restart()
+    await holding.go_on(TURN_REFRESH_S + TURN_AGAIN_S + 5)
+    assert len(holding.said) == 2
+    assert server.asked.count(Method.ALLOCATE) == len(server.users) == 2
+    await holding.doing.stop()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("192.168.1.1:50000", "127.0.0.1:50000", "169.254.1.1:50000", "20.0.0.9:53"),
+        *("[2001:4860::1]:50000", "nonsense", "20.0.0.9", "224.0.0.1:50000"),
+    ],
+)
+@scenario
+async def test_a_peer_can_not_point_it_away(world: World, address: str) -> None:
+    server, holding = await held(world)
+    holding.turn.take(Relayed(address=address))
+    await asyncio.sleep(1)
+    assert Method.CHANNEL_BIND not in server.asked
+    assert holding.routes == []
+    holding.turn.take(Relayed(address="20.0.0.10:50000"))
+    await asyncio.sleep(1)
+    assert [str(route.peer) for route in holding.routes] == ["20.0.0.10:50000"]
+    await holding.doing.stop()
+
+
+@scenario
+async def test_hostile_bytes_of_the_server_do_not_harm_the_call(world: World) -> None:
+    server, _, alice, bob, call = await talking(world, duration_s=8)
+    await tried(alice, bob)
+    for _ in range(50):
+        server.say(b"\x40\x00\xff\xff" + bytes(60_000), b"\x4f" * 1200, b"\x00" * 28)
+        server.say(b"\x40\x00\x00\x20" + b"\x45" * 32, b"\xc0" + bytes(1400), b"\x05")
+        await asyncio.sleep(0.02)
+    outcome = await call.result()
+    assert outcome.end.reason == "time is up"
+    assert alice.sound.longest_gap_s < 0.1

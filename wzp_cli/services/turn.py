@@ -1,0 +1,143 @@
+"""A call's way through TURN: an allocation of ours that leads to the peer's.
+
+    we       turn_wanted ------> relay         the call is answered
+    relay    turn_granted -----> we            credentials for this call
+    we       allocate ---------> TURN server
+    we       relayed ----------> the peer      inside the end-to-end link
+    we       bind -------------> TURN server   a channel to the peer's relayed address
+
+Both sides do so, and packets go from allocation to allocation: neither side learns the
+other's address. The route is kept warm beside the relay's channel, for the case that
+the channel ends or is the slower of the two.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from wzp_cli.address import Address, HostPort
+from wzp_cli.defaults import (
+    RELAY_ANSWER_TIMEOUT_S,
+    STUN_DEFAULT_PORT,
+    TURN_AGAIN_S,
+    TURN_REFRESH_S,
+)
+from wzp_cli.endpoint.endpoint import Endpoint
+from wzp_cli.endpoint.turn import Allocation
+from wzp_cli.errors import NetworkError, TurnUnavailable
+from wzp_cli.events import Candidate, Report, Warned
+from wzp_cli.protocol.peer_messages import Relayed
+from wzp_cli.protocol.reach import may_be_relay
+from wzp_cli.protocol.route import ChannelRoute, TurnRoute
+from wzp_cli.protocol.turn import TurnGrant
+from wzp_cli.services.registration import Registration
+
+__all__ = ["CallTurn"]
+
+
+@dataclass
+class CallTurn:
+    """The way through TURN of one answered call.
+
+    Attributes:
+        home: Our relay, which hands out credentials.
+        channel: Returns the call's channel: it stands for the call.
+        say: Tells the peer.
+        on_route: Called with a route that is to be checked.
+    """
+
+    endpoint: Endpoint
+    home: Registration
+    channel: Callable[[], ChannelRoute]
+    say: Callable[[Relayed], None]
+    on_route: Callable[[TurnRoute], None]
+    report: Report
+    _peer: Address | None = None
+    _warned: bool = False
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def take(self, message: Relayed) -> None:
+        """Take the peer's relayed address."""
+        with suppress(ValueError):
+            address = Address.parse(message.address)
+            if address != self._peer:
+                self._peer = address
+                self.report(
+                    Candidate(side="remote", type="relayed", address=str(address))
+                )
+                self._changed.set()
+
+    async def run(self) -> None:
+        """Keep an allocation where the relay lets us, until cancelled."""
+        self.home.watchers.add(self._changed.set)
+        try:
+            while True:
+                grant = await self._granted()
+                if grant is not None:
+                    await self._use(grant)
+                await asyncio.sleep(TURN_AGAIN_S)
+        finally:
+            self.home.watchers.discard(self._changed.set)
+
+    async def _granted(self) -> TurnGrant | None:
+        """Ask the relay; None: it has nothing for us."""
+        channel = self.channel()
+        if not self.home.is_up or channel.relay.is_tcp:  # UDP gets nowhere then
+            return None
+        self.home.want_turn(channel)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RELAY_ANSWER_TIMEOUT_S):
+                while (grant := self.home.take_turn_grant(channel)) is None:
+                    self._changed.clear()
+                    await self._changed.wait()
+                return grant
+        return None
+
+    async def _use(self, grant: TurnGrant) -> None:
+        """Hold an allocation until it is lost; say once what is wrong with it."""
+        try:
+            server = await self._server(grant)
+            async with self.endpoint.turn.open(server, grant) as allocation:
+                await self._hold(allocation)
+        except NetworkError as error:
+            if not self._warned:
+                self._warned = True
+                message = f"TURN server {grant.server}: {error}; the call goes on"
+                self.report(Warned(code=error.code, message=f"{message} without it"))
+
+    async def _server(self, grant: TurnGrant) -> Address:
+        try:
+            named = HostPort.parse(grant.server, default_port=STUN_DEFAULT_PORT)
+        except ValueError as error:
+            raise TurnUnavailable("the relay names none") from error
+        home = self.home.address
+        for address in await self.endpoint.resolve(named):
+            if may_be_relay(address, home):
+                return address
+        raise TurnUnavailable("it is not where such a server may be")
+
+    async def _hold(self, allocation: Allocation) -> None:
+        """Tell the peer, bind a channel to its allocation, and keep both."""
+        address = str(allocation.relayed)
+        self.report(Candidate(side="local", type="relayed", address=address))
+        self.say(Relayed(address=address))
+        refresh_at = self.endpoint.now() + TURN_REFRESH_S
+        bound: Address | None = None
+        while True:
+            self._changed.clear()
+            if self._peer is not None and self._peer != bound:
+                bound = self._peer
+                if self._may_reach(bound, allocation):
+                    self.on_route(await allocation.bind(bound))
+            try:
+                async with asyncio.timeout_at(refresh_at):
+                    await self._changed.wait()
+            except TimeoutError:
+                refresh_at += TURN_REFRESH_S
+                await allocation.refresh()
+
+    def _may_reach(self, peer: Address, allocation: Allocation) -> bool:
+        """Whether a server like ours may be there: the peer must not point it away."""
+        alike = peer.is_v6 == allocation.relayed.is_v6
+        return alike and may_be_relay(peer, allocation.relayed)
