@@ -1,10 +1,10 @@
 """`wzp relay` with its limits out of the way: for benchmarks, never to be run.
 
-The limits are constants of `wzp_cli.defaults`; they are set before the modules that
-take them over are loaded.
+The limits are constants of `wzp_cli.defaults.relay`; they are set before the modules
+that take them over are loaded.
 """
 
-from wzp_cli import defaults
+from wzp_cli.defaults import relay
 
 PLENTY = 1_000_000_000
 
@@ -19,8 +19,8 @@ def main() -> None:
         "RELAY_MAX_REGISTRATIONS_PER_SOURCE_PER_MIN": PLENTY,
     }
     for name, value in lifted.items():
-        assert hasattr(defaults, name)
-        setattr(defaults, name, value)
+        assert hasattr(relay, name)
+        setattr(relay, name, value)
     from wzp_cli.cli.app import main as wzp
 
     wzp()

@@ -9,7 +9,7 @@ import time
 
 from bench._stage import Program, folder, introduce, listener, relay, running, show
 from wzp_cli.adapters.opus import open_opus
-from wzp_cli.defaults import MEDIA_FRAME_BYTES
+from wzp_cli.defaults.media import MEDIA_FRAME_BYTES
 from wzp_cli.protocol.media.babble import babble
 
 SECONDS = 20

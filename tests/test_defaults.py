@@ -1,15 +1,25 @@
+import importlib
+import pkgutil
+
 from wzp_cli import defaults
+from wzp_cli.defaults import media
 
-VALUES = {name: value for name, value in vars(defaults).items() if name.isupper()}
+ROOMS = [
+    importlib.import_module(f"wzp_cli.defaults.{found.name}")
+    for found in pkgutil.iter_modules(defaults.__path__)
+]
+VALUES = {name: getattr(room, name) for room in ROOMS for name in room.__all__}
 
 
-def test_all_defaults_are_offered_in_order() -> None:
-    assert sorted(VALUES) == defaults.__all__
+def test_all_defaults_are_offered_in_order_and_once() -> None:
+    for room in ROOMS:
+        assert sorted(room.__all__) == room.__all__
+    assert len(VALUES) == sum(len(room.__all__) for room in ROOMS)
 
 
 def test_the_frame_follows_from_clock_and_length() -> None:
-    assert defaults.MEDIA_FRAME_SAMPLES == 960
-    assert defaults.MEDIA_FRAME_BYTES == 1920
+    assert media.MEDIA_FRAME_SAMPLES == 960
+    assert media.MEDIA_FRAME_BYTES == 1920
 
 
 def test_ports_are_ports() -> None:

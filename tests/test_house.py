@@ -24,6 +24,10 @@ MODULES = [
 NO_TEST_MODULE = {
     "ports.py": "only types",
     "adapters/port_mapping/mapper.py": "only types",
+    **{
+        f"defaults/{path.name}": "numbers: tests/test_defaults.py walks them all"
+        for path in (PACKAGE / "defaults").glob("[a-z]*.py")
+    },
 }
 
 BINDS_UDP = {
@@ -75,9 +79,12 @@ def test_exemptions_are_about_files_that_exist() -> None:
         assert (PACKAGE / path).is_file()
 
 
-def test_every_default_names_its_source() -> None:
-    statements = body(Path("defaults.py"))
-    for statement, after in itertools.pairwise(statements):
+DEFAULTS = [path for path in MODULES if path.parent.name == "defaults"]
+
+
+@pytest.mark.parametrize("path", DEFAULTS, ids=name)
+def test_every_default_names_its_source(path: Path) -> None:
+    for statement, after in itertools.pairwise(body(path)):
         if isinstance(statement, ast.AnnAssign):
             text = after.value if isinstance(after, ast.Expr) else None
             assert isinstance(text, ast.Constant), ast.unparse(statement)

@@ -18,7 +18,7 @@ from wzp_cli.adapters.control_socket import (
     open_control,
     transport,
 )
-from wzp_cli.defaults import CONTROL_MAX_CLIENTS, CONTROL_MAX_REQUEST_BYTES
+from wzp_cli.defaults.program import CONTROL_MAX_CLIENTS, CONTROL_MAX_REQUEST_BYTES
 from wzp_cli.errors import RemoteProtocolError, StateUnusable
 from wzp_cli.ports import ControlChannel
 

@@ -14,7 +14,7 @@ import pytest
 
 from wzp_cli.adapters import hooks
 from wzp_cli.adapters.hooks import HookRunner, are_hooks_possible
-from wzp_cli.defaults import HOOK_EVENTS_WAITING, HOOK_OUTPUT_BYTES
+from wzp_cli.defaults.program import HOOK_EVENTS_WAITING, HOOK_OUTPUT_BYTES
 
 pytestmark = pytest.mark.skipif(
     not are_hooks_possible(), reason="no programs are run here"

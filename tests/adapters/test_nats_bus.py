@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.nats_server import NatsServer, nats_server
 from wzp_cli.adapters.nats_bus import BusWords, NatsBus, _gathered, open_bus
-from wzp_cli.defaults import FLEET_MAX_ANSWERS
+from wzp_cli.defaults.relay import FLEET_MAX_ANSWERS
 from wzp_cli.errors import ConfigError, ConnectionLost, EnvironmentFault
 
 

@@ -20,7 +20,7 @@ from wzp_cli.adapters.state import (
     default_state_directory,
     open_state,
 )
-from wzp_cli.defaults import REMEMBERED_PORT_FIRST, REMEMBERED_PORT_LAST
+from wzp_cli.defaults.program import REMEMBERED_PORT_FIRST, REMEMBERED_PORT_LAST
 from wzp_cli.errors import KeyChanged, StateUnusable, UsageError
 from wzp_cli.ports import RelayPins
 from wzp_cli.protocol.identity import Keypair

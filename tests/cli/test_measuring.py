@@ -9,7 +9,7 @@ from wzp_cli.address import HostPort
 from wzp_cli.cli.command import Session
 from wzp_cli.cli.measuring import Measuring, measurement
 from wzp_cli.cli.settings import Settings
-from wzp_cli.defaults import PUBLIC_STUN_SERVERS
+from wzp_cli.defaults.diagnosis import PUBLIC_STUN_SERVERS
 from wzp_cli.errors import UsageError
 from wzp_cli.events import Bound, Event, Hello
 from wzp_cli.protocol.control_messages import AskDetectNat, NamedServer

@@ -7,7 +7,7 @@ from wzp_cli.adapters.config import Config
 from wzp_cli.address import HostPort
 from wzp_cli.cli.relay_words import RelayWords, metrics_address, serving_address
 from wzp_cli.cli.settings import Settings
-from wzp_cli.defaults import RELAY_DRAIN_S, TURN_GRANT_S
+from wzp_cli.defaults.relay import RELAY_DRAIN_S, TURN_GRANT_S
 from wzp_cli.errors import ConfigError, UsageError
 from wzp_cli.protocol.identity import Keypair
 from wzp_cli.relay.access import token_digest

@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.test_schema import fits
 from tests.support.processes import Event, Processes, User
-from wzp_cli.defaults import CONTROL_MAX_CLIENTS
+from wzp_cli.defaults.program import CONTROL_MAX_CLIENTS
 
 LISTEN = ("listen", "--auto-answer", "all", "--in", "tone", "--out", "null")
 

@@ -9,15 +9,14 @@ from aioquic.quic.retry import TOKEN_LIFETIME
 
 from tests.support.house import House, Machine, Mailbox, house_of, link_pair, turns
 from tests.support.rogue import Puppet, Rogue, papers_of
-from wzp_cli.defaults import (
+from wzp_cli.defaults.endpoint import (
     CONNECTION_ID_BYTES,
     HANDSHAKE_TIMEOUT_S,
     MAX_HALF_OPEN_CHANNELS,
     MAX_HALF_OPEN_STRANGERS,
-    RELAY_MAX_HALF_OPEN,
-    RELAY_MAX_HALF_OPEN_PER_SOURCE,
     RETRIES_PER_S,
 )
+from wzp_cli.defaults.relay import RELAY_MAX_HALF_OPEN, RELAY_MAX_HALF_OPEN_PER_SOURCE
 from wzp_cli.endpoint.admission import Strangers
 from wzp_cli.endpoint.tls import PEER_ALPN, RELAY_ALPN
 from wzp_cli.protocol.demux import encode_frame

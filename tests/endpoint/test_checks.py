@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.house import House, Machine, house_of, turns
 from wzp_cli.address import Address
-from wzp_cli.defaults import MAX_PENDING_CHECKS
+from wzp_cli.defaults.paths import MAX_PENDING_CHECKS
 from wzp_cli.endpoint import stun
 from wzp_cli.endpoint.checks import CheckKey, CheckSession
 from wzp_cli.protocol.route import ChannelRoute, DirectRoute, Route

@@ -19,7 +19,7 @@ from tests.support.house import (
 from tests.support.rogue import Puppet, Rogue, papers_of
 from wzp_cli.address import Address, HostPort
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import HANDSHAKE_TIMEOUT_S, STUN_TRIES_S
+from wzp_cli.defaults.endpoint import HANDSHAKE_TIMEOUT_S, STUN_TRIES_S
 from wzp_cli.endpoint import stun
 from wzp_cli.endpoint.admission import Strangers
 from wzp_cli.endpoint.endpoint import Endpoint

@@ -5,11 +5,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from tests.support.fakenet import FakeNet, Host
-from wzp_cli.defaults import (
-    RANDOM_PORT_TRIES,
-    REMEMBERED_PORT_FIRST,
-    REMEMBERED_PORT_LAST,
-)
+from wzp_cli.defaults.endpoint import RANDOM_PORT_TRIES
+from wzp_cli.defaults.program import REMEMBERED_PORT_FIRST, REMEMBERED_PORT_LAST
 from wzp_cli.endpoint.factory import Bind, OpenWire, open_endpoint
 from wzp_cli.endpoint.udp import open_udp_wire
 from wzp_cli.endpoint.wire import Wire

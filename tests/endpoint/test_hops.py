@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.virtual_time import run
 from wzp_cli.address import Address
-from wzp_cli.defaults import TRACE_WAIT_S
+from wzp_cli.defaults.diagnosis import TRACE_WAIT_S
 from wzp_cli.endpoint.hops import trace
 from wzp_cli.endpoint.spares import Spares
 from wzp_cli.endpoint.wire import ErrorSink, Fate, IcmpError

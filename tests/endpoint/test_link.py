@@ -23,7 +23,7 @@ from tests.support.house import (
 )
 from tests.support.rogue import Puppet, Rogue, papers_of
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import (
+from wzp_cli.defaults.endpoint import (
     CALL_IDLE_TIMEOUT_S,
     FAREWELL_TIMEOUT_S,
     LINK_IDLE_TIMEOUT_S,

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from tests.support.house import House, house_of, meet, turns
-from wzp_cli.defaults import MAX_MESSAGE_BEFORE_HELLO_BYTES, MAX_MESSAGE_BYTES
+from wzp_cli.defaults.program import MAX_MESSAGE_BEFORE_HELLO_BYTES, MAX_MESSAGE_BYTES
 from wzp_cli.endpoint.link import Link
 from wzp_cli.endpoint.message_stream import MessageStream
 from wzp_cli.errors import ConnectionLost, LocalProtocolError, RemoteProtocolError

@@ -17,7 +17,7 @@ from aioquic.quic.connection import QuicConnection
 from aioquic.quic.packet import QuicErrorCode, QuicPreferredAddress
 
 from tests.support.rogue import ACCEPTOR, DIALLER, Rogue, exchange, papers_of
-from wzp_cli.defaults import (
+from wzp_cli.defaults.endpoint import (
     CONGESTION_WINDOW_BYTES,
     DATAGRAM_QUEUE_FRAMES,
     DELAYED_ACK_S,

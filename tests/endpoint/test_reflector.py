@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.house import House, house_of, turns
 from wzp_cli.address import Address
-from wzp_cli.defaults import STUN_ANSWERS_PER_S
+from wzp_cli.defaults.endpoint import STUN_ANSWERS_PER_S
 from wzp_cli.endpoint import stun
 from wzp_cli.endpoint.reflector import BindingBudget, Reflector, open_reflector
 from wzp_cli.endpoint.udp import open_udp_wire

@@ -19,7 +19,7 @@ from tests.support.rogue import (
     exchange,
     papers_of,
 )
-from wzp_cli.defaults import CONNECTION_ID_BYTES
+from wzp_cli.defaults.endpoint import CONNECTION_ID_BYTES
 from wzp_cli.endpoint.admission import Strangers
 from wzp_cli.endpoint.quic import WzpQuic
 from wzp_cli.endpoint.tls import PEER_ALPN, RELAY_ALPN, Credentials

@@ -5,7 +5,7 @@ from aioice.stun import parse_message
 
 from tests.support.house import House, house_of, turns
 from wzp_cli.address import Address
-from wzp_cli.defaults import STUN_TRIES_S
+from wzp_cli.defaults.endpoint import STUN_TRIES_S
 from wzp_cli.endpoint import stun
 from wzp_cli.protocol.route import DirectRoute
 

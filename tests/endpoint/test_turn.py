@@ -10,7 +10,7 @@ from aioice.stun import Class, Message, Method
 from tests.support.memory_turn import TURN_HOST, MemoryTurn
 from tests.support.world import World, scenario
 from wzp_cli.address import Address
-from wzp_cli.defaults import TURN_ANSWER_S, TURN_DELETE_S, TURN_MAX_PEERS
+from wzp_cli.defaults.relay import TURN_ANSWER_S, TURN_DELETE_S, TURN_MAX_PEERS
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.turn import Allocation
 from wzp_cli.errors import TurnUnavailable

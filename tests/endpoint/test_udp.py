@@ -11,7 +11,7 @@ import pytest
 
 from wzp_cli.address import Address
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import RECEIVE_BATCH_DATAGRAMS, RECEIVE_BUFFER_BYTES
+from wzp_cli.defaults.endpoint import RECEIVE_BATCH_DATAGRAMS, RECEIVE_BUFFER_BYTES
 from wzp_cli.endpoint import udp
 from wzp_cli.endpoint.admission import Strangers
 from wzp_cli.endpoint.endpoint import Endpoint

@@ -15,7 +15,7 @@ from typing import Final
 
 from tests.netlab.lab import Host
 from tests.support.requirements import require
-from wzp_cli.defaults import STUN_DEFAULT_PORT
+from wzp_cli.defaults.endpoint import STUN_DEFAULT_PORT
 from wzp_cli.endpoint import stun
 
 __all__ = ["await_ready", "stun_server"]

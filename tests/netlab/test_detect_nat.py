@@ -24,7 +24,7 @@ from tests.netlab.truths import (
 )
 from tests.netlab.userspace_nat import Behaviour
 from wzp_cli.address import Address
-from wzp_cli.defaults import RELAY_DEFAULT_PORT, RELAY_EXTRA_PORTS
+from wzp_cli.defaults.relay import RELAY_DEFAULT_PORT, RELAY_EXTRA_PORTS
 from wzp_cli.protocol.nat import Mapping, Reflection, classify_mapping
 
 pytestmark = pytest.mark.netlab

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wzp_cli.defaults import CONTROL_MAX_REPLY_BYTES
+from wzp_cli.defaults.program import CONTROL_MAX_REPLY_BYTES
 from wzp_cli.errors import LocalProtocolError, RemoteProtocolError
 from wzp_cli.events import Bound, Event, Warned
 from wzp_cli.protocol import control_messages as control

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wzp_cli.address import Address
-from wzp_cli.defaults import (
+from wzp_cli.defaults.paths import (
     CHECK_GIVE_UP_S,
     CHECK_TIMES_S,
     DIRECT_PROBE_S,

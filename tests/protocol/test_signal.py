@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wzp_cli.defaults import MAX_MESSAGE_BYTES
+from wzp_cli.defaults.program import MAX_MESSAGE_BYTES
 from wzp_cli.errors import LocalProtocolError, RemoteProtocolError
 from wzp_cli.protocol.signal import Message, MessageDecoder, Unknown, encode
 

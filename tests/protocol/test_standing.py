@@ -1,7 +1,7 @@
 from functools import reduce
 
 from wzp_cli import events
-from wzp_cli.defaults import MISSED_CALLS_KEPT
+from wzp_cli.defaults.program import MISSED_CALLS_KEPT
 from wzp_cli.protocol.standing import CallStanding, Standing, after
 
 START = Standing(command="listen", pid=7, version="1", since="2026-11-24T16:00:00.000Z")

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wzp_cli.address import Address, HostPort
-from wzp_cli.defaults import MAX_CANDIDATES, MAX_TEXT_CHARACTERS, MAX_TICKET_CHARACTERS
+from wzp_cli.defaults.paths import MAX_CANDIDATES
+from wzp_cli.defaults.program import MAX_TEXT_CHARACTERS, MAX_TICKET_CHARACTERS
 from wzp_cli.errors import IdentityError, LocalProtocolError, UsageError
 from wzp_cli.protocol.identity import Keypair
 from wzp_cli.protocol.text import clean

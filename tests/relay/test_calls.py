@@ -7,7 +7,7 @@ import pytest
 from tests.support.fleet_bus import Hub
 from tests.support.world import RELAY, Person, World, scenario
 from wzp_cli.address import HostPort
-from wzp_cli.defaults import RELAY_MAX_CHANNELS_PER_IDENTITY
+from wzp_cli.defaults.relay import RELAY_MAX_CHANNELS_PER_IDENTITY
 from wzp_cli.endpoint.message_stream import MessageStream
 from wzp_cli.errors import ConnectionLost, PeerOffline, RelayBusy
 from wzp_cli.protocol import relay_messages as relay

@@ -4,7 +4,7 @@ from collections.abc import Callable
 import pytest
 
 from wzp_cli.address import Address
-from wzp_cli.defaults import FLEET_HELD_FRAMES
+from wzp_cli.defaults.relay import FLEET_HELD_FRAMES
 from wzp_cli.errors import LocalProtocolError
 from wzp_cli.protocol.demux import encode_frame, kind_of, split_frame
 from wzp_cli.relay.channels import Channel, ChannelTable, DropReason

@@ -23,7 +23,8 @@ from wzp_cli.adapters.metrics import ask_status
 from wzp_cli.adapters.state import open_state
 from wzp_cli.address import HostPort
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import LINK_IDLE_TIMEOUT_S, RELAY_BACKOFF_MAX_S
+from wzp_cli.defaults.endpoint import LINK_IDLE_TIMEOUT_S
+from wzp_cli.defaults.relay import RELAY_BACKOFF_MAX_S
 from wzp_cli.protocol.relay_facts import RelayFacts
 
 HOSTS = ("127.0.0.11", "127.0.0.12", "127.0.0.13")

@@ -3,7 +3,7 @@ import time
 
 from tests.support.virtual_time import run
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import LOOP_LAG_BUCKETS_S, LOOP_LAG_PROBE_S
+from wzp_cli.defaults.relay import LOOP_LAG_BUCKETS_S, LOOP_LAG_PROBE_S
 from wzp_cli.relay.counts import Counts
 
 

@@ -14,7 +14,7 @@ from tests.support.world import (
     scenario,
 )
 from wzp_cli.address import HostPort
-from wzp_cli.defaults import (
+from wzp_cli.defaults.relay import (
     FLEET_JOIN_S,
     RELAY_CHANNEL_IDLE_S,
     RELAY_MAX_CONNECTS_PER_TARGET_PER_MIN,

@@ -1,7 +1,7 @@
 import itertools
 from collections.abc import Callable
 
-from wzp_cli.defaults import RELAY_MAX_DEVICES_PER_TARGET
+from wzp_cli.defaults.relay import RELAY_MAX_DEVICES_PER_TARGET
 from wzp_cli.relay.presence import Presence, Reachable
 
 ALICE, BOB, EVE = b"a" * 32, b"b" * 32, b"e" * 32

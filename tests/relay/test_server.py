@@ -17,10 +17,9 @@ from tests.support.world import (
     scenario,
 )
 from wzp_cli.address import Address
-from wzp_cli.defaults import (
-    HELLO_TIMEOUT_S,
-    LINK_IDLE_TIMEOUT_S,
-    MAX_QUEUED_BYTES,
+from wzp_cli.defaults.endpoint import LINK_IDLE_TIMEOUT_S, MAX_QUEUED_BYTES
+from wzp_cli.defaults.program import HELLO_TIMEOUT_S
+from wzp_cli.defaults.relay import (
     RELAY_CHANNEL_IDLE_S,
     RELAY_CHANNEL_MAX_PACKETS_PER_S,
     RELAY_MAX_CHANNELS_PER_IDENTITY,

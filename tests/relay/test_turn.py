@@ -1,4 +1,4 @@
-from wzp_cli.defaults import TURN_GRANT_S
+from wzp_cli.defaults.relay import TURN_GRANT_S
 from wzp_cli.protocol.turn import issue_grant
 from wzp_cli.relay.turn import TurnService
 

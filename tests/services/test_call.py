@@ -27,12 +27,12 @@ from tests.support.world import (
 )
 from wzp_cli.adapters.opus import open_opus
 from wzp_cli.address import Address
-from wzp_cli.defaults import (
+from wzp_cli.defaults.endpoint import (
     CALL_IDLE_TIMEOUT_S,
     HANDSHAKE_TIMEOUT_S,
     PEER_KEEPALIVE_S,
-    RING_TIMEOUT_S,
 )
+from wzp_cli.defaults.program import RING_TIMEOUT_S
 from wzp_cli.errors import (
     ConnectionLost,
     NoAnswer,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.world import Person, World, scenario
-from wzp_cli.defaults import MEDIA_FRAME_BYTES
+from wzp_cli.defaults.media import MEDIA_FRAME_BYTES
 from wzp_cli.endpoint.link import Link
 from wzp_cli.events import Event, Hangup, Held, MediaStarted, Muted
 from wzp_cli.ports import FrameSink, FrameSource

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tests.support.world import Person, World, scenario
 from wzp_cli.address import Address
-from wzp_cli.defaults import MAX_CANDIDATES_OF_CALL
+from wzp_cli.defaults.paths import MAX_CANDIDATES_OF_CALL
 from wzp_cli.events import Candidate, Event
 from wzp_cli.protocol.peer_messages import CandidateInfo
 from wzp_cli.protocol.route import ChannelRoute, DirectRoute

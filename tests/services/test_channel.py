@@ -7,7 +7,8 @@ import pytest
 
 from tests.support.fakenet import RANDOM
 from tests.support.world import Person, RelayAtWork, World, scenario
-from wzp_cli.defaults import CALL_IDLE_TIMEOUT_S, KEEPALIVE_MAX_S
+from wzp_cli.defaults.endpoint import CALL_IDLE_TIMEOUT_S
+from wzp_cli.defaults.relay import KEEPALIVE_MAX_S
 from wzp_cli.events import MediaStarted, PathChanged, Registered
 from wzp_cli.protocol.identity import Keypair
 from wzp_cli.protocol.route import ChannelRoute

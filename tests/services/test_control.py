@@ -7,7 +7,7 @@ import pytest
 from tests.support.virtual_time import run
 from wzp_cli import errors
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import CONTROL_REQUEST_S
+from wzp_cli.defaults.program import CONTROL_REQUEST_S
 from wzp_cli.errors import (
     ConnectionLost,
     ControlBusy,

@@ -6,7 +6,8 @@ import pytest
 
 from tests.support.world import Doing, Person, World, scenario
 from wzp_cli.address import Address
-from wzp_cli.defaults import FAREWELL_TIMEOUT_S, HELLO_TIMEOUT_S
+from wzp_cli.defaults.endpoint import FAREWELL_TIMEOUT_S
+from wzp_cli.defaults.program import HELLO_TIMEOUT_S
 from wzp_cli.endpoint.admission import Strangers
 from wzp_cli.endpoint.link import Link
 from wzp_cli.errors import ConnectionLost, RemoteProtocolError, WzpError

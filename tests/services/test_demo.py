@@ -11,11 +11,8 @@ from tests.support.world import RELAY, World, scenario
 from wzp_cli.adapters.g711 import G711Codec
 from wzp_cli.adapters.pace import NullSink, NullSource
 from wzp_cli.adapters.sound import open_sound
-from wzp_cli.defaults import (
-    DEMO_PAUSE_FRAMES,
-    DEMO_RELAYED_MAX_FRAMES,
-    MEDIA_FRAME_BYTES,
-)
+from wzp_cli.defaults.media import MEDIA_FRAME_BYTES
+from wzp_cli.defaults.program import DEMO_PAUSE_FRAMES, DEMO_RELAYED_MAX_FRAMES
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.errors import SoundError, WzpError
 from wzp_cli.events import Event, Warned

@@ -19,7 +19,7 @@ from tests.support.world import (
     yes,
 )
 from wzp_cli.address import Address
-from wzp_cli.defaults import HELLO_TIMEOUT_S, MAX_SERVED_LINKS
+from wzp_cli.defaults.program import HELLO_TIMEOUT_S, MAX_SERVED_LINKS
 from wzp_cli.errors import (
     ConnectionLost,
     NoAnswer,

@@ -5,7 +5,7 @@ import pytest
 from tests.support.fakenet import FULL_CONE, MASQUERADE, RANDOM, SEQUENTIAL, NatKind
 from tests.support.world import RELAY, RELAY_HOST, World, scenario
 from wzp_cli.address import Address
-from wzp_cli.defaults import MEASURE_TIMEOUT_S
+from wzp_cli.defaults.paths import MEASURE_TIMEOUT_S
 from wzp_cli.protocol.nat import Allocation, Mapping, NatFacts
 from wzp_cli.services.measure import Measured, measure_nat
 

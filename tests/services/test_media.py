@@ -17,7 +17,7 @@ import pytest
 
 from wzp_cli.adapters.g711 import G711Codec
 from wzp_cli.adapters.opus import open_opus
-from wzp_cli.defaults import MEDIA_FRAME_BYTES, MEDIA_FRAME_SAMPLES
+from wzp_cli.defaults.media import MEDIA_FRAME_BYTES, MEDIA_FRAME_SAMPLES
 from wzp_cli.errors import ConnectionLost, SoundError
 from wzp_cli.events import Frames
 from wzp_cli.ports import Codec

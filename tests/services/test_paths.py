@@ -22,7 +22,7 @@ from tests.support.world import (
     scenario,
 )
 from wzp_cli.address import Address
-from wzp_cli.defaults import (
+from wzp_cli.defaults.paths import (
     MAX_CANDIDATES,
     OPENER_TTLS_HOPS,
     RETRY_FIRST_S,

@@ -19,7 +19,7 @@ from tests.support.traces import (
     wifi,
 )
 from wzp_cli.adapters.opus import open_opus
-from wzp_cli.defaults import JITTER_STORED_MAX_FRAMES, MEDIA_FRAME_BYTES
+from wzp_cli.defaults.media import JITTER_STORED_MAX_FRAMES, MEDIA_FRAME_BYTES
 from wzp_cli.protocol.media.jitter import JitterBuffer
 from wzp_cli.protocol.media.rtp import MediaPacket
 from wzp_cli.services.playback import Playback
@@ -166,7 +166,7 @@ def test_sound_comes_back_without_a_click() -> None:
     at = numpy.arange(960 * 100)
     vowel = sum(3_000 / n * numpy.sin(at * n * 0.0196) for n in range(1, 6))
     pcm = vowel.astype("<i2").tobytes()
-    sender, buffer = open_opus(), JitterBuffer()
+    sender, buffer = open_opus(bitrate_bps=24_000), JitterBuffer()
     playback = Playback(buffer, open_opus())
     heard = []
     for beat in range(100):

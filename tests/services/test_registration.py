@@ -8,14 +8,16 @@ from tests.support.fakenet import Packet
 from tests.support.rogue_relay import incoming, rogue_relay, welcomed
 from tests.support.world import RELAY, RELAY_HOST, Person, World, scenario
 from wzp_cli.address import Address, HostPort
-from wzp_cli.defaults import (
+from wzp_cli.defaults.endpoint import (
     HANDSHAKE_TIMEOUT_S,
+    LINK_IDLE_TIMEOUT_S,
+    UDP_AGAIN_MAX_S,
+)
+from wzp_cli.defaults.relay import (
     KEEPALIVE_ANSWER_S,
     KEEPALIVE_MAX_S,
-    LINK_IDLE_TIMEOUT_S,
     RELAY_ANSWER_TIMEOUT_S,
     RELAY_BACKOFF_MAX_S,
-    UDP_AGAIN_MAX_S,
 )
 from wzp_cli.errors import (
     AccessRefused,

@@ -5,7 +5,7 @@ import asyncio
 from tests.support.rogue_relay import incoming, rogue_relay, welcomed
 from tests.support.world import RELAY, RELAY_HOST, World, scenario
 from wzp_cli.address import Address
-from wzp_cli.defaults import MAX_ANNOUNCED_CHANNELS
+from wzp_cli.defaults.relay import MAX_ANNOUNCED_CHANNELS
 from wzp_cli.protocol import relay_messages as relay
 from wzp_cli.protocol.identity import Keypair
 from wzp_cli.protocol.route import ChannelRoute

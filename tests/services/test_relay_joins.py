@@ -3,7 +3,7 @@
 import asyncio
 
 from tests.support.world import RELAY_HOST, World, scenario
-from wzp_cli.defaults import FLEET_JOINS_PER_MIN, FLEET_MAX_JOINS
+from wzp_cli.defaults.relay import FLEET_JOINS_PER_MIN, FLEET_MAX_JOINS
 from wzp_cli.protocol import relay_messages as relay
 from wzp_cli.protocol.identity import Keypair
 from wzp_cli.services.relay_joins import RelayJoins

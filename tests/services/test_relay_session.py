@@ -7,7 +7,8 @@ import pytest
 from tests.support.rogue_relay import rogue_relay
 from tests.support.world import RELAY, RELAY_HOST, World, scenario
 from wzp_cli.address import Address
-from wzp_cli.defaults import ADDRESS_STAGGER_S, HANDSHAKE_TIMEOUT_S
+from wzp_cli.defaults.endpoint import HANDSHAKE_TIMEOUT_S
+from wzp_cli.defaults.relay import ADDRESS_STAGGER_S
 from wzp_cli.errors import KeyChanged, NameNotFound, RelayUnreachable
 from wzp_cli.events import Registered
 from wzp_cli.protocol.identity import Keypair

@@ -21,7 +21,7 @@ from tests.support.fakenet import (
 )
 from tests.support.world import RELAY_HOST, Person, RelayAtWork, World, scenario
 from wzp_cli.address import Address
-from wzp_cli.defaults import (
+from wzp_cli.defaults.paths import (
     MEASURE_SPARES,
     OPENER_TTLS_HOPS,
     PREDICTION_MAX_PORTS,

@@ -8,7 +8,7 @@ import pytest
 from tests.support.fakenet import RANDOM
 from tests.support.world import RELAY_HOST, Person, World, scenario
 from wzp_cli.address import Address
-from wzp_cli.defaults import CALL_IDLE_TIMEOUT_S
+from wzp_cli.defaults.endpoint import CALL_IDLE_TIMEOUT_S
 from wzp_cli.errors import SoundError
 from wzp_cli.events import Hangup, MediaStarted, Stats, Warned
 from wzp_cli.protocol import peer_messages as peer

@@ -9,7 +9,8 @@ from aioice.stun import Method
 from tests.support.fakenet import RANDOM
 from tests.support.memory_turn import TURN_HOST, MemoryTurn
 from tests.support.world import RELAY_HOST, Person, RelayAtWork, World, scenario
-from wzp_cli.defaults import STANDBY_PROBE_S, TURN_AGAIN_S, TURN_REFRESH_S
+from wzp_cli.defaults.paths import STANDBY_PROBE_S
+from wzp_cli.defaults.relay import TURN_AGAIN_S, TURN_REFRESH_S
 from wzp_cli.events import Candidate, MediaStarted, PathChanged, PathTried, Warned
 from wzp_cli.protocol.peer_messages import Relayed
 from wzp_cli.protocol.route import TurnRoute

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from wzp_cli.defaults import FLEET_ANSWER_S
+from wzp_cli.defaults.relay import FLEET_ANSWER_S
 from wzp_cli.errors import ConnectionLost
 
 __all__ = ["BusSeat", "Hub"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from wzp_cli.defaults import MAX_MESSAGE_BYTES
+from wzp_cli.defaults.program import MAX_MESSAGE_BYTES
 from wzp_cli.errors import RemoteProtocolError
 from wzp_cli.protocol.signal import Message, MessageDecoder, Unknown, encode
 

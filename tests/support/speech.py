@@ -16,7 +16,7 @@ import numpy.typing as npt
 from tests.support import g722
 from tests.support.requirements import require
 from wzp_cli.adapters.sound import open_codec
-from wzp_cli.defaults import MEDIA_FRAME_BYTES
+from wzp_cli.defaults.media import MEDIA_FRAME_BYTES
 
 __all__ = [
     "RATE_HZ",

@@ -33,7 +33,7 @@ from tests.support.memory_tunnels import dialler_to
 from tests.support.virtual_time import VirtualLoop, run
 from wzp_cli.address import Address, HostPort
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import MEDIA_FRAME_BYTES, MEDIA_FRAME_SAMPLES
+from wzp_cli.defaults.media import MEDIA_FRAME_BYTES, MEDIA_FRAME_SAMPLES
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.factory import Bind, open_endpoint
 from wzp_cli.endpoint.reflector import Reflector

@@ -30,7 +30,7 @@ from wzp_cli.adapters.private_files import (
 )
 from wzp_cli.address import Address
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import (
+from wzp_cli.defaults.program import (
     CONTROL_MAX_CLIENTS,
     CONTROL_MAX_REPLY_BYTES,
     CONTROL_MAX_REQUEST_BYTES,

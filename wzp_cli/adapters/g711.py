@@ -8,7 +8,7 @@ One linear-phase low-pass serves both ways; it adds 1.5 ms each way.
 
 from typing import TYPE_CHECKING, Final
 
-from wzp_cli.defaults import (
+from wzp_cli.defaults.media import (
     MEDIA_CLOCK_HZ,
     MEDIA_FRAME_BYTES,
     MEDIA_FRAME_MS,

@@ -18,7 +18,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import (
+from wzp_cli.defaults.program import (
     HOOK_EVENTS_WAITING,
     HOOK_LAST_WAIT_S,
     HOOK_OUTPUT_BYTES,

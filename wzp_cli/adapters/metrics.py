@@ -25,7 +25,7 @@ from typing import Any
 import msgspec
 
 from wzp_cli.address import HostPort
-from wzp_cli.defaults import STATUS_ANSWER_S
+from wzp_cli.defaults.relay import STATUS_ANSWER_S
 from wzp_cli.errors import EnvironmentFault, RelayUnreachable
 from wzp_cli.protocol.relay_facts import FleetFacts, Histogram, RelayFacts
 

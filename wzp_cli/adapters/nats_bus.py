@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import (
+from wzp_cli.defaults.relay import (
     FLEET_ANSWER_S,
     FLEET_FLUSH_S,
     FLEET_GRACE_S,

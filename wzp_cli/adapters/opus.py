@@ -22,7 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-from wzp_cli.defaults import (
+from wzp_cli.defaults.media import (
     MEDIA_CLOCK_HZ,
     MEDIA_FRAME_BYTES,
     MEDIA_FRAME_SAMPLES,

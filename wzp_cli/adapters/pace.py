@@ -6,10 +6,8 @@ import math
 import sys
 from typing import Final
 
-from wzp_cli.defaults import (
-    MEDIA_CLOCK_HZ,
-    MEDIA_FRAME_BYTES,
-    MEDIA_FRAME_MS,
+from wzp_cli.defaults.media import MEDIA_CLOCK_HZ, MEDIA_FRAME_BYTES, MEDIA_FRAME_MS
+from wzp_cli.defaults.sound import (
     PACE_CATCH_UP_MAX_S,
     TONE_AMPLITUDE_INT16,
     TONE_DEFAULT_HZ,

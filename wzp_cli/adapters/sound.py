@@ -18,7 +18,8 @@ from wzp_cli.adapters.sound_files.wav import WavSink, WavSource
 from wzp_cli.adapters.sound_pipe import PipeSink, PipeSource
 from wzp_cli.adapters.voice.cleaning import Cleaning, CleanSource, can_clean
 from wzp_cli.adapters.voice.gain import GainSink, GainSource
-from wzp_cli.defaults import FALLBACK_CODEC, TONE_DEFAULT_HZ, TONE_MAX_HZ, TONE_MIN_HZ
+from wzp_cli.defaults.media import FALLBACK_CODEC
+from wzp_cli.defaults.sound import TONE_DEFAULT_HZ, TONE_MAX_HZ, TONE_MIN_HZ
 from wzp_cli.errors import CodecMissing, SoundError, UsageError
 from wzp_cli.events import Report, Warned
 from wzp_cli.ports import Codec, FrameSink, FrameSource

@@ -15,8 +15,8 @@ import threading
 from typing import Final
 
 from wzp_cli.adapters.pace import Pace
-from wzp_cli.defaults import (
-    MEDIA_FRAME_BYTES,
+from wzp_cli.defaults.media import MEDIA_FRAME_BYTES
+from wzp_cli.defaults.sound import (
     PIPE_BUFFER_BYTES,
     PIPE_FLUSH_MAX_S,
     PIPE_QUEUE_FRAMES,

@@ -30,7 +30,7 @@ from wzp_cli.adapters.private_files import (
     try_exclusive,
 )
 from wzp_cli.address import HostPort
-from wzp_cli.defaults import REMEMBERED_PORT_FIRST, REMEMBERED_PORT_LAST
+from wzp_cli.defaults.program import REMEMBERED_PORT_FIRST, REMEMBERED_PORT_LAST
 from wzp_cli.errors import KeyChanged, StateUnusable, UsageError
 from wzp_cli.protocol.identity import Identity, Keypair
 from wzp_cli.protocol.policy import Policy, PolicyOf

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Final
 
 from wzp_cli.address import Address
-from wzp_cli.defaults import PORTAL_CHECK_HOST, PORTAL_CHECK_PATH, TCP_LOOK_S
+from wzp_cli.defaults.diagnosis import PORTAL_CHECK_HOST, PORTAL_CHECK_PATH, TCP_LOOK_S
 
 __all__ = ["TcpLook"]
 

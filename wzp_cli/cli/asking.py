@@ -8,7 +8,7 @@ from typing import TypeVar
 from wzp_cli.adapters.control_socket import connect_control, transport
 from wzp_cli.adapters.state import State, open_state
 from wzp_cli.cli.command import Session
-from wzp_cli.defaults import CONTROL_REPLY_S
+from wzp_cli.defaults.program import CONTROL_REPLY_S
 from wzp_cli.errors import NotRunning
 from wzp_cli.events import Report
 from wzp_cli.protocol.control_messages import CallSteered, Request

@@ -19,7 +19,7 @@ from wzp_cli.cli.settings import Settings
 from wzp_cli.cli.signals import on_signal
 from wzp_cli.cli.steering import lifetime_measured, measured
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import (
+from wzp_cli.defaults.diagnosis import (
     DETECT_TIMEOUT_S,
     LIFETIME_PATIENCE_S,
     PUBLIC_STUN_SERVERS,

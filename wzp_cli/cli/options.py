@@ -13,7 +13,8 @@ from typing import Annotated, Final, Literal, Self, TypeVar
 import typer
 
 from wzp_cli.address import HostPort
-from wzp_cli.defaults import RELAY_DEFAULT_PORT, STUN_DEFAULT_PORT
+from wzp_cli.defaults.endpoint import STUN_DEFAULT_PORT
+from wzp_cli.defaults.relay import RELAY_DEFAULT_PORT
 
 __all__ = [
     "SWITCHES",

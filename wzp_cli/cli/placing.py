@@ -25,7 +25,7 @@ from wzp_cli.cli.options import SoundFlags, parse_relay
 from wzp_cli.cli.settings import ring_timeout_s
 from wzp_cli.cli.sound import SoundWords, keep_open, recorder, ring_back
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import CONTROL_REPLY_S
+from wzp_cli.defaults.program import CONTROL_REPLY_S
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.errors import (
     CallWithdrawn,

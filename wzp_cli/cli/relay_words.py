@@ -16,11 +16,11 @@ from wzp_cli.adapters.relay_lists import (
 from wzp_cli.address import Address, HostPort
 from wzp_cli.cli.options import parse_duration
 from wzp_cli.cli.settings import Settings
-from wzp_cli.defaults import (
+from wzp_cli.defaults.endpoint import STUN_DEFAULT_PORT
+from wzp_cli.defaults.relay import (
     RELAY_DEFAULT_PORT,
     RELAY_DRAIN_S,
     RELAY_TCP_DEFAULT_PORT,
-    STUN_DEFAULT_PORT,
 )
 from wzp_cli.errors import ConfigError, UsageError
 from wzp_cli.relay.access import AccessRules, token_digest

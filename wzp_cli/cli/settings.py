@@ -21,7 +21,7 @@ from wzp_cli.cli.options import (
     parse_relay,
     parse_stun,
 )
-from wzp_cli.defaults import RING_TIMEOUT_S
+from wzp_cli.defaults.program import RING_TIMEOUT_S
 from wzp_cli.errors import ConfigError
 
 __all__ = ["Settings", "is_on", "resolve", "resolve_flags", "ring_timeout_s"]

@@ -27,7 +27,7 @@ from wzp_cli.cli.compose import find_interfaces
 from wzp_cli.cli.nat.document import DetectedNat, detected
 from wzp_cli.cli.output.document import timestamp
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import CONTROL_MAX_FOLLOWERS
+from wzp_cli.defaults.program import CONTROL_MAX_FOLLOWERS
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.errors import ControlBusy, RemoteProtocolError
 from wzp_cli.events import Bound, Ended, Event, Hello, MappingAged, Report

@@ -14,14 +14,16 @@ from aioquic.quic.packet import QuicHeader, encode_quic_retry
 from aioquic.quic.retry import QuicRetryTokenHandler
 
 from wzp_cli.address import Address
-from wzp_cli.defaults import (
+from wzp_cli.defaults.endpoint import (
     CONNECTION_ID_BYTES,
     MAX_HALF_OPEN_CHANNELS,
     MAX_HALF_OPEN_STRANGERS,
+    RETRIES_PER_S,
+)
+from wzp_cli.defaults.relay import (
     RELAY_MAX_HALF_OPEN,
     RELAY_MAX_HALF_OPEN_PER_SOURCE,
     RELAY_RETRIES_PER_S,
-    RETRIES_PER_S,
 )
 from wzp_cli.endpoint.link import Link
 from wzp_cli.protocol.buckets import TokenBucket

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from wzp_cli.address import Address
-from wzp_cli.defaults import MAX_PENDING_CHECKS
+from wzp_cli.defaults.paths import MAX_PENDING_CHECKS
 from wzp_cli.endpoint import stun
 from wzp_cli.protocol.route import Route
 

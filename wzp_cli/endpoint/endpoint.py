@@ -19,15 +19,14 @@ from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.packet import QuicHeader, QuicPacketType, pull_quic_header
 
 from wzp_cli.address import Address, HostPort
-from wzp_cli.defaults import (
+from wzp_cli.defaults.diagnosis import WALK_HOP_S, WALK_MAX_HOPS
+from wzp_cli.defaults.endpoint import (
     CALL_IDLE_TIMEOUT_S,
     CONNECTION_ID_BYTES,
     HANDSHAKE_TIMEOUT_S,
     LINK_IDLE_TIMEOUT_S,
     QUIC_MIN_INITIAL_BYTES,
     QUIC_MIN_INITIAL_DCID_BYTES,
-    WALK_HOP_S,
-    WALK_MAX_HOPS,
 )
 from wzp_cli.endpoint import stun
 from wzp_cli.endpoint.admission import Admission, Admitted, Retry, Strangers

@@ -6,11 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from wzp_cli.defaults import (
-    RANDOM_PORT_TRIES,
-    REMEMBERED_PORT_FIRST,
-    REMEMBERED_PORT_LAST,
-)
+from wzp_cli.defaults.endpoint import RANDOM_PORT_TRIES
+from wzp_cli.defaults.program import REMEMBERED_PORT_FIRST, REMEMBERED_PORT_LAST
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.tunnels import DialTunnel
 from wzp_cli.endpoint.udp import open_udp_wire

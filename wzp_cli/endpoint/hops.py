@@ -7,7 +7,7 @@ socket which hop it is about, however late it comes. The one socket is left alon
 import asyncio
 
 from wzp_cli.address import Address
-from wzp_cli.defaults import TRACE_TRIES_S, TRACE_WAIT_S, WALK_MAX_HOPS
+from wzp_cli.defaults.diagnosis import TRACE_TRIES_S, TRACE_WAIT_S, WALK_MAX_HOPS
 from wzp_cli.endpoint import stun
 from wzp_cli.endpoint.spares import Spares
 from wzp_cli.endpoint.wire import ErrorSink, Fate, IcmpError

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 from aioquic.quic import events
 
 from wzp_cli.address import Address
-from wzp_cli.defaults import (
+from wzp_cli.defaults.endpoint import (
     FAREWELL_TIMEOUT_S,
     MAX_QUEUED_BYTES,
     MAX_UNSENT_BYTES,

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any, Generic, TypeVar
 
-from wzp_cli.defaults import MAX_MESSAGE_BEFORE_HELLO_BYTES, MAX_MESSAGE_BYTES
+from wzp_cli.defaults.program import MAX_MESSAGE_BEFORE_HELLO_BYTES, MAX_MESSAGE_BYTES
 from wzp_cli.endpoint.link import Link
 from wzp_cli.errors import RemoteProtocolError
 from wzp_cli.protocol.signal import Message, MessageDecoder, Unknown, encode

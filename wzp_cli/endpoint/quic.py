@@ -30,7 +30,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from wzp_cli.defaults import (
+from wzp_cli.defaults.endpoint import (
     CONGESTION_WINDOW_BYTES,
     DATAGRAM_QUEUE_FRAMES,
     DELAYED_ACK_S,

@@ -7,7 +7,7 @@ port that the client never wrote to shows how its NAT filters.
 import asyncio
 
 from wzp_cli.address import Address
-from wzp_cli.defaults import STUN_ANSWERS_PER_S
+from wzp_cli.defaults.endpoint import STUN_ANSWERS_PER_S
 from wzp_cli.endpoint import stun
 from wzp_cli.endpoint.udp import open_udp_wire
 from wzp_cli.endpoint.wire import Wire

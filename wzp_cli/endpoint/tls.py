@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import NameOID
 
-from wzp_cli.defaults import (
+from wzp_cli.defaults.endpoint import (
     CONNECTION_ID_BYTES,
     LINK_IDLE_TIMEOUT_S,
     MAX_QUEUED_BYTES,

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from wzp_cli.defaults import STUN_TRIES_S
+from wzp_cli.defaults.endpoint import STUN_TRIES_S
 from wzp_cli.endpoint import stun
 from wzp_cli.protocol.nat.facts import Reflection
 from wzp_cli.protocol.route import DirectRoute, Route

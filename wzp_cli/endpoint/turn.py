@@ -24,7 +24,7 @@ from aioice.stun import (
 from aioice.turn import UDP_TRANSPORT, TurnClientMixin
 
 from wzp_cli.address import Address
-from wzp_cli.defaults import (
+from wzp_cli.defaults.relay import (
     TURN_ANSWER_S,
     TURN_DELETE_S,
     TURN_FIRST_CHANNEL,

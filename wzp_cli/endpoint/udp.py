@@ -13,7 +13,7 @@ import sys
 from typing import Any
 
 from wzp_cli.address import Address
-from wzp_cli.defaults import RECEIVE_BATCH_DATAGRAMS, RECEIVE_BUFFER_BYTES
+from wzp_cli.defaults.endpoint import RECEIVE_BATCH_DATAGRAMS, RECEIVE_BUFFER_BYTES
 from wzp_cli.endpoint.error_queue import ErrorQueue
 from wzp_cli.endpoint.wire import ErrorSink, Losses, Sink
 

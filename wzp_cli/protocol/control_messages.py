@@ -16,12 +16,8 @@ from typing import Annotated, Any, Literal, TypeVar, Union
 import msgspec
 
 from wzp_cli import events
-from wzp_cli.defaults import (
-    CONTROL_MAX_REPLY_BYTES,
-    CONTROL_MAX_REQUEST_BYTES,
-    LIFETIME_MAX_SILENCE_S,
-    LIFETIME_MAX_SILENCES,
-)
+from wzp_cli.defaults.diagnosis import LIFETIME_MAX_SILENCE_S, LIFETIME_MAX_SILENCES
+from wzp_cli.defaults.program import CONTROL_MAX_REPLY_BYTES, CONTROL_MAX_REQUEST_BYTES
 from wzp_cli.errors import LocalProtocolError, RemoteProtocolError
 from wzp_cli.protocol.signal import BodyDecoder, Message, Unknown
 from wzp_cli.protocol.text import clean

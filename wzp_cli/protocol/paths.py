@@ -15,7 +15,7 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from wzp_cli.defaults import (
+from wzp_cli.defaults.paths import (
     CHECK_GIVE_UP_S,
     CHECK_TIMES_S,
     DIRECT_PROBE_S,

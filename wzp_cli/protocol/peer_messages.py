@@ -4,7 +4,8 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from wzp_cli.defaults import MAX_CANDIDATES, QUALITY_MAX_QUEUE_MS, SEARCH_SPARES
+from wzp_cli.defaults.media import QUALITY_MAX_QUEUE_MS
+from wzp_cli.defaults.paths import MAX_CANDIDATES, SEARCH_SPARES
 from wzp_cli.protocol.signal import Message
 
 __all__ = [

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from wzp_cli.address import Address
-from wzp_cli.defaults import LOWEST_PEER_PORT
+from wzp_cli.defaults.paths import LOWEST_PEER_PORT
 
 __all__ = [
     "IpAddress",

@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from wzp_cli.defaults import LOOP_LAG_BUCKETS_S
+from wzp_cli.defaults.relay import LOOP_LAG_BUCKETS_S
 
 __all__ = ["FleetFacts", "Histogram", "RelayFacts", "RelayState"]
 

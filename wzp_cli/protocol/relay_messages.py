@@ -8,7 +8,7 @@ from typing import Annotated
 
 import msgspec
 
-from wzp_cli.defaults import MAX_TOLD_REFUSALS
+from wzp_cli.defaults.program import MAX_TOLD_REFUSALS
 from wzp_cli.protocol.signal import Message
 
 __all__ = [

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from wzp_cli.defaults import MAX_MESSAGE_BYTES
+from wzp_cli.defaults.program import MAX_MESSAGE_BYTES
 from wzp_cli.errors import LocalProtocolError, RemoteProtocolError
 from wzp_cli.protocol.text import clean
 

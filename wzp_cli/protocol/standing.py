@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from wzp_cli import events
-from wzp_cli.defaults import MISSED_CALLS_KEPT
+from wzp_cli.defaults.program import MISSED_CALLS_KEPT
 
 __all__ = ["CallStanding", "MissedCall", "Standing", "after"]
 

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Final
 
-from wzp_cli.defaults import MAX_TEXT_CHARACTERS
+from wzp_cli.defaults.program import MAX_TEXT_CHARACTERS
 
 __all__ = ["clean"]
 

@@ -17,7 +17,8 @@ from typing import Final, Self
 from urllib.parse import quote, unquote
 
 from wzp_cli.address import Address, HostPort
-from wzp_cli.defaults import MAX_CANDIDATES, MAX_TICKET_CHARACTERS
+from wzp_cli.defaults.paths import MAX_CANDIDATES
+from wzp_cli.defaults.program import MAX_TICKET_CHARACTERS
 from wzp_cli.errors import IdentityError, LocalProtocolError, UsageError
 from wzp_cli.protocol.identity import Identity, Keypair
 from wzp_cli.protocol.text import clean

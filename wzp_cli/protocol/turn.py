@@ -17,7 +17,7 @@ import hmac
 import struct
 from dataclasses import dataclass, field
 
-from wzp_cli.defaults import TURN_FIRST_CHANNEL, TURN_LAST_CHANNEL
+from wzp_cli.defaults.relay import TURN_FIRST_CHANNEL, TURN_LAST_CHANNEL
 
 __all__ = [
     "TurnGrant",

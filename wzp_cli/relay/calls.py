@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 
-from wzp_cli.defaults import RELAY_MAX_DEVICES_PER_TARGET
+from wzp_cli.defaults.relay import RELAY_MAX_DEVICES_PER_TARGET
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.link import Link
 from wzp_cli.endpoint.message_stream import MessageStream

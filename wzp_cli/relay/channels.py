@@ -17,7 +17,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 from wzp_cli.address import Address
-from wzp_cli.defaults import (
+from wzp_cli.defaults.relay import (
     FLEET_HELD_FRAMES,
     RELAY_CHANNEL_BURST_S,
     RELAY_CHANNEL_IDLE_S,

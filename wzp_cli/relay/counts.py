@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 
-from wzp_cli.defaults import LOOP_LAG_PROBE_S
+from wzp_cli.defaults.relay import LOOP_LAG_PROBE_S
 from wzp_cli.protocol.relay_facts import Histogram
 from wzp_cli.relay.limits import TURNED_AWAY, Refusal
 

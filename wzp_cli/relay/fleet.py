@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from wzp_cli.defaults import FLEET_JOIN_S
+from wzp_cli.defaults.relay import FLEET_JOIN_S
 from wzp_cli.errors import RemoteProtocolError, WzpError
 from wzp_cli.ports import FleetBus
 from wzp_cli.protocol.fleet_messages import (

@@ -9,7 +9,7 @@ import collections
 import enum
 
 from wzp_cli.address import Address
-from wzp_cli.defaults import (
+from wzp_cli.defaults.relay import (
     RELAY_MAX_CHANNELS_PER_IDENTITY,
     RELAY_MAX_CONNECTS_PER_CALLER_PER_MIN,
     RELAY_MAX_CONNECTS_PER_TARGET_PER_MIN,

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
-from wzp_cli.defaults import RELAY_MAX_DEVICES_PER_TARGET
+from wzp_cli.defaults.relay import RELAY_MAX_DEVICES_PER_TARGET
 
 __all__ = ["Presence", "Reachable"]
 

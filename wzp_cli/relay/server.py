@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from wzp_cli import __version__
 from wzp_cli.address import Address
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import (
-    HELLO_TIMEOUT_S,
-    LOWEST_PEER_PORT,
+from wzp_cli.defaults.paths import LOWEST_PEER_PORT
+from wzp_cli.defaults.program import HELLO_TIMEOUT_S
+from wzp_cli.defaults.relay import (
     RELAY_MAX_LINKS,
     RELAY_MAX_LINKS_PER_IDENTITY,
     RELAY_SWEEP_S,

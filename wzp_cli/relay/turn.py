@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from wzp_cli.defaults import TURN_GRANT_S
+from wzp_cli.defaults.relay import TURN_GRANT_S
 from wzp_cli.protocol.turn import TurnGrant, issue_grant
 
 __all__ = ["TurnService"]

@@ -13,7 +13,7 @@ out in place of what is held back: as many packets, of the same size, as always.
 from collections.abc import Callable
 from typing import Final
 
-from wzp_cli.defaults import MEDIA_FRAME_BYTES
+from wzp_cli.defaults.media import MEDIA_FRAME_BYTES
 from wzp_cli.events import Held, Muted, Report
 from wzp_cli.ports import FrameSink, FrameSource, Recording
 

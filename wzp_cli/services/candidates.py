@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from wzp_cli.address import Address
-from wzp_cli.defaults import (
+from wzp_cli.defaults.paths import (
     MAX_CANDIDATES,
     MAX_CANDIDATES_OF_CALL,
     OPENER_TTLS_HOPS,

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from wzp_cli.defaults import (
+from wzp_cli.defaults.paths import (
     CHANNEL_AGAIN_FIRST_S,
     CHANNEL_AGAIN_MAX_S,
     CHECK_GIVE_UP_S,

@@ -3,11 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from wzp_cli.defaults import (
-    MEDIA_FRAME_MS,
-    SOUND_CHECK_LEVEL_FRAMES,
-    SOUND_CHECK_S,
-)
+from wzp_cli.defaults.media import MEDIA_FRAME_MS
+from wzp_cli.defaults.sound import SOUND_CHECK_LEVEL_FRAMES, SOUND_CHECK_S
 from wzp_cli.events import Level, Report
 from wzp_cli.ports import OpenSound, Sound
 from wzp_cli.protocol.media.level import Level as Loudness

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from wzp_cli import errors
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import (
+from wzp_cli.defaults.program import (
     CONTROL_MAX_EVENTS_WAITING,
     CONTROL_REPLY_S,
     CONTROL_REQUEST_S,

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 
 from wzp_cli import __version__
-from wzp_cli.defaults import HELLO_TIMEOUT_S
+from wzp_cli.defaults.program import HELLO_TIMEOUT_S
 from wzp_cli.endpoint.link import Link
 from wzp_cli.endpoint.message_stream import MessageStream
 from wzp_cli.errors import (

@@ -19,13 +19,13 @@ from dataclasses import dataclass, field
 
 from wzp_cli.address import Address, HostPort
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import (
+from wzp_cli.defaults.media import MEDIA_FRAME_MS
+from wzp_cli.defaults.program import (
     DEMO_CALL_MARGIN_S,
     DEMO_MIN_CORRELATION,
     DEMO_PAUSE_FRAMES,
     DEMO_RELAYED_MAX_FRAMES,
     DEMO_SOUND_MAX_FRAMES,
-    MEDIA_FRAME_MS,
 )
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.errors import WzpError

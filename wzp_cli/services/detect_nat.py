@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from wzp_cli.address import Address, HostPort
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import DETECT_DOUBT_S, DETECT_TIMEOUT_S
+from wzp_cli.defaults.diagnosis import DETECT_DOUBT_S, DETECT_TIMEOUT_S
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.events import Report
 from wzp_cli.ports import FindInterfaces, LookByTcp, RelayPins

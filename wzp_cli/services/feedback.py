@@ -12,14 +12,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from wzp_cli.defaults import (
+from wzp_cli.defaults.media import (
     MEDIA_FRAME_MS,
     QUALITY_MAX_QUEUE_MS,
     QUALITY_PAUSE_S,
     QUEUE_FULL_MS,
     STATS_INTERVAL_S,
-    THRIFTY_S,
 )
+from wzp_cli.defaults.paths import THRIFTY_S
 from wzp_cli.events import HeardByPeer, Judged
 from wzp_cli.ports import Codec
 from wzp_cli.protocol.media.control import SendControl

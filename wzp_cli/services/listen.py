@@ -9,12 +9,8 @@ from functools import partial
 from typing import Literal
 
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import (
-    FALLBACK_CODEC,
-    HELLO_TIMEOUT_S,
-    MAX_SERVED_LINKS,
-    RING_TIMEOUT_S,
-)
+from wzp_cli.defaults.media import FALLBACK_CODEC
+from wzp_cli.defaults.program import HELLO_TIMEOUT_S, MAX_SERVED_LINKS, RING_TIMEOUT_S
 from wzp_cli.endpoint.admission import Strangers
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.link import Link

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from wzp_cli.address import Address
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import MEASURE_SPARES, MEASURE_TIMEOUT_S
+from wzp_cli.defaults.paths import MEASURE_SPARES, MEASURE_TIMEOUT_S
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.protocol.nat import (
     Mapping,

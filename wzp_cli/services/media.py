@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from wzp_cli.defaults import (
+from wzp_cli.defaults.media import (
     MEDIA_DRAIN_MAX_S,
     MEDIA_FRAME_BYTES,
     MEDIA_FRAME_MS,

@@ -6,9 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from wzp_cli.address import Address
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import (
-    SURROUNDINGS_INTERVAL_S,
-)
+from wzp_cli.defaults.paths import SURROUNDINGS_INTERVAL_S
 from wzp_cli.endpoint.checks import CheckKey
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.events import (

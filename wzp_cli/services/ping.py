@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from wzp_cli.address import Address
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import HELLO_TIMEOUT_S, PING_INTERVAL_S, PING_SERVED_S
+from wzp_cli.defaults.paths import PING_INTERVAL_S, PING_SERVED_S
+from wzp_cli.defaults.program import HELLO_TIMEOUT_S
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.errors import (
     ConnectionLost,

@@ -10,7 +10,7 @@ asked for earlier, and so on, while the sink takes 20 ms each time.
 
 from typing import Final
 
-from wzp_cli.defaults import MEDIA_FRAME_BYTES
+from wzp_cli.defaults.media import MEDIA_FRAME_BYTES
 from wzp_cli.ports import Codec
 from wzp_cli.protocol.media.jitter import (
     Conceal,

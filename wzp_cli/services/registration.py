@@ -8,17 +8,16 @@ from contextlib import asynccontextmanager, suppress
 
 from wzp_cli.address import Address, HostPort
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import (
+from wzp_cli.defaults.endpoint import UDP_AGAIN_MAX_S, UDP_AGAIN_MIN_S
+from wzp_cli.defaults.paths import OPENER_TTLS_HOPS
+from wzp_cli.defaults.relay import (
     CALL_KEEPALIVE_ANSWER_S,
     KEEPALIVE_ANSWER_S,
     KEEPALIVE_MAX_S,
     KEEPALIVE_MIN_S,
-    OPENER_TTLS_HOPS,
     RELAY_ANSWER_TIMEOUT_S,
     RELAY_BACKOFF_FIRST_S,
     RELAY_BACKOFF_MAX_S,
-    UDP_AGAIN_MAX_S,
-    UDP_AGAIN_MIN_S,
 )
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.link import Link

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection
 
 from wzp_cli.address import Address
-from wzp_cli.defaults import MAX_ANNOUNCED_CHANNELS
+from wzp_cli.defaults.relay import MAX_ANNOUNCED_CHANNELS
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.errors import WzpError
 from wzp_cli.protocol import relay_messages as relay

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from wzp_cli.address import Address
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import (
+from wzp_cli.defaults.relay import (
     FLEET_JOINS_PER_MIN,
     FLEET_MAX_JOINS,
     KEEPALIVE_ANSWER_S,

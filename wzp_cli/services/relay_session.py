@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from wzp_cli import __version__
 from wzp_cli.address import Address, HostPort
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import (
+from wzp_cli.defaults.program import MAX_TOLD_REFUSALS
+from wzp_cli.defaults.relay import (
     ADDRESS_STAGGER_S,
-    MAX_TOLD_REFUSALS,
     RELAY_ANSWER_TIMEOUT_S,
     RELAY_TCP_DEFAULT_PORT,
 )

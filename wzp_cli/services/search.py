@@ -15,7 +15,7 @@ from typing import Literal
 
 from wzp_cli.address import Address
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import (
+from wzp_cli.defaults.paths import (
     MEETING_TIMES_S,
     MEETING_WAIT_S,
     PREDICTION_PAUSE_S,

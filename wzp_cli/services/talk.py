@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import STATS_INTERVAL_S
+from wzp_cli.defaults.media import STATS_INTERVAL_S
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.errors import ConnectionLost, RemoteProtocolError, SoundError, WzpError
 from wzp_cli.events import (

@@ -8,14 +8,13 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from wzp_cli.defaults import (
-    DEMO_MIN_CORRELATION,
-    DEMO_PAUSE_FRAMES,
+from wzp_cli.defaults.media import (
     MEDIA_CLOCK_HZ,
     MEDIA_FRAME_BYTES,
     MEDIA_FRAME_MS,
     MEDIA_FRAME_SAMPLES,
 )
+from wzp_cli.defaults.program import DEMO_MIN_CORRELATION, DEMO_PAUSE_FRAMES
 from wzp_cli.ports import Codec, FrameSink, FrameSource
 from wzp_cli.protocol.media.likeness import Match
 

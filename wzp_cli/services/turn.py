@@ -17,12 +17,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from wzp_cli.address import Address, HostPort
-from wzp_cli.defaults import (
-    RELAY_ANSWER_TIMEOUT_S,
-    STUN_DEFAULT_PORT,
-    TURN_AGAIN_S,
-    TURN_REFRESH_S,
-)
+from wzp_cli.defaults.endpoint import STUN_DEFAULT_PORT
+from wzp_cli.defaults.relay import RELAY_ANSWER_TIMEOUT_S, TURN_AGAIN_S, TURN_REFRESH_S
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.turn import Allocation
 from wzp_cli.errors import NetworkError, TurnUnavailable

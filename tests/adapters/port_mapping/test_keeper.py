@@ -12,7 +12,7 @@ from wzp_cli.adapters.port_mapping.gateway import Gateway
 from wzp_cli.adapters.port_mapping.keeper import keep_port_mapping
 from wzp_cli.adapters.port_mapping.mapper import FindMapper, Mapper, MappingRefused
 from wzp_cli.address import Address
-from wzp_cli.defaults import (
+from wzp_cli.defaults.paths import (
     PORT_MAPPING_AGAIN_S,
     PORT_MAPPING_LOOK_S,
     PORT_MAPPING_RENEWAL_S,

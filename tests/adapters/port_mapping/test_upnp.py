@@ -17,7 +17,7 @@ from wzp_cli.adapters.port_mapping.gateway import Gateway
 from wzp_cli.adapters.port_mapping.mapper import MappingRefused
 from wzp_cli.adapters.port_mapping.upnp import UpnpMapper, find_upnp, make_requester
 from wzp_cli.address import Address
-from wzp_cli.defaults import UPNP_MAX_BYTES, UPNP_PORT_TRIES
+from wzp_cli.defaults.paths import UPNP_MAX_BYTES, UPNP_PORT_TRIES
 from wzp_cli.protocol.port_mapping import Grant
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

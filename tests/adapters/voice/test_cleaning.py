@@ -13,7 +13,7 @@ from tests.support.requirements import require
 from tests.support.speech import aligned_correlation, speech, synthetic_voice
 from wzp_cli.adapters.sound_card.sides import Played
 from wzp_cli.adapters.voice.cleaning import Cleaning, CleanSource, can_clean
-from wzp_cli.defaults import MEDIA_CLOCK_HZ, MEDIA_FRAME_BYTES
+from wzp_cli.defaults.media import MEDIA_CLOCK_HZ, MEDIA_FRAME_BYTES
 
 Sound = npt.NDArray[np.float64]
 

@@ -9,7 +9,7 @@ import pytest
 from tests.cli.test_schema import shipped, validate
 from wzp_cli.cli.app import run
 from wzp_cli.cli.commands.demo import ShownCall, Verdict, _text
-from wzp_cli.defaults import MEDIA_CLOCK_HZ, MEDIA_FRAME_BYTES
+from wzp_cli.defaults.media import MEDIA_CLOCK_HZ, MEDIA_FRAME_BYTES
 from wzp_cli.protocol.media.babble import babble
 
 CALL = ShownCall(

@@ -8,7 +8,7 @@ from tests.cli.test_schema import fits
 from tests.cli.test_steering import raw
 from tests.support.processes import Processes, User
 from wzp_cli.cli.app import run
-from wzp_cli.defaults import CONTROL_MAX_FOLLOWERS
+from wzp_cli.defaults.program import CONTROL_MAX_FOLLOWERS
 
 LISTEN = ("listen", "--auto-answer", "all", "--in", "tone", "--out", "null")
 

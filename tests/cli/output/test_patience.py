@@ -6,7 +6,7 @@ import pytest
 
 from wzp_cli.cli.output import patience
 from wzp_cli.cli.output.patience import PatientWriter
-from wzp_cli.defaults import OUTPUT_QUEUE_LINES
+from wzp_cli.defaults.program import OUTPUT_QUEUE_LINES
 
 
 def lines(count: int) -> list[bytes]:

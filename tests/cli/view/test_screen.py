@@ -11,7 +11,7 @@ import pytest
 from tests.cli.view.stories import ALICE, LISTENING, RINGS, TALKING, listener
 from wzp_cli.cli.view.layout import Size
 from wzp_cli.cli.view.screen import Screen
-from wzp_cli.defaults import SCREEN_BELL_S
+from wzp_cli.defaults.program import SCREEN_BELL_S
 from wzp_cli.events import Event, Hangup, Held, Muted
 from wzp_cli.services.call_controls import CallControls
 from wzp_cli.services.switchboard import Switchboard

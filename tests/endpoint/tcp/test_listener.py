@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.websockets import LOOPBACK, TcpRelay, tcp_relay, until
 from wzp_cli.address import Address
-from wzp_cli.defaults import MAX_HALF_OPEN_TUNNELS_PER_SOURCE
+from wzp_cli.defaults.endpoint import MAX_HALF_OPEN_TUNNELS_PER_SOURCE
 from wzp_cli.endpoint.admission import Strangers
 from wzp_cli.endpoint.factory import Bind, open_endpoint
 from wzp_cli.endpoint.tcp import listener as module

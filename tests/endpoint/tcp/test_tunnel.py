@@ -15,7 +15,7 @@ from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 
 from tests.support.websockets import LOOPBACK, until
-from wzp_cli.defaults import (
+from wzp_cli.defaults.endpoint import (
     TUNNEL_MAX_DATAGRAM_BYTES,
     TUNNEL_QUEUE_DATAGRAMS,
     TUNNEL_UNSENT_BYTES,

@@ -1,6 +1,7 @@
 import numpy as np
 
-from wzp_cli.defaults import BABBLE_PEAK_INT16, MEDIA_CLOCK_HZ, MEDIA_FRAME_BYTES
+from wzp_cli.defaults.media import MEDIA_CLOCK_HZ, MEDIA_FRAME_BYTES
+from wzp_cli.defaults.sound import BABBLE_PEAK_INT16
 from wzp_cli.protocol.media.babble import babble
 from wzp_cli.protocol.media.likeness import compare
 

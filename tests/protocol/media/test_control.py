@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wzp_cli.defaults import RATE_PATIENCE_MIN_S
+from wzp_cli.defaults.media import RATE_PATIENCE_MIN_S
 from wzp_cli.protocol.media.control import SendControl
 from wzp_cli.protocol.media.ladder import most_bps
 from wzp_cli.protocol.media.reception import Received

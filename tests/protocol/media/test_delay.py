@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from wzp_cli.defaults import (
+from wzp_cli.defaults.media import (
     JITTER_DELAY_MAX_S,
     JITTER_DELAY_MIN_S,
     JITTER_DELAY_START_S,

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wzp_cli.defaults import JITTER_CONCEALED_MAX_FRAMES, JITTER_STORED_MAX_FRAMES
+from wzp_cli.defaults.media import JITTER_CONCEALED_MAX_FRAMES, JITTER_STORED_MAX_FRAMES
 from wzp_cli.protocol.media.jitter import (
     Conceal,
     Frame,

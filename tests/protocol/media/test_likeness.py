@@ -5,7 +5,8 @@ import pytest
 
 from wzp_cli.adapters.g711 import G711Codec
 from wzp_cli.adapters.opus import open_opus
-from wzp_cli.defaults import DEMO_MIN_CORRELATION, MEDIA_FRAME_BYTES
+from wzp_cli.defaults.media import MEDIA_FRAME_BYTES
+from wzp_cli.defaults.program import DEMO_MIN_CORRELATION
 from wzp_cli.errors import CodecMissing
 from wzp_cli.ports import Codec
 from wzp_cli.protocol.media.babble import babble

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.speech import at_16_khz, at_48_khz, pesq_wb, speech
-from wzp_cli.defaults import (
+from wzp_cli.defaults.media import (
     MEDIA_FRAME_BYTES,
     STRETCH_LONGEST_SAMPLES,
     STRETCH_SHORTEST_SAMPLES,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wzp_cli.defaults import (
+from wzp_cli.defaults.paths import (
     LOWEST_PEER_PORT,
     PREDICTION_MAX_PORTS,
     SEARCH_MAX_PROBES,

@@ -1,4 +1,4 @@
-from wzp_cli.defaults import (
+from wzp_cli.defaults.paths import (
     PREDICTION_PAUSE_S,
     SEARCH_PAUSE_S,
     SPRAY_CHECKS_BURST,

@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from wzp_cli.defaults import MUTUAL_SPARES, PREDICTION_SPARES, SEARCH_SPARES
+from wzp_cli.defaults.paths import MUTUAL_SPARES, PREDICTION_SPARES, SEARCH_SPARES
 from wzp_cli.protocol.nat import (
     Allocation,
     Filtering,

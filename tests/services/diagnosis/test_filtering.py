@@ -16,7 +16,7 @@ from tests.support.fakenet import (
 )
 from tests.support.world import RELAY, Person, World, scenario
 from wzp_cli.address import Address, HostPort
-from wzp_cli.defaults import RELAY_MAX_PROBES_PER_CLIENT_PER_MIN
+from wzp_cli.defaults.relay import RELAY_MAX_PROBES_PER_CLIENT_PER_MIN
 from wzp_cli.protocol.nat import Filtering, Mapping
 from wzp_cli.services.detect_nat import NatReport, Server, detect_nat
 

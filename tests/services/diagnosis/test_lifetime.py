@@ -16,11 +16,8 @@ from tests.support.fakenet import (
 from tests.support.world import RELAY, RELAY_HOST, Person, World, scenario
 from wzp_cli.address import HostPort
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import (
-    LIFETIME_SILENCES_S,
-    LIFETIME_STREAM_S,
-    RELAY_MAX_PROBES_PER_CLIENT_PER_MIN,
-)
+from wzp_cli.defaults.diagnosis import LIFETIME_SILENCES_S, LIFETIME_STREAM_S
+from wzp_cli.defaults.relay import RELAY_MAX_PROBES_PER_CLIENT_PER_MIN
 from wzp_cli.events import Event, MappingAged
 from wzp_cli.services.diagnosis.lifetime import LifetimeSettings, measure_lifetime
 

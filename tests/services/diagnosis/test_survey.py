@@ -14,7 +14,7 @@ from tests.support.fakenet import (
 )
 from tests.support.world import RELAY, World, scenario
 from wzp_cli.address import Address
-from wzp_cli.defaults import DETECT_TIMEOUT_S
+from wzp_cli.defaults.diagnosis import DETECT_TIMEOUT_S
 from wzp_cli.services.diagnosis.survey import _others
 
 KINDS = (

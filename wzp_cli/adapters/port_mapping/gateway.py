@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from wzp_cli.adapters.interfaces import InterfaceAddress, interface_addresses
-from wzp_cli.defaults import PCP_PORT
+from wzp_cli.defaults.paths import PCP_PORT
 
 __all__ = ["Gateway", "find_gateway", "read_routes"]
 

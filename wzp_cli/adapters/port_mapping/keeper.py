@@ -15,7 +15,7 @@ from wzp_cli.adapters.port_mapping.pcp import find_nat_pmp, find_pcp
 from wzp_cli.adapters.port_mapping.upnp import find_upnp, is_installed
 from wzp_cli.address import Address
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import (
+from wzp_cli.defaults.paths import (
     PORT_MAPPING_AGAIN_S,
     PORT_MAPPING_LOOK_S,
     PORT_MAPPING_RELEASE_S,

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar, cast
 from wzp_cli.adapters.port_mapping.gateway import Gateway
 from wzp_cli.adapters.port_mapping.mapper import MappingRefused
 from wzp_cli.address import Address
-from wzp_cli.defaults import PORT_MAPPING_LIFETIME_S, PORT_MAPPING_TRIES_S
+from wzp_cli.defaults.paths import PORT_MAPPING_LIFETIME_S, PORT_MAPPING_TRIES_S
 from wzp_cli.errors import RemoteProtocolError
 from wzp_cli.events import MappingProtocol
 from wzp_cli.protocol.port_mapping import (

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from wzp_cli.adapters.port_mapping.gateway import Gateway
 from wzp_cli.adapters.port_mapping.mapper import MappingRefused
 from wzp_cli.address import Address
-from wzp_cli.defaults import (
+from wzp_cli.defaults.paths import (
     PORT_MAPPING_LIFETIME_S,
     SSDP_SEARCH_S,
     UPNP_MAX_BYTES,

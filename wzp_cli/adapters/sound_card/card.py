@@ -22,8 +22,8 @@ from wzp_cli.adapters.sound_card.portaudio import (
 )
 from wzp_cli.adapters.sound_card.sides import CardSink, CardSource, Played
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import (
-    MEDIA_CLOCK_HZ,
+from wzp_cli.defaults.media import MEDIA_CLOCK_HZ
+from wzp_cli.defaults.sound import (
     SOUND_BLOCK_SAMPLES,
     SOUND_RESCAN_S,
     SOUND_SWITCH_INTERVAL_S,

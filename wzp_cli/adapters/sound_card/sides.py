@@ -16,8 +16,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from wzp_cli.adapters.pace import Pace
-from wzp_cli.defaults import (
-    MEDIA_FRAME_BYTES,
+from wzp_cli.defaults.media import MEDIA_FRAME_BYTES
+from wzp_cli.defaults.sound import (
     SOUND_BLOCK_SAMPLES,
     SOUND_MIC_QUEUE_BLOCKS,
     SOUND_SPEAKER_LOW_BLOCKS,

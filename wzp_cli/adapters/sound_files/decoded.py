@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from wzp_cli.adapters.pace import Pace
 from wzp_cli.adapters.sound_files.wav import WavSource, cut_into_frames, int16_bytes
-from wzp_cli.defaults import MEDIA_CLOCK_HZ, WAV_RATE_MAX_HZ, WAV_RATE_MIN_HZ
+from wzp_cli.defaults.media import MEDIA_CLOCK_HZ
+from wzp_cli.defaults.sound import WAV_RATE_MAX_HZ, WAV_RATE_MIN_HZ
 from wzp_cli.errors import SoundError
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from typing import Any, BinaryIO, Final, Protocol
 
 from wzp_cli.adapters.sound_files.timeline import Timeline
 from wzp_cli.adapters.sound_files.wav import WAV_SOUND_MAX_BYTES, wav_header
-from wzp_cli.defaults import (
-    MEDIA_CLOCK_HZ,
+from wzp_cli.defaults.media import MEDIA_CLOCK_HZ
+from wzp_cli.defaults.sound import (
     RECORDING_CLOSE_MAX_S,
     RECORDING_FREE_MIN_BYTES,
     RECORDING_NAMES_MAX,

@@ -7,12 +7,8 @@ left alone, so that nothing is cut that only came a little late.
 
 from typing import Final
 
-from wzp_cli.defaults import (
-    MEDIA_CLOCK_HZ,
-    MEDIA_FRAME_BYTES,
-    RECORDING_TOLERANCE_S,
-    RECORDING_WAIT_S,
-)
+from wzp_cli.defaults.media import MEDIA_CLOCK_HZ, MEDIA_FRAME_BYTES
+from wzp_cli.defaults.sound import RECORDING_TOLERANCE_S, RECORDING_WAIT_S
 
 __all__ = ["Timeline"]
 

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from wzp_cli.adapters.pace import Pace
-from wzp_cli.defaults import (
-    MEDIA_CLOCK_HZ,
-    MEDIA_FRAME_BYTES,
+from wzp_cli.defaults.media import MEDIA_CLOCK_HZ, MEDIA_FRAME_BYTES
+from wzp_cli.defaults.sound import (
     WAV_HEADER_EVERY_FRAMES,
     WAV_RATE_MAX_HZ,
     WAV_RATE_MIN_HZ,

@@ -10,11 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wzp_cli.adapters.sound_card.sides import Played
-from wzp_cli.defaults import (
-    AUTO_GAIN_MAX_DB,
-    MEDIA_CLOCK_HZ,
-    NOISE_SUPPRESSION_LEVEL,
-)
+from wzp_cli.defaults.media import MEDIA_CLOCK_HZ
+from wzp_cli.defaults.sound import AUTO_GAIN_MAX_DB, NOISE_SUPPRESSION_LEVEL
 from wzp_cli.ports import FrameSource
 
 if TYPE_CHECKING:

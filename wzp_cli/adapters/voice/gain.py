@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from wzp_cli.defaults import GAIN_MAX_DB, GAIN_MIN_DB
+from wzp_cli.defaults.sound import GAIN_MAX_DB, GAIN_MIN_DB
 from wzp_cli.errors import SoundError, UsageError
 from wzp_cli.ports import FrameSink, FrameSource
 

@@ -5,7 +5,7 @@ from collections import deque
 from typing import Final
 
 from wzp_cli.adapters.pace import Pace
-from wzp_cli.defaults import LOOPBACK_FRAMES
+from wzp_cli.defaults.sound import LOOPBACK_FRAMES
 
 __all__ = ["Loopback"]
 

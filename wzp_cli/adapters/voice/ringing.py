@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import (
-    MEDIA_CLOCK_HZ,
-    MEDIA_FRAME_BYTES,
+from wzp_cli.defaults.media import MEDIA_CLOCK_HZ, MEDIA_FRAME_BYTES
+from wzp_cli.defaults.sound import (
     RING_AMPLITUDE_INT16,
     RING_BACK_CADENCE_S,
     RING_BACK_HZ,

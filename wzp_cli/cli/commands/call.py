@@ -19,7 +19,7 @@ from wzp_cli.cli.options import (
     RingTimeoutOption,
     SoundFlags,
 )
-from wzp_cli.defaults import PROBE_ONLY_PINGS
+from wzp_cli.defaults.paths import PROBE_ONLY_PINGS
 
 __all__ = ["app", "call"]
 

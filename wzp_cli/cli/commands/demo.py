@@ -9,7 +9,7 @@ import typer
 
 from wzp_cli.address import HostPort
 from wzp_cli.cli.command import Outcome, Session, command, command_app
-from wzp_cli.defaults import DEMO_MIN_CORRELATION
+from wzp_cli.defaults.program import DEMO_MIN_CORRELATION
 from wzp_cli.errors import WzpError
 from wzp_cli.events import PathName
 

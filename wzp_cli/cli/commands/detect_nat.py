@@ -18,7 +18,7 @@ from wzp_cli.cli.options import (
     SilenceOption,
     StunOption,
 )
-from wzp_cli.defaults import (
+from wzp_cli.defaults.diagnosis import (
     LIFETIME_MAX_SILENCE_S,
     LIFETIME_MAX_SILENCES,
     LIFETIME_SILENCES_S,

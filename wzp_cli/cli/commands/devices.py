@@ -8,7 +8,7 @@ import typer
 
 from wzp_cli.cli.command import Outcome, Session, command, command_app
 from wzp_cli.cli.options import DurationOption, SoundFlags
-from wzp_cli.defaults import SOUND_CHECK_S
+from wzp_cli.defaults.sound import SOUND_CHECK_S
 from wzp_cli.errors import SoundError, UsageError, WzpError
 from wzp_cli.events import Event, Level
 

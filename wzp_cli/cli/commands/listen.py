@@ -272,7 +272,7 @@ def _report_ready(
     """Tell that we take calls, and by which ticket; return that."""
     from wzp_cli.address import Address
     from wzp_cli.cli.compose import find_interfaces
-    from wzp_cli.defaults import MAX_CANDIDATES
+    from wzp_cli.defaults.paths import MAX_CANDIDATES
     from wzp_cli.protocol.ticket import Ticket
 
     identity = state.keypair.identity

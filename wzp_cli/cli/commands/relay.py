@@ -15,7 +15,7 @@ from wzp_cli.address import HostPort
 from wzp_cli.cli.command import Outcome, Session, command, command_app
 from wzp_cli.cli.options import DrainOption
 from wzp_cli.cli.signals import on_signal
-from wzp_cli.defaults import RELAY_EXTRA_PORTS, STATUS_ANSWER_S
+from wzp_cli.defaults.relay import RELAY_EXTRA_PORTS, STATUS_ANSWER_S
 from wzp_cli.errors import EnvironmentFault, RelayUnreachable, WzpError
 from wzp_cli.events import Event, Hello, RelayReady, RelayStats, Report, Warned
 from wzp_cli.protocol.relay_facts import RelayFacts

@@ -12,7 +12,7 @@ from wzp_cli.adapters.state import open_state
 from wzp_cli.cli.doctor.finding import Finding, failed, ok, skipped, warning
 from wzp_cli.cli.doctor.patient import Patient
 from wzp_cli.cli.output.failure import problem
-from wzp_cli.defaults import DOCTOR_CLOCK_OFF_S, DOCTOR_LOW_DISK_BYTES
+from wzp_cli.defaults.program import DOCTOR_CLOCK_OFF_S, DOCTOR_LOW_DISK_BYTES
 from wzp_cli.errors import ConfigError, StateUnusable
 
 __all__ = [

@@ -8,11 +8,8 @@ from typing import Final
 
 from wzp_cli.cli.doctor.finding import Finding, failed, ok, warning
 from wzp_cli.cli.doctor.patient import Patient
-from wzp_cli.defaults import (
-    DEMO_MIN_CORRELATION,
-    DOCTOR_BUSY_LOAD,
-    MEDIA_FRAME_BYTES,
-)
+from wzp_cli.defaults.media import MEDIA_FRAME_BYTES
+from wzp_cli.defaults.program import DEMO_MIN_CORRELATION, DOCTOR_BUSY_LOAD
 from wzp_cli.errors import CodecMissing, WzpError
 
 __all__ = [

@@ -12,7 +12,7 @@ from wzp_cli.address import Address, HostPort
 from wzp_cli.cli.asking import asked_running
 from wzp_cli.cli.doctor.finding import Finding, failed, note, ok, skipped, warning
 from wzp_cli.cli.doctor.patient import Patient
-from wzp_cli.defaults import DOCTOR_TCP_S
+from wzp_cli.defaults.program import DOCTOR_TCP_S
 from wzp_cli.endpoint.factory import Bind, open_endpoint
 from wzp_cli.errors import (
     ControlSilent,

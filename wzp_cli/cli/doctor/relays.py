@@ -14,7 +14,7 @@ from wzp_cli.cli.doctor.patient import Patient
 from wzp_cli.cli.output.failure import problem
 from wzp_cli.cli.settings import Settings
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import DOCTOR_RELAY_S
+from wzp_cli.defaults.program import DOCTOR_RELAY_S
 from wzp_cli.endpoint.factory import Bind, open_endpoint
 from wzp_cli.errors import (
     AccessRefused,

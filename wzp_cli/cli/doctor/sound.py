@@ -6,7 +6,7 @@ from wzp_cli.cli.doctor.patient import Patient
 from wzp_cli.cli.options import SoundFlags
 from wzp_cli.cli.output.failure import problem
 from wzp_cli.cli.sound import SoundWords, sound_opener
-from wzp_cli.defaults import DOCTOR_HEAR_S
+from wzp_cli.defaults.program import DOCTOR_HEAR_S
 from wzp_cli.errors import SoundError, UsageError
 from wzp_cli.services.check_sound import hear_level
 

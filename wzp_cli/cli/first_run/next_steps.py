@@ -15,7 +15,7 @@ from wzp_cli.adapters.control_socket import connect_control, transport
 from wzp_cli.adapters.state import State, default_state_directory
 from wzp_cli.cli.options import Everywhere
 from wzp_cli.cli.settings import Settings, resolve
-from wzp_cli.defaults import NEXT_STEPS_ASK_S, NEXT_STEPS_CONTACTS
+from wzp_cli.defaults.program import NEXT_STEPS_ASK_S, NEXT_STEPS_CONTACTS
 from wzp_cli.errors import ConfigError, WzpError
 from wzp_cli.protocol.control_messages import AskStatus
 from wzp_cli.protocol.standing import CallStanding, Standing

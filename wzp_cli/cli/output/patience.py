@@ -4,7 +4,7 @@ import collections
 import threading
 from collections.abc import Callable
 
-from wzp_cli.defaults import OUTPUT_LAST_WAIT_S, OUTPUT_QUEUE_LINES
+from wzp_cli.defaults.program import OUTPUT_LAST_WAIT_S, OUTPUT_QUEUE_LINES
 
 __all__ = ["PatientWriter"]
 

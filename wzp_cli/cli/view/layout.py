@@ -15,7 +15,7 @@ from wzp_cli.cli.view.keys import ACTIONS, Action
 from wzp_cli.cli.view.meters import Glyphs
 from wzp_cli.cli.view.model import At, Model, Phase
 from wzp_cli.cli.view.pages import Block, page
-from wzp_cli.defaults import SCREEN_MAX_COLUMNS
+from wzp_cli.defaults.program import SCREEN_MAX_COLUMNS
 
 __all__ = ["Size", "lines"]
 

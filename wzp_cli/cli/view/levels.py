@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from wzp_cli.defaults import SCREEN_LEVEL_FRAMES
+from wzp_cli.defaults.program import SCREEN_LEVEL_FRAMES
 from wzp_cli.ports import OpenRecording, Recording
 from wzp_cli.protocol.media.level import level
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from rich.text import Text
 
-from wzp_cli.defaults import (
+from wzp_cli.defaults.program import (
     SCREEN_DELAY_FULL_MS,
     SCREEN_DELAY_LONG_MS,
     SCREEN_DELAY_SLOW_MS,

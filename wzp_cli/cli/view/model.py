@@ -12,7 +12,7 @@ from typing import Final, Literal, NamedTuple
 
 from wzp_cli import events
 from wzp_cli.cli.output.sentences import event_sentence
-from wzp_cli.defaults import SCREEN_HISTORY_S, SCREEN_NEWS, SCREEN_PAST_CALLS
+from wzp_cli.defaults.program import SCREEN_HISTORY_S, SCREEN_NEWS, SCREEN_PAST_CALLS
 from wzp_cli.protocol.media.quality import mouth_to_ear_ms
 
 __all__ = [

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from wzp_cli.cli.view.meters import Glyphs, delays, level_bar, losses
 from wzp_cli.cli.view.model import At, Call, Model, minutes
-from wzp_cli.defaults import SCREEN_LEVEL_FLOOR_DBFS
+from wzp_cli.defaults.program import SCREEN_LEVEL_FLOOR_DBFS
 from wzp_cli.protocol.media.quality import grade
 
 __all__ = ["Block", "page"]

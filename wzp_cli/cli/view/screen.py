@@ -28,7 +28,7 @@ from wzp_cli.cli.view.painter import Line, Painter
 from wzp_cli.cli.view.stage import Stage
 from wzp_cli.cli.view.terminal import Terminal
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import (
+from wzp_cli.defaults.program import (
     SCREEN_BELL_S,
     SCREEN_IDLE_TICK_S,
     SCREEN_QUIT_GUARD_S,

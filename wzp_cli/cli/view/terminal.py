@@ -24,7 +24,7 @@ from typing import Any, Final
 from wzp_cli.cli.output.patience import PatientWriter
 from wzp_cli.cli.view.keys import PASTE_OFF, PASTE_ON
 from wzp_cli.cli.view.layout import Size
-from wzp_cli.defaults import SCREEN_KEPT_BYTES
+from wzp_cli.defaults.program import SCREEN_KEPT_BYTES
 
 __all__ = ["Hooks", "Terminal", "can_hold", "held_terminal"]
 

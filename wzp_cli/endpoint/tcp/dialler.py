@@ -10,7 +10,7 @@ from websockets.proxy import get_proxy, parse_proxy
 from websockets.uri import WebSocketURI
 
 from wzp_cli.address import Address
-from wzp_cli.defaults import HANDSHAKE_TIMEOUT_S, TUNNEL_MAX_DATAGRAM_BYTES
+from wzp_cli.defaults.endpoint import HANDSHAKE_TIMEOUT_S, TUNNEL_MAX_DATAGRAM_BYTES
 from wzp_cli.endpoint.tcp.outer_tls import dialler_context
 from wzp_cli.endpoint.tcp.tunnel import (
     SUBPROTOCOLS,

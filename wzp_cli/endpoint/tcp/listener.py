@@ -18,17 +18,16 @@ from websockets.server import ServerProtocol
 
 from wzp_cli.address import Address
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import (
+from wzp_cli.defaults.endpoint import (
     HANDSHAKE_TIMEOUT_S,
     MAX_HALF_OPEN_TUNNELS,
     MAX_HALF_OPEN_TUNNELS_PER_SOURCE,
-    RELAY_MAX_TUNNELS,
-    RELAY_MAX_TUNNELS_PER_SOURCE,
     TUNNEL_BACKLOG,
     TUNNEL_MAX_DATAGRAM_BYTES,
     TUNNEL_PROOF_S,
     TUNNEL_SWEEP_S,
 )
+from wzp_cli.defaults.relay import RELAY_MAX_TUNNELS, RELAY_MAX_TUNNELS_PER_SOURCE
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.tcp.tunnel import SUBPROTOCOLS, Tunnel, keep_little_unsent
 from wzp_cli.errors import ConnectionLost, EnvironmentFault, PortInUse

@@ -26,7 +26,7 @@ from websockets.protocol import SEND_EOF, State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
-from wzp_cli.defaults import (
+from wzp_cli.defaults.endpoint import (
     TUNNEL_BURST_S,
     TUNNEL_MAX_DATAGRAM_BYTES,
     TUNNEL_MAX_FRAMES_PER_S,

@@ -7,7 +7,8 @@ so that sound which was heard fits what was said in one place only. Nothing lies
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from wzp_cli.defaults import BABBLE_PEAK_INT16, MEDIA_CLOCK_HZ
+from wzp_cli.defaults.media import MEDIA_CLOCK_HZ
+from wzp_cli.defaults.sound import BABBLE_PEAK_INT16
 
 if TYPE_CHECKING:
     import numpy as np

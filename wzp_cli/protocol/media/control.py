@@ -18,7 +18,7 @@ of the route: nothing that we could send would have come through.
 from collections import deque
 from collections.abc import Sequence
 
-from wzp_cli.defaults import (
+from wzp_cli.defaults.media import (
     BURST_RATIO,
     COPY_REACH_MAX_FRAMES,
     DRAIN_MAX_SHARE,

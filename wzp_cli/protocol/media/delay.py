@@ -15,7 +15,7 @@ covered, which costs little; on a bad one the last percent, which costs much, is
 from collections import deque
 from typing import Final
 
-from wzp_cli.defaults import (
+from wzp_cli.defaults.media import (
     JITTER_DELAY_MAX_S,
     JITTER_DELAY_MIN_S,
     JITTER_DELAY_START_S,

@@ -29,7 +29,7 @@ import enum
 from dataclasses import dataclass
 from typing import Final
 
-from wzp_cli.defaults import (
+from wzp_cli.defaults.media import (
     JITTER_CALM_FRAMES,
     JITTER_CONCEALED_MAX_FRAMES,
     JITTER_FAR_OFF_S,

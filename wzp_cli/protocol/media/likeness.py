@@ -8,7 +8,7 @@ did so, and not all that comes after; sound that got lost fits nowhere.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wzp_cli.defaults import (
+from wzp_cli.defaults.sound import (
     LIKENESS_PIECE_SAMPLES,
     LIKENESS_QUIET_RATIO,
     LIKENESS_REACH_SAMPLES,

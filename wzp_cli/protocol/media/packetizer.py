@@ -10,7 +10,7 @@ A frame that goes alone is a plain packet of its codec; the rest are payload typ
 from collections import deque
 from typing import Final
 
-from wzp_cli.defaults import (
+from wzp_cli.defaults.media import (
     MEDIA_FRAME_MS,
     REDUNDANCY_MAX_OFFSET_FRAMES,
     REDUNDANCY_PAYLOAD_TYPE,

@@ -17,7 +17,7 @@ import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from wzp_cli.defaults import (
+from wzp_cli.defaults.media import (
     IDD_FREE_DELAY_MS,
     MEDIA_FRAME_MS,
     MOS_CONCEALED_HALF_PCT,

@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-from wzp_cli.defaults import (
+from wzp_cli.defaults.media import (
     LOSS_MIN_FRAMES,
     MEDIA_FRAME_MS,
     QUEUE_BUCKET_S,

@@ -26,10 +26,7 @@ import struct
 from dataclasses import dataclass, replace
 from typing import Final
 
-from wzp_cli.defaults import (
-    MEDIA_FRAME_MS,
-    REDUNDANCY_PAYLOAD_TYPE,
-)
+from wzp_cli.defaults.media import MEDIA_FRAME_MS, REDUNDANCY_PAYLOAD_TYPE
 from wzp_cli.errors import LocalProtocolError, RemoteProtocolError
 from wzp_cli.protocol.media.rtp import MediaPacket, clock_hz
 

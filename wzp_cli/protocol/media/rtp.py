@@ -25,7 +25,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from wzp_cli.defaults import (
+from wzp_cli.defaults.media import (
     MEDIA_CLOCK_HZ,
     MEDIA_FLOW_ID,
     PCMU_CLOCK_HZ,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from wzp_cli.defaults import (
+from wzp_cli.defaults.media import (
     MEDIA_FRAME_MS,
     OPUS_BITRATE_BPS,
     REDUNDANCY_MAX_OFFSET_FRAMES,

@@ -10,7 +10,7 @@ of the peer when a second packet follows it in order; one packet alone is a stra
 
 from typing import Final, NamedTuple
 
-from wzp_cli.defaults import RTP_MAX_DROPOUT_PACKETS, RTP_MAX_MISORDER_PACKETS
+from wzp_cli.defaults.media import RTP_MAX_DROPOUT_PACKETS, RTP_MAX_MISORDER_PACKETS
 
 __all__ = ["Place", "SequenceTracker"]
 

@@ -16,7 +16,7 @@ on the first use.
 
 from typing import TYPE_CHECKING, Final
 
-from wzp_cli.defaults import (
+from wzp_cli.defaults.media import (
     STRETCH_LONGEST_SAMPLES,
     STRETCH_QUIET_RMS,
     STRETCH_SHORTEST_SAMPLES,

@@ -16,7 +16,7 @@ by the latter alone.
 
 from typing import Final
 
-from wzp_cli.defaults import MEDIA_FRAME_MS, RTP_MAX_MISORDER_PACKETS
+from wzp_cli.defaults.media import MEDIA_FRAME_MS, RTP_MAX_MISORDER_PACKETS
 from wzp_cli.protocol.media.rtp import clock_hz
 
 __all__ = ["Timeline"]

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from wzp_cli.address import Address
-from wzp_cli.defaults import (
+from wzp_cli.defaults.diagnosis import (
     NAT_ALLOCATION_MIN_SAMPLES,
     NAT_SEQUENTIAL_MAX_GAP_PORTS,
 )

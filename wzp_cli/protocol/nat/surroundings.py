@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from wzp_cli.address import Address
-from wzp_cli.defaults import (
+from wzp_cli.defaults.diagnosis import (
     PREFERRED_RELAY_BETTER_S,
     PREFERRED_RELAY_BETTER_SHARE,
 )

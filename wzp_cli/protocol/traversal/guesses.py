@@ -4,7 +4,7 @@ import itertools
 import random
 from collections.abc import Iterator, Sequence
 
-from wzp_cli.defaults import (
+from wzp_cli.defaults.paths import (
     LOWEST_PEER_PORT,
     PREDICTION_MAX_PORTS,
     PREDICTION_REACH_PORTS,

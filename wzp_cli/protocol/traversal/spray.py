@@ -6,7 +6,7 @@ and again (or many peers, or a relay that helps them) can't make wzp spray a vic
 
 import collections
 
-from wzp_cli.defaults import (
+from wzp_cli.defaults.paths import (
     PREDICTION_PAUSE_S,
     SEARCH_PAUSE_S,
     SPRAY_CHECKS_BURST,

@@ -8,11 +8,7 @@ is hit serves the route from then on.
 import enum
 from dataclasses import dataclass, replace
 
-from wzp_cli.defaults import (
-    MUTUAL_SPARES,
-    PREDICTION_SPARES,
-    SEARCH_SPARES,
-)
+from wzp_cli.defaults.paths import MUTUAL_SPARES, PREDICTION_SPARES, SEARCH_SPARES
 from wzp_cli.protocol.nat import (
     Allocation,
     Filtering,

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from wzp_cli.address import Address
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import (
+from wzp_cli.defaults.diagnosis import (
     FILTER_FAR_WAIT_S,
     FILTER_GRACE_S,
     FILTER_PROBES_S,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from wzp_cli.address import Address
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import DETECT_SPARES, HAIRPIN_GRACE_S, HAIRPIN_TRIES_S
+from wzp_cli.defaults.diagnosis import DETECT_SPARES, HAIRPIN_GRACE_S, HAIRPIN_TRIES_S
 from wzp_cli.endpoint import stun
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.protocol.nat import Allocation, Reflection, classify_allocation

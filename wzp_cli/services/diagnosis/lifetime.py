@@ -13,12 +13,8 @@ from dataclasses import dataclass
 
 from wzp_cli.address import Address, HostPort
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import (
-    KEEPALIVE_ANSWER_S,
-    KEEPALIVE_MIN_S,
-    LIFETIME_SILENCES_S,
-    LIFETIME_STREAM_S,
-)
+from wzp_cli.defaults.diagnosis import LIFETIME_SILENCES_S, LIFETIME_STREAM_S
+from wzp_cli.defaults.relay import KEEPALIVE_ANSWER_S, KEEPALIVE_MIN_S
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.events import Event, MappingAged, Report
 from wzp_cli.ports import RelayPins

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from wzp_cli.address import Address
-from wzp_cli.defaults import PATH_MTU_BYTES, PATH_MTU_TRIES_S
+from wzp_cli.defaults.diagnosis import PATH_MTU_BYTES, PATH_MTU_TRIES_S
 from wzp_cli.endpoint import stun
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.protocol.route import DirectRoute

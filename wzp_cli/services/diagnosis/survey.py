@@ -12,7 +12,7 @@ from typing import Literal
 
 from wzp_cli.address import Address, HostPort
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults import DETECT_ANSWER_S, DETECT_DOUBT_S
+from wzp_cli.defaults.diagnosis import DETECT_ANSWER_S, DETECT_DOUBT_S
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.errors import IdentityError, NameNotFound, NetworkError, WzpError
 from wzp_cli.events import Reflexive, Registered, Report, Warned
