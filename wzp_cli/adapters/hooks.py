@@ -122,6 +122,7 @@ class HookRunner:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(HOOK_LAST_WAIT_S):
                     await program.exited.wait()
+                    await program.silent.wait()  # what it said may still be on its way
             transport.close()
         code = transport.get_returncode() or 0
         if code > 0:
@@ -130,12 +131,17 @@ class HookRunner:
 
 
 class _Program(asyncio.SubprocessProtocol):
-    """One program: what it is given, what it says, and its end."""
+    """One program: what it is given, what it says, and its end.
+
+    Attributes:
+        exited: Set when it has ended, whatever it has started.
+        silent: Set when nobody holds its output any more.
+    """
 
     def __init__(self) -> None:
         self.exited = asyncio.Event()
+        self.silent = asyncio.Event()
         self._said = bytearray()
-        self._has_output = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the program's transport."""
@@ -156,7 +162,7 @@ class _Program(asyncio.SubprocessProtocol):
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
         """Note that nobody holds its output any more."""
         if fd == 1:
-            self._has_output = False
+            self.silent.set()
 
     def process_exited(self) -> None:
         """Note that it has ended, whatever it has started."""
@@ -164,7 +170,7 @@ class _Program(asyncio.SubprocessProtocol):
 
     def kill(self) -> None:
         """Kill what still runs: it, or what it started and holds its output."""
-        if self._has_output or not self.exited.is_set():
+        if not (self.silent.is_set() and self.exited.is_set()):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._transport.get_pid(), signal.SIGKILL)
 

@@ -154,13 +154,14 @@ class NatsBus:
     def __init__(self, client: "Client") -> None:
         self._client = client
         self._connected = False
+        self._all_told = False  # what was held before NATS was there
         self._answers: dict[str, AnswerQuestion] = {}
         self._held: dict[str, Subscription] = {}
 
     @property
     def up(self) -> bool:
         """Whether NATS can be asked right now."""
-        return self._client.is_connected
+        return self._all_told and self._client.is_connected
 
     async def ask(self, subject: str, question: bytes) -> list[bytes]:
         """Ask whoever holds `subject`; see `ports.FleetBus`."""
@@ -185,6 +186,7 @@ class NatsBus:
         for subject, answer in list(self._answers.items()):  # it changes meanwhile
             if self._answers.get(subject) is answer and subject not in self._held:
                 await self._subscribe(subject, answer)
+        self._all_told = True
 
     async def hold(self, subject: str, answer: AnswerQuestion) -> None:
         """Answer those who ask `subject`, from when NATS knows (or has come back)."""
