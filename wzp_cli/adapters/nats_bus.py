@@ -219,7 +219,10 @@ class NatsBus:
         from nats import errors
 
         if self.up:
+            # nats-py writes a ping past what still waits to be written: the first
+            # round trip sees that out, the second one is the answer to it.
             with suppress(errors.Error, TimeoutError):
+                await self._client.flush(FLEET_FLUSH_S)
                 await self._client.flush(FLEET_FLUSH_S)
 
 
