@@ -62,9 +62,19 @@ def narrow(sound: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
     return np.asarray(np.fft.irfft(spectrum, len(sound) // 3) / 3, np.int16)
 
 
-def in_call(processes: Processes, pulse: Pulse, *words: str) -> tuple[Program, Program]:
-    """Return a caller whose microphone is "mic", and a listener who plays to "spk"."""
-    bob, alice = person(processes, pulse, "bob"), person(processes, pulse, "alice")
+def in_call(
+    processes: Processes, pulse: Pulse, *words: str, ears: Pulse | None = None
+) -> tuple[Program, Program]:
+    """Return a caller whose microphone is "mic", and a listener who plays to "spk".
+
+    Args:
+        processes: Starts them.
+        pulse: Has both sinks; or "mic" alone, and `ears` has "spk".
+        words: More for the listener.
+        ears: Another sound server, for the listener.
+    """
+    bob = person(processes, ears or pulse, "bob")
+    alice = person(processes, pulse, "alice")
     listening = bob.start(
         "listen", "--once", "--auto-answer", "all", "--in", "null", *words,
     )  # fmt: skip
@@ -161,11 +171,19 @@ def test_speech_goes_from_microphone_to_speaker(
 
 
 def test_a_speaker_that_goes_and_comes_back_in_mid_call(
-    processes: Processes, pulse: Pulse
+    processes: Processes, tmp_path: Path
 ) -> None:
-    calling, listening = in_call(processes, pulse)
+    """On a sound server of its own: others would be given its sound instead."""
+    homes = tmp_path / "mouth", tmp_path / "ears"
+    for home in homes:
+        home.mkdir()
     noise = np.random.default_rng(1).integers(-9_000, 9_000, 48_000 * 60, np.int16)
-    with pulse.playing("mic", noise.tobytes()):
+    with (
+        Pulse(homes[0], "mic") as mouth,
+        Pulse(homes[1], "spk") as pulse,
+        mouth.playing("mic", noise.tobytes()),
+    ):
+        calling, listening = in_call(processes, mouth, ears=pulse)
         pulse.unplug("spk")
         gone = listening.wait_for("warning", code="device_lost")
         assert "goes on in silence" in gone["message"]
@@ -176,11 +194,11 @@ def test_a_speaker_that_goes_and_comes_back_in_mid_call(
         recorder = Recorder(pulse, "spk")
         recorder.hear(2.0)
         heard = recorder.end()
-    assert np.abs(heard.astype(int)).max() > 2_000, "the peer is heard again"
-    calling.send(signal.SIGINT)
-    assert calling.wait_end()["exit"] == 130
-    assert listening.wait_end()["exit"] == 0
-    assert listening.talk() == "", "PortAudio and ALSA are kept off the terminal"
+        assert np.abs(heard.astype(int)).max() > 2_000, "the peer is heard again"
+        calling.send(signal.SIGINT)
+        assert calling.wait_end()["exit"] == 130
+        assert listening.wait_end()["exit"] == 0
+        assert listening.talk() == "", "PortAudio and ALSA are kept off the terminal"
 
 
 def test_a_caller_hears_that_it_rings_and_a_callee_that_it_is_called(
