@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -19,7 +20,6 @@ from tests.netlab.conftest import MakeLab
 from tests.netlab.lab import Host, Lab, SiteSpec
 from tests.netlab.namespaces import NETNS_DIR
 from tests.netlab.nats import KINDS, Layer, NatKind
-from wzp_cli.address import Address
 
 pytestmark = pytest.mark.netlab
 
@@ -44,11 +44,18 @@ def udp(host: Host, port: int = 0, address: str = "") -> Iterator[socket.socket]
         yield opened
 
 
-def receive(at: socket.socket, wait_s: float = WAIT_S) -> tuple[bytes, Address] | None:
+class Seen(NamedTuple):
+    """Where a datagram came from, as sockets take it."""
+
+    host: str
+    port: int
+
+
+def receive(at: socket.socket, wait_s: float = WAIT_S) -> tuple[bytes, Seen] | None:
     if not select.select([at], [], [], wait_s)[0]:
         return None
     payload, source = at.recvfrom(2048)
-    return payload, Address(source[0], source[1])
+    return payload, Seen(source[0], source[1])
 
 
 def heard(at: socket.socket) -> list[bytes]:
@@ -59,7 +66,7 @@ def heard(at: socket.socket) -> list[bytes]:
     return payloads
 
 
-def reflexive(client: socket.socket, server: socket.socket) -> Address:
+def reflexive(client: socket.socket, server: socket.socket) -> Seen:
     """The address that a server sees the client at."""
     client.sendto(b"who am I?", server.getsockname())
     got = receive(server)
@@ -141,10 +148,10 @@ def test_mappings_tell_what_the_server_sees(make_lab: MakeLab, kind: str) -> Non
     with servers(lab) as (server, *_), udp(lab.host("a")) as client:
         outside = reflexive(client, server)
         (mapping,) = site.mappings(len(site.nats) - 1)
-        assert (mapping.protocol, mapping.external) == ("udp", outside)
-        assert mapping.destination == server.getsockname()
+        assert (mapping.protocol, mapping.external[:2]) == ("udp", outside)
+        assert mapping.destination[:2] == server.getsockname()
         assert not mapping.replied
-        assert site.mappings()[0].source == client.getsockname()
+        assert site.mappings()[0].source[:2] == client.getsockname()
         server.sendto(b"answer", outside)
         assert receive(client) is not None
         assert site.mappings()[0].replied
@@ -304,7 +311,7 @@ def test_two_hosts_share_a_lan_and_a_nat(make_lab: MakeLab) -> None:
     with servers(lab) as (server, *_), udp(first) as one, udp(second) as two:
         assert reflexive(one, server).host == reflexive(two, server).host
         two.sendto(b"neighbour", one.getsockname())
-        assert receive(one) == (b"neighbour", Address(*two.getsockname()))
+        assert receive(one) == (b"neighbour", two.getsockname())
 
 
 def test_two_homes_may_use_the_same_private_network(make_lab: MakeLab) -> None:
@@ -330,7 +337,7 @@ def test_ipv6_is_filtered_and_not_translated(make_lab: MakeLab) -> None:
         here.sendto(b"opens here only", there.getsockname())
         assert heard(there) == []
         there.sendto(b"through", here.getsockname())
-        assert receive(here) == (b"through", Address(b.addresses_v6[0], PORT))
+        assert receive(here) == (b"through", (b.addresses_v6[0], PORT))
         here.sendto(b"and back", there.getsockname())
         assert heard(there) == [b"and back"]
         lab.cut("a", "b")

@@ -145,7 +145,7 @@ def test_a_listener_finds_its_relay_again(
         relay.kill()
     else:
         relay.terminate()
-        assert relay.wait_end()["exit"] == 143
+        assert relay.wait_end()["exit"] == 0  # drained: nobody called
     stage.relay()
     listening.wait_for("registered", RELAY_BACK_S, published=True)
     assert listening.all("warning", code="relay_lost")

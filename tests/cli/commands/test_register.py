@@ -83,7 +83,8 @@ def test_a_relay_with_another_key_is_refused_until_it_is_forgotten(
     assert error["code"] == "key_changed"
     assert relay in error["message"]
     assert "wzp id forget" in error["hint"]
-    assert alice.ask("id", "forget", relay).result == {"relay": relay, "known": True}
+    forgotten = alice.ask("id", "forget", relay).result
+    assert forgotten == {"relay": relay, "name": None, "known": True}
     found = alice.ask("register", "--relay", relay).result
     assert str(known.all()[relay]) == found["relay_id"]
 
