@@ -5,15 +5,13 @@ in WAV needs neither.
 """
 
 import importlib.util
-import itertools
 import wave
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from wzp_cli.adapters.pace import Pace
-from wzp_cli.adapters.sound_files.wav import WavSource, cut_into_frames, int16_bytes
+from wzp_cli.adapters.sound_files.paced import FileSource, Opened
+from wzp_cli.adapters.sound_files.wav import WavSource, int16_bytes
 from wzp_cli.defaults.media import MEDIA_CLOCK_HZ
-from wzp_cli.defaults.sound import WAV_RATE_MAX_HZ, WAV_RATE_MIN_HZ
 from wzp_cli.errors import SoundError
 
 if TYPE_CHECKING:
@@ -51,52 +49,26 @@ def open_file(path: str) -> "WavSource | DecodedSource":
     return DecodedSource(path)
 
 
-class DecodedSource:
+class DecodedSource(FileSource):
     """A sound file at the pace of speech; None when it has ended.
 
     Raises:
         SoundError: The file can't be read.
     """
 
-    failed = None
-
     def __init__(self, path: str) -> None:
         import soundfile
 
-        self._path = path
-        self._pace = Pace()
-        self._broken = (soundfile.LibsndfileError, OSError)
+        broken = (soundfile.LibsndfileError, OSError)
         try:
-            self._file = _opened(path)
-        except self._broken as error:
+            self._file = file = _opened(path)
+        except broken as error:
             raise SoundError(_unreadable(path, error)) from error
-        rate_hz = self._file.samplerate
-        if not WAV_RATE_MIN_HZ <= rate_hz <= WAV_RATE_MAX_HZ:
-            self._file.close()
-            raise SoundError(_unreadable(path, f"a rate of {rate_hz} Hz"))
-        frames = cut_into_frames(_converted(self._file))
-        try:
-            first = list(itertools.islice(frames, 1))  # libraries loaded, filter built
-        except self._broken as error:
-            self._file.close()
-            raise SoundError(_unreadable(path, error)) from error
-        self._frames = itertools.chain(first, frames)
-
-    async def read(self) -> bytes | None:
-        """Return the next 20 ms at the beat (the last one padded), then None.
-
-        Raises:
-            SoundError: The file can't be read any further.
-        """
-        await self._pace.beat()
-        try:
-            return next(self._frames, None)
-        except self._broken as error:
-            raise SoundError(_unreadable(self._path, error)) from error
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        super().__init__(
+            Opened(file.samplerate, _converted(file), file.close),
+            broken,
+            lambda reason: _unreadable(path, reason),
+        )
 
 
 def _opened(path: str) -> Any:

@@ -5,7 +5,6 @@ Read: integer PCM of 8, 16, 24 or 32 bits, any rate and any number of channels, 
 are brought up to date each second, so the file is readable even if wzp is killed.
 """
 
-import itertools
 import math
 import struct
 import wave
@@ -14,11 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from wzp_cli.adapters.pace import Pace
+from wzp_cli.adapters.sound_files.paced import FileSource, Opened
 from wzp_cli.defaults.media import MEDIA_CLOCK_HZ, MEDIA_FRAME_BYTES
 from wzp_cli.defaults.sound import (
     WAV_HEADER_EVERY_FRAMES,
-    WAV_RATE_MAX_HZ,
-    WAV_RATE_MIN_HZ,
 )
 from wzp_cli.errors import SoundError
 
@@ -33,7 +31,6 @@ __all__ = [
     "Resampler",
     "WavSink",
     "WavSource",
-    "cut_into_frames",
     "int16_bytes",
     "wav_header",
 ]
@@ -47,50 +44,23 @@ WAV_SOUND_MAX_BYTES: Final = 0xFFFF_FFFF - _HEADER.size
 """A WAV counts in 32 bits: 12 hours of mono."""
 
 
-class WavSource:
+class WavSource(FileSource):
     """A WAV file at the pace of speech; None when it has ended.
 
     Raises:
         SoundError: The file is missing, or is no WAV that can be read.
     """
 
-    failed = None
-
     def __init__(self, path: str) -> None:
-        self._path = path
-        self._pace = Pace()
         try:
-            self._wave = wave.open(path, "rb")  # noqa: SIM115 (closed by `close`)
+            file = wave.open(path, "rb")  # noqa: SIM115 (closed by `close`)
         except (OSError, EOFError, wave.Error) as error:
             raise SoundError(_unreadable(path, error)) from error
-        if not WAV_RATE_MIN_HZ <= self._wave.getframerate() <= WAV_RATE_MAX_HZ:
-            rate_hz = self._wave.getframerate()
-            self._wave.close()
-            raise SoundError(_unreadable(path, f"a rate of {rate_hz} Hz"))
-        frames = cut_into_frames(_converted(self._wave))
-        try:
-            # Now, and not in the call: building the filter takes longer than a frame.
-            first = list(itertools.islice(frames, 1))
-        except OSError as error:
-            self._wave.close()
-            raise SoundError(_unreadable(path, error)) from error
-        self._frames = itertools.chain(first, frames)
-
-    async def read(self) -> bytes | None:
-        """Return the next 20 ms at the beat (the last one padded), then None.
-
-        Raises:
-            SoundError: The file can't be read any further.
-        """
-        await self._pace.beat()
-        try:
-            return next(self._frames, None)
-        except OSError as error:
-            raise SoundError(_unreadable(self._path, error)) from error
-
-    def close(self) -> None:
-        """Close the file."""
-        self._wave.close()
+        super().__init__(
+            Opened(file.getframerate(), _converted(file), file.close),
+            (OSError,),
+            lambda reason: _unreadable(path, reason),
+        )
 
 
 class WavSink:
@@ -254,18 +224,6 @@ def int16_bytes(sound: "Samples") -> bytes:
     import numpy as np
 
     return np.clip(np.rint(sound), -32_768, 32_767).astype("<i2").tobytes()
-
-
-def cut_into_frames(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Cut pieces into frames of 1920 bytes; the last one is padded with silence."""
-    held = bytearray()
-    for piece in pieces:
-        held += piece
-        while len(held) >= MEDIA_FRAME_BYTES:
-            yield bytes(held[:MEDIA_FRAME_BYTES])
-            del held[:MEDIA_FRAME_BYTES]
-    if held:
-        yield bytes(held).ljust(MEDIA_FRAME_BYTES, b"\0")
 
 
 def wav_header(sound_bytes: int, channels: int = 1) -> bytes:
