@@ -7,6 +7,7 @@ nothing of it is a dependency of wzp.
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 NAMES = ("libwebrtc", "aiortc", "baresip")
@@ -32,8 +33,8 @@ def why_not(name: str) -> str | None:
     return None
 
 
-def versions(names: tuple[str, ...] = NAMES) -> dict[str, str]:
-    """Return which version of each is measured."""
+def versions(names: Iterable[str]) -> dict[str, str]:
+    """Return which version of each is measured; `why_not` has installed them."""
     return {name: _version(name) for name in names}
 
 

@@ -37,9 +37,9 @@ def main() -> None:
     if not options.report:
         _check(options.stacks)
         introduce("voice", "two ends of a call in two network namespaces, real speech")
-        for name, version in _voice_rivals.versions().items():
-            if name in options.stacks:
-                sys.stdout.write(f"beside it: {name} {version}\n")
+        rivals = [name for name in _voice_rivals.NAMES if name in options.stacks]
+        for name, version in _voice_rivals.versions(rivals).items():
+            sys.stdout.write(f"beside it: {name} {version}\n")
         for number in range(1, options.runs + 1):
             for row in rows:
                 _run(row, number, results)
