@@ -8,11 +8,12 @@ import pytest
 
 from tests.cli.test_schema import shipped, validate
 from wzp_cli.cli.app import run
-from wzp_cli.cli.commands.demo import ShownCall, Verdict, _text
+from wzp_cli.cli.commands.demo import _text
 from wzp_cli.defaults.media import MEDIA_CLOCK_HZ, MEDIA_FRAME_BYTES
 from wzp_cli.protocol.media.babble import babble
+from wzp_cli.services.demo.report import DemoCall, DemoReport
 
-CALL = ShownCall(
+CALL = DemoCall(
     path="direct",
     remote="127.0.0.1:55555",
     setup_ms=1234.5,
@@ -25,7 +26,7 @@ CALL = ShownCall(
     received=3019,
     concealed=1012,
 )
-VERDICT = Verdict(
+VERDICT = DemoReport(
     codec="opus",
     listener="127.0.0.1:55555",
     over_relay=CALL,
@@ -34,7 +35,7 @@ VERDICT = Verdict(
     relay_read_sound=False,
     problems=[],
 )
-BAD_CALL = ShownCall(
+BAD_CALL = DemoCall(
     path="relay",
     remote="127.0.0.1:4433",
     setup_ms=None,
@@ -118,7 +119,7 @@ def test_what_was_shown_is_told_in_plain_lines() -> None:
     "verdict",
     [
         VERDICT,
-        Verdict(
+        DemoReport(
             codec="pcmu",
             listener="127.0.0.1:55555",
             over_relay=BAD_CALL,
@@ -127,7 +128,7 @@ def test_what_was_shown_is_told_in_plain_lines() -> None:
             relay_read_sound=True,
             problems=["the second call " + "did not go direct " * 9],
         ),
-        Verdict(
+        DemoReport(
             codec=None,
             listener=None,
             over_relay=None,
@@ -139,7 +140,7 @@ def test_what_was_shown_is_told_in_plain_lines() -> None:
     ],
     ids=["good", "bad", "nothing"],
 )
-def test_lines_fit_a_terminal(verdict: Verdict) -> None:
+def test_lines_fit_a_terminal(verdict: DemoReport) -> None:
     text = _text(verdict)
     assert max(map(len, text.splitlines())) <= 80
     for problem in verdict.problems:

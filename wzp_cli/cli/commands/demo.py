@@ -4,58 +4,29 @@ import textwrap
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
-import msgspec
 import typer
 
 from wzp_cli.address import HostPort
 from wzp_cli.cli.command import Outcome, Session, command, command_app
 from wzp_cli.defaults.program import DEMO_MIN_CORRELATION
 from wzp_cli.errors import WzpError
-from wzp_cli.events import PathName
+from wzp_cli.services.demo.report import DemoCall, DemoReport
 
 if TYPE_CHECKING:
     from wzp_cli.endpoint.endpoint import Endpoint
     from wzp_cli.ports import OpenSound
-    from wzp_cli.services.demo import DemoParts, Trio
+    from wzp_cli.services.demo.stage import DemoParts, Trio
 
-__all__ = ["ShownCall", "Verdict", "app", "demo"]
+__all__ = ["app", "demo"]
 
 _LOOPBACK = "127.0.0.1"
 _COLUMNS = 80
 
 
-class ShownCall(msgspec.Struct, frozen=True, kw_only=True):
-    """One call. None is "not measured"; times are those of the `end` event."""
-
-    path: PathName
-    remote: str
-    setup_ms: float | None
-    first_audio_ms: float | None
-    time_to_direct_ms: float | None
-    why_not_direct: str | None
-    correlation: float | None
-    delay_ms: float | None
-    sent: int
-    received: int
-    concealed: int
-
-
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What was shown, and what did not hold (`problems`, in sentences)."""
-
-    codec: str | None
-    listener: str | None
-    over_relay: ShownCall | None
-    direct: ShownCall | None
-    relay_datagrams: int
-    relay_read_sound: bool | None
-    problems: list[str]
-
-
 app = command_app()
 
 
-@command(app, "demo", result=Verdict)
+@command(app, "demo", result=DemoReport)
 async def demo(
     session: Session,
     source: Annotated[
@@ -68,15 +39,14 @@ async def demo(
     ] = None,
 ) -> Outcome:
     """Call from this machine to this machine, and compare what was said and heard."""
-    from wzp_cli.services.demo import demo as play
+    from wzp_cli.services.demo.stage import demo as play
 
     async with AsyncExitStack() as stack:
         sound = await _opened(stack, source, sink)
         trio = await _trio(stack, session)
         report = await play(trio, _parts(trio, sound), session.report)
-    verdict = msgspec.convert(report, Verdict, from_attributes=True)
     failure = WzpError("A call on this machine did not go as it should.")
-    return Outcome(verdict, _text(verdict), failure if verdict.problems else None)
+    return Outcome(report, _text(report), failure if report.problems else None)
 
 
 class _Sound(NamedTuple):
@@ -104,7 +74,7 @@ def _parts(trio: "Trio", sound: _Sound) -> "DemoParts":
     from wzp_cli.adapters.sound import open_codec
     from wzp_cli.cli.sound import SoundWords, sound_opener
     from wzp_cli.relay.server import RelaySettings, run_relay
-    from wzp_cli.services.demo import DemoParts
+    from wzp_cli.services.demo.stage import DemoParts
 
     async def serve(endpoint: "Endpoint") -> None:
         await run_relay(endpoint, (), RelaySettings(), lambda event: None)
@@ -123,7 +93,7 @@ async def _trio(stack: AsyncExitStack, session: Session) -> "Trio":
     """Open three sockets for three identities that nobody meets again."""
     from wzp_cli.endpoint.factory import Bind, open_endpoint
     from wzp_cli.protocol.identity import Keypair
-    from wzp_cli.services.demo import Trio
+    from wzp_cli.services.demo.stage import Trio
 
     bind = Bind(host=_LOOPBACK)
     relay, listener, caller = [
@@ -139,37 +109,35 @@ def _word(path: str | None) -> str:
     return "null" if path is None else f"file:{path}"
 
 
-def _text(verdict: Verdict) -> str:
+def _text(report: DemoReport) -> str:
     """Return what was shown in lines that a narrow terminal holds."""
-    relayed, direct = verdict.over_relay, verdict.direct
+    relayed, direct = report.over_relay, report.direct
     rows = [("parts", "relay, listener and caller, with one UDP socket each")]
-    if verdict.codec is not None:
-        rows.append(("codec", verdict.codec))
+    if report.codec is not None:
+        rows.append(("codec", report.codec))
     if relayed is not None:
-        rows += _relayed_rows(relayed, verdict)
+        rows += _relayed_rows(relayed, report)
     if direct is not None:
         rows += _direct_rows(direct)
-    rows += [("problem", problem) for problem in verdict.problems]
+    rows += [("problem", problem) for problem in report.problems]
     first = (
         "Calls do not work on this machine"
-        if verdict.problems
+        if report.problems
         else "Calls work on this machine"
     )
     return "\n".join([first, *(_row(name, words) for name, words in rows)])
 
 
-def _relayed_rows(call: ShownCall, verdict: Verdict) -> list[tuple[str, str]]:
-    seen = (
-        "sound that it could read" if verdict.relay_read_sound else "all opaque to it"
-    )
+def _relayed_rows(call: DemoCall, report: DemoReport) -> list[tuple[str, str]]:
+    seen = "sound that it could read" if report.relay_read_sound else "all opaque to it"
     return [
         ("call 1", f"over the relay: answered after {_ms(call.setup_ms)}"),
         ("", _heard(call)),
-        ("relay", f"passed on {verdict.relay_datagrams} datagrams, {seen}"),
+        ("relay", f"passed on {report.relay_datagrams} datagrams, {seen}"),
     ]
 
 
-def _direct_rows(call: ShownCall) -> list[tuple[str, str]]:
+def _direct_rows(call: DemoCall) -> list[tuple[str, str]]:
     way = f"not direct: {call.why_not_direct}"
     if call.time_to_direct_ms is not None:
         way = f"direct {_ms(call.time_to_direct_ms)} later, to {call.remote}"
@@ -179,7 +147,7 @@ def _direct_rows(call: ShownCall) -> list[tuple[str, str]]:
     ]
 
 
-def _heard(call: ShownCall) -> str:
+def _heard(call: DemoCall) -> str:
     if call.correlation is None:
         return "only silence was sent"
     judged = "heard" if call.correlation >= DEMO_MIN_CORRELATION else "not heard"

@@ -20,8 +20,9 @@ from wzp_cli.ports import Codec, FrameSink, FrameSource, OpenSound, Sound
 from wzp_cli.protocol.media.babble import babble
 from wzp_cli.protocol.media.likeness import compare
 from wzp_cli.relay.server import RelaySettings, run_relay
-from wzp_cli.services.demo import DemoCall, DemoParts, DemoReport, Trio, demo
-from wzp_cli.services.tape import Words
+from wzp_cli.services.demo.report import DemoCall, DemoReport
+from wzp_cli.services.demo.stage import DemoParts, Trio, demo
+from wzp_cli.services.demo.tape import Words
 
 SAID = babble()[: 40 * MEDIA_FRAME_BYTES]
 RELAY_HOST, LISTENER_HOST, CALLER_HOST = "20.0.0.1", "20.0.0.2", "20.0.0.3"

@@ -5,7 +5,7 @@ import pytest
 from wzp_cli.defaults.media import MEDIA_FRAME_BYTES, MEDIA_FRAME_SAMPLES
 from wzp_cli.defaults.program import DEMO_PAUSE_FRAMES
 from wzp_cli.protocol.media.likeness import Match
-from wzp_cli.services.tape import Ear, KeepingCodec, Mouth, Tape, Words, delay_ms
+from wzp_cli.services.demo.tape import Ear, KeepingCodec, Mouth, Tape, Words, delay_ms
 
 SILENCE = bytes(MEDIA_FRAME_BYTES)
 

@@ -22,14 +22,13 @@ from wzp_cli.concurrency import task_group
 from wzp_cli.defaults.media import MEDIA_FRAME_MS
 from wzp_cli.defaults.program import (
     DEMO_CALL_MARGIN_S,
-    DEMO_MIN_CORRELATION,
     DEMO_PAUSE_FRAMES,
     DEMO_RELAYED_MAX_FRAMES,
     DEMO_SOUND_MAX_FRAMES,
 )
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.errors import WzpError
-from wzp_cli.events import Event, Incoming, PathName, Report, Warned
+from wzp_cli.events import Event, Incoming, Report, Warned
 from wzp_cli.ports import (
     FrameSink,
     FrameSource,
@@ -41,12 +40,18 @@ from wzp_cli.ports import (
 from wzp_cli.protocol.media.babble import babble
 from wzp_cli.protocol.media.likeness import compare
 from wzp_cli.services.call import CallSettings, call_identity
+from wzp_cli.services.demo.report import (
+    DemoCall,
+    DemoReport,
+    path_problems,
+    sound_problems,
+)
+from wzp_cli.services.demo.tape import Ear, KeepingCodec, Mouth, Tape, Words, delay_ms
 from wzp_cli.services.listen import ListenSettings, listen
 from wzp_cli.services.registration import Registration, register
 from wzp_cli.services.talk import CallOutcome
-from wzp_cli.services.tape import Ear, KeepingCodec, Mouth, Tape, Words, delay_ms
 
-__all__ = ["DemoCall", "DemoParts", "DemoReport", "Trio", "demo"]
+__all__ = ["DemoParts", "Trio", "demo"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,61 +82,6 @@ class DemoParts:
     open_words: OpenSound | None
     open_heard: OpenSound
     open_codec: OpenCodec
-
-
-@dataclass(frozen=True, slots=True)
-class DemoCall:
-    """One call, seen from the caller and heard at the listener.
-
-    Attributes:
-        path: Which way the sound went at the end.
-        remote: Where the caller sent it then.
-        setup_ms: From the start of the call to the answer.
-        first_audio_ms: From the answer to the first sound played.
-        time_to_direct_ms: From the answer until the sound went directly.
-        why_not_direct: Why it never did.
-        correlation: Likeness of what was heard to what was said, 0 to 1; None where
-            only silence was said.
-        delay_ms: From source to sink, the frame's 20 ms included; None: nothing fits.
-        sent: Frames that the caller sent.
-        received: Frames that arrived.
-        concealed: Frames made up in place of lost or late ones.
-    """
-
-    path: PathName
-    remote: str
-    setup_ms: float | None
-    first_audio_ms: float | None
-    time_to_direct_ms: float | None
-    why_not_direct: str | None
-    correlation: float | None
-    delay_ms: float | None
-    sent: int
-    received: int
-    concealed: int
-
-
-@dataclass(frozen=True, slots=True)
-class DemoReport:
-    """What was shown.
-
-    Attributes:
-        codec: Its name; None where no call was answered.
-        listener: The listener's one socket, as the relay sees it.
-        over_relay: The call that stays on the relay; None where it failed.
-        direct: The call that goes direct; None where it failed.
-        relay_datagrams: How many datagrams the relay passed on in the first call.
-        relay_read_sound: Whether any of them had sound that the relay could read.
-        problems: What did not hold, in sentences; [] is a success.
-    """
-
-    codec: str | None
-    listener: str | None
-    over_relay: DemoCall | None
-    direct: DemoCall | None
-    relay_datagrams: int
-    relay_read_sound: bool | None
-    problems: list[str]
 
 
 async def demo(trio: Trio, parts: DemoParts, report: Report) -> DemoReport:
@@ -236,10 +186,10 @@ class _Stage:
         listener = None if self.home is None else str(self.home)
         seen = self._relay_saw_sound() if over_relay else None
         if over_relay:
-            self.problems += _sound_problems("over the relay", over_relay)
+            self.problems += sound_problems("over the relay", over_relay)
         if direct:
-            self.problems += _path_problems(direct, listener)
-            self.problems += _sound_problems("directly", direct)
+            self.problems += path_problems(direct, listener)
+            self.problems += sound_problems("directly", direct)
         if seen:
             self.problems.append("the relay could read sound that it passed on")
         return DemoReport(
@@ -404,27 +354,6 @@ class _Pins:
 
     def note_tcp_port(self, relay: str, port: int) -> None:
         pass
-
-
-def _sound_problems(name: str, call: DemoCall) -> list[str]:
-    if call.correlation is None:
-        return [f"only silence was sent {name}: there is nothing to compare"]
-    if call.correlation >= DEMO_MIN_CORRELATION:
-        return []
-    return [
-        f"sound sent {name} was not heard as it was sent: "
-        f"correlation {call.correlation:.2f}, {DEMO_MIN_CORRELATION} is the least; "
-        f"{call.received} of {call.sent} frames arrived, {call.concealed} were made up"
-    ]
-
-
-def _path_problems(call: DemoCall, listener: str | None) -> list[str]:
-    if call.path != "direct":
-        why = call.why_not_direct or "the direct route was lost again"
-        return [f"the second call did not go direct: {why}"]
-    if call.remote != listener:
-        return [f"the direct call went to {call.remote}, the relay saw {listener}"]
-    return []
 
 
 def _told(error: WzpError) -> str:

@@ -1,0 +1,1 @@
+"""`wzp demo`: calls on this machine, listened to and judged."""
