@@ -195,6 +195,8 @@ def real_metrics() -> set[str]:
         connects=some,
         handshakes=some,
         loop_lag=Histogram(),
+        tunnels_refused=some,
+        turn_grants=some,
         fleet=FleetFacts(up=True, held=0, asked=some, answered=0, joined=0, refused=0),
     )
     text = exposition(facts).decode()

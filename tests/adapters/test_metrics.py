@@ -34,6 +34,9 @@ FACTS = RelayFacts(
     handshakes={"ok": 11},
     loop_lag=Histogram(bounds_s=(0.1, 1.0), counts=[2, 1, 1], sum_s=3.5),
     reserved=12,
+    tunnels=18,
+    tunnels_refused={"source": 19},
+    turn_grants={"granted": 20},
     fleet=FleetFacts(
         up=True, held=13, asked={"found": 14}, answered=15, joined=16, refused=17
     ),
@@ -115,6 +118,9 @@ def test_the_text_has_all_there_is_to_know() -> None:
         'wzp_relay_event_loop_lag_seconds_bucket{le="+Inf"} 4.0',
         "wzp_relay_event_loop_lag_seconds_sum 3.5",
         "wzp_relay_reserved 12.0",
+        "wzp_relay_tunnels 18.0",
+        'wzp_relay_tunnels_refused_total{limit="source"} 19.0',
+        'wzp_relay_turn_grants_total{result="granted"} 20.0',
         "wzp_fleet_up 1.0",
         "wzp_fleet_held 13.0",
         'wzp_fleet_asked_total{result="found"} 14.0',

@@ -596,7 +596,7 @@ async def test_a_client_lets_the_other_side_know_where_it_is(world: World) -> No
 @scenario
 async def test_credentials_for_turn_go_to_who_has_the_channel(world: World) -> None:
     server = MemoryTurn(world.net.host(TURN_HOST))
-    await world.relay(turn=server.service)
+    serving = await world.relay(turn=server.service)
     alice, bob = await client(world, "alice"), await client(world, "bob")
     thief = await client(world, "thief")
     channel = await channel_between(alice, bob)
@@ -614,6 +614,8 @@ async def test_credentials_for_turn_go_to_who_has_the_channel(world: World) -> N
         assert "wzp1" not in one.username
     with pytest.raises(TimeoutError):
         await thief.hear()
+    facts = serving.server.facts()
+    assert facts.turn_grants == {"granted": 2, "limit": 0, "no_channel": 2}
 
 
 @scenario
@@ -630,6 +632,7 @@ async def test_credentials_have_a_limit_and_a_relay_may_have_none(
         assert isinstance(await alice.hear(), relay.TurnGranted)
     bob.say(relay.TurnWanted(channel=channel.receive))
     assert isinstance(await bob.hear(), relay.TurnGranted)
+    assert server.server.facts().turn_grants["limit"] == 5
     server.server.reload(RelaySettings())
     bob.say(relay.TurnWanted(channel=channel.receive))
     for one in (alice, bob):

@@ -189,6 +189,7 @@ def _gauges(facts: RelayFacts) -> Iterator[tuple[str, float, str]]:
     waiting = "Channels whose callee comes from another relay."
     yield "wzp_relay_reserved", facts.reserved, waiting
     yield "wzp_relay_half_open", facts.half_open, "Handshakes under way."
+    yield "wzp_relay_tunnels", facts.tunnels, "WebSockets open."
 
 
 def _counters(facts: RelayFacts) -> Iterator[tuple[str, str, dict[str, int], str]]:
@@ -203,6 +204,10 @@ def _counters(facts: RelayFacts) -> Iterator[tuple[str, str, dict[str, int], str
     yield "wzp_relay_connects", "result", facts.connects, "Calls, by answer."
     became = "What became of Initials and handshakes."
     yield "wzp_relay_handshakes", "result", facts.handshakes, became
+    closed = "Connections by TCP that were closed, by limit."
+    yield "wzp_relay_tunnels_refused", "limit", facts.tunnels_refused, closed
+    asked = "Credentials for a TURN server asked for, by outcome."
+    yield "wzp_relay_turn_grants", "result", facts.turn_grants, asked
 
 
 def _gauge(name: str, help_: str, value: float) -> Any:

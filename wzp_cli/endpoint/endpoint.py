@@ -103,7 +103,7 @@ class Endpoint:
         self._checks: dict[str, CheckSession] = {}
         self._transactions = Transactions(self.carry)
         self._spares = Spares(open_spare, self._on_spare_datagram)
-        self.tunnels = Tunnels(dial_tunnel, self._on_datagram, self._on_tunnel_lost)
+        self.tunnels = Tunnels(dial_tunnel, self._on_datagram)
         self.turn = Allocations(self._send, self._on_relayed)
         wire.start(self._on_datagram)
 
@@ -369,6 +369,10 @@ class Endpoint:
         """Stop doing so."""
         self._links.pop(connection_id, None)
 
+    def moved(self, link: Link, before: Address | None, now: Address | None) -> None:
+        """Note which links go through which WebSocket."""
+        self.tunnels.moved(link, before, now)
+
     @property
     def links(self) -> set[Link]:
         """Every link that is not over."""
@@ -394,13 +398,6 @@ class Endpoint:
 
     def _on_spare_datagram(self, datagram: bytes, source: Address, spare: int) -> None:
         self._on_bare(datagram, DirectRoute(source, spare), "")
-
-    def _on_tunnel_lost(self, remote: Address) -> None:
-        """End the links between a client and its relay that went this way."""
-        dialled = (DirectRoute(remote),)  # made once: a relay has 20 000 links
-        for link in self.links:
-            if link.address == remote or link.routes == dialled:
-                link.abort("the TCP connection is lost")
 
     def pass_on(self, frame: bytes, source: Address) -> None:
         """Send a frame where `forward` says (a relay's)."""

@@ -66,6 +66,12 @@ class Carrier(Protocol):
         """Stop doing so."""
         ...
 
+    def moved(
+        self, link: "Link", before: Address | None, now: Address | None
+    ) -> None:
+        """Note where the other end of a link to or of a relay is; None: nowhere."""
+        ...
+
 
 class Link:
     """A QUIC connection on the one socket, the same for dialler and acceptor.
@@ -101,6 +107,7 @@ class Link:
         self._loop = asyncio.get_running_loop()
         self._virtual = ("link", next(_virtual_numbers)) if virtual else None
         self._address: Origin | None = None
+        self._place: Address | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: float | None = None
         self._keep_alive_timer: asyncio.TimerHandle | None = None
@@ -284,6 +291,8 @@ class Link:
 
     def start(self, to: Address) -> None:
         """Send the first flight (dialler only)."""
+        if self._virtual is None:
+            self._be_at(to)
         address = self._virtual or Origin(to, "")
         self._quic.connect(address, now=self._loop.time())
         self.flush()
@@ -384,8 +393,14 @@ class Link:
         if address is None or address == self._address:
             return
         self._address = address
+        self._be_at(address.address)
         if self.on_address is not None:
             self.on_address(address.address)
+
+    def _be_at(self, place: Address | None) -> None:
+        before, self._place = self._place, place
+        if place != before:
+            self._carrier.moved(self, before, place)
 
     def _drain_events(self) -> None:
         while (event := self._quic.next_event()) is not None:
@@ -463,6 +478,7 @@ class Link:
                 answer.set_result(None)
         for connection_id in list(self._connection_ids):
             self._release(connection_id)
+        self._be_at(None)
         if self._keep_alive_timer is not None:
             self._keep_alive_timer.cancel()
         self._set_timer()

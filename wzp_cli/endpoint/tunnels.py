@@ -6,10 +6,12 @@ that address goes back through the WebSocket.
 """
 
 import itertools
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from wzp_cli.address import Address
+from wzp_cli.endpoint.link import Link
 from wzp_cli.endpoint.wire import Sink
 from wzp_cli.errors import ConnectionLost
 
@@ -44,17 +46,18 @@ DialTunnel = Callable[[Address, str, TakeDatagram], Awaitable[TunnelEnd]]
 
 
 class Tunnels:
-    """The open WebSockets of one endpoint."""
+    """The open WebSockets of one endpoint, and the links that go through them.
 
-    def __init__(
-        self,
-        dial: DialTunnel | None,
-        sink: Sink,
-        on_lost: Callable[[Address], None],
-    ) -> None:
-        """Take what opens one (None: nothing does), what is fed, and who is told."""
-        self._dial, self._sink, self._on_lost = dial, sink, on_lost
+    Attributes:
+        refused: Of those that came, how many were closed, by the limit that was reached.
+    """
+
+    def __init__(self, dial: DialTunnel | None, sink: Sink) -> None:
+        """Take what opens one (None: nothing does), and what is fed."""
+        self._dial, self._sink = dial, sink
+        self.refused: Counter[str] = Counter()
         self._open: dict[Address, TunnelEnd] = {}
+        self._links: dict[Address, set[Link]] = {}
         self._numbers = itertools.count(1)
         self._ended_dropped = 0
 
@@ -116,6 +119,19 @@ class Tunnels:
         if tunnel is not None:
             tunnel.send(datagram)
 
+    def moved(self, link: Link, before: Address | None, now: Address | None) -> None:
+        """Note that a link goes to `now` from now on, no longer to `before`."""
+        if before is not None and before.is_tcp:
+            self._links[before].discard(link)
+            if not self._links[before]:
+                del self._links[before]
+        if now is not None and now.is_tcp:
+            self._links.setdefault(now, set()).add(link)
+
+    def links_of(self, remote: Address) -> frozenset[Link]:
+        """Return the links that go through the WebSocket to `remote`."""
+        return frozenset(self._links.get(remote, ()))
+
     def close(self, remote: Address) -> None:
         """Close the one to `remote`, if there is one."""
         if remote in self._open:
@@ -129,4 +145,5 @@ class Tunnels:
     def _ended(self, remote: Address, tunnel: TunnelEnd) -> None:
         if self._open.pop(remote, None) is not None:
             self._ended_dropped += tunnel.dropped
-            self._on_lost(remote)
+            for link in self.links_of(remote):
+                link.abort("the TCP connection is lost")

@@ -53,7 +53,9 @@ class RelayFacts(msgspec.Struct, frozen=True, kw_only=True):
     lost (`received`: nobody read them in time, `sent`: no room to send);
     `entered`: clients by what they were told; `connects`: calls asked for, by outcome;
     `handshakes`: Initials and handshakes by what became of them; `reserved`: channels
-    whose callee is on the way from another relay; `fleet`: None for a single relay.
+    whose callee is on the way from another relay; `tunnels`: WebSockets open,
+    `tunnels_refused`: those closed, by limit; `turn_grants`: credentials for a TURN
+    server that were asked for, by outcome; `fleet`: None for a single relay.
     """
 
     version: str
@@ -73,4 +75,7 @@ class RelayFacts(msgspec.Struct, frozen=True, kw_only=True):
     handshakes: dict[str, int]
     loop_lag: Histogram
     reserved: int = 0
+    tunnels: int = 0
+    tunnels_refused: dict[str, int] = msgspec.field(default_factory=dict)
+    turn_grants: dict[str, int] = msgspec.field(default_factory=dict)
     fleet: FleetFacts | None = None

@@ -12,6 +12,7 @@ __all__ = ["Counts"]
 
 
 _ENTERED = ("welcome", "access", *TURNED_AWAY)
+_GRANTS = ("granted", "limit", "no_channel")
 _CONNECTS = ("connected", *(refusal.value for refusal in Refusal))
 
 
@@ -26,11 +27,13 @@ class Counts:
     Attributes:
         entered: Clients, by what they were told.
         connects: Calls asked for, by outcome.
+        grants: Credentials for a TURN server that were asked for, by outcome.
         loop_lag: How late the event loop wakes up whoever sleeps.
     """
 
     entered: Counter[str] = field(default_factory=lambda: _zeros(_ENTERED))
     connects: Counter[str] = field(default_factory=lambda: _zeros(_CONNECTS))
+    grants: Counter[str] = field(default_factory=lambda: _zeros(_GRANTS))
     loop_lag: Histogram = field(default_factory=Histogram)
 
     async def watch_loop(self) -> None:

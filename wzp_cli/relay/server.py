@@ -180,6 +180,9 @@ class Relay:
             handshakes=dict(self.endpoint.handshakes),
             loop_lag=self.counts.loop_lag,
             reserved=self.channels.reserved,
+            tunnels=len(self.endpoint.tunnels),
+            tunnels_refused=dict(self.endpoint.tunnels.refused),
+            turn_grants=dict(self.counts.grants),
             fleet=None if self.fleet is None else self.fleet.facts(),
         )
 
@@ -287,10 +290,15 @@ class Relay:
     def _grant_turn(self, link: Link, send_id: bytes) -> None:
         """Give credentials for one call; silence where there are none to give."""
         turn, channel = self.settings.turn, self.channels.find(link, send_id)
-        if turn is None or channel is None:
+        if turn is None:
+            return
+        if channel is None:
+            self.counts.grants["no_channel"] += 1
             return
         if not self.limits.admit_grant(link.identity.key, self.endpoint.now()):
+            self.counts.grants["limit"] += 1
             return
+        self.counts.grants["granted"] += 1
         grant = turn.grant()
         self._tell(
             link,

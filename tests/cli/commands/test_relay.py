@@ -1,11 +1,13 @@
 import json
 import signal
 import socket
+import ssl
 from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 
+from tests.adapters.test_nats_bus import certificate
 from tests.cli.test_schema import fits
 from tests.support.nats_server import nats_server
 from tests.support.processes import Processes
@@ -236,15 +238,40 @@ def test_relays_of_a_fleet_find_each_others_clients(
         assert answer.result["fleet"]["joined"] == 1
 
 
-def test_a_relay_serves_tcp_too_and_says_where(processes: Processes) -> None:
+def test_a_relay_serves_tcp_too_and_says_where(
+    processes: Processes, tmp_path: Path
+) -> None:
+    cert, key = certificate(tmp_path)
     words = ("--listen", "127.0.0.1:0", "--tcp", "127.0.0.1:0")
-    serving = processes.user("relay").start("relay", *words)
+    files = ("--tls-cert", str(cert), "--tls-key", str(key))
+    serving = processes.user("relay").start("relay", *words, *files)
     ready = serving.wait_for("relay.ready")
     alice = processes.user("alice")
     registered = alice.ask("register", "--relay", f"127.0.0.1:{ready['port']}")
     assert registered.exit == 0
     told = (alice.state / "relay_tcp_ports").read_text()
     assert told == f"127.0.0.1:{ready['port']} {ready['tcp_port']}\n"
+
+    def shown() -> str:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with (
+            socket.create_connection(("127.0.0.1", ready["tcp_port"]), 10) as tcp,
+            context.wrap_socket(tcp) as tls,
+        ):
+            return ssl.DER_cert_to_PEM_cert(tls.getpeercert(binary_form=True) or b"")
+
+    before = shown()
+    assert before == cert.read_text()
+    renewed, renewed_key = certificate(tmp_path)
+    assert (renewed, renewed_key) == (cert, key)
+    serving.send(signal.SIGHUP)
+    serving.wait_for("relay.reloaded")
+    assert shown() == cert.read_text() != before
+    cert.write_text("no PEM")
+    serving.send(signal.SIGHUP)
+    assert str(cert) in serving.wait_for("warning", code="reload")["message"]
+    assert shown() != before
     serving.terminate()
     assert serving.wait_end()["exit"] == 0
 

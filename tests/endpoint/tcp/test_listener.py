@@ -88,6 +88,44 @@ def test_who_leaves_is_forgotten_at_once() -> None:
     play(scenario)
 
 
+def test_a_websocket_that_is_lost_ends_its_own_link_and_no_other() -> None:
+    async def scenario() -> None:
+        async with tcp_relay() as relay:
+            alice, bob = await relay.client(), await relay.client()
+            places = {link.address: link for link in relay.endpoint.links}
+            for place, link in places.items():
+                assert place is not None
+                assert relay.endpoint.tunnels.links_of(place) == {link}
+            alice.endpoint.tunnels.close_all()
+            await until(lambda: len(relay.endpoint.links) == 1)
+            assert bob.registration.is_up
+            relay.endpoint.links.pop().abort()
+            assert not any(map(relay.endpoint.tunnels.links_of, filter(None, places)))
+
+    play(scenario)
+
+
+def test_another_certificate_is_shown_to_whoever_comes_then() -> None:
+    async def shown(relay: TcpRelay) -> bytes:
+        context = dialler_context()
+        port = relay.listener.port
+        _, writer = await asyncio.open_connection(LOOPBACK, port, ssl=context)
+        der: bytes = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        writer.transport.abort()
+        return der
+
+    async def scenario() -> None:
+        async with tcp_relay() as relay:
+            alice = await relay.client()
+            before = await shown(relay)
+            assert await shown(relay) == before
+            relay.listener.show(acceptor_context())
+            assert await shown(relay) != before
+            assert alice.registration.is_up
+
+    play(scenario)
+
+
 # --- Those who do not -----------------------------------------------------------
 
 

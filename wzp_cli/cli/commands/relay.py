@@ -4,7 +4,6 @@ import errno
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, nullcontext
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +15,7 @@ from wzp_cli.cli.command import Outcome, Session, command, command_app
 from wzp_cli.cli.options import DrainOption
 from wzp_cli.cli.signals import on_signal
 from wzp_cli.defaults.relay import RELAY_EXTRA_PORTS, STATUS_ANSWER_S
-from wzp_cli.errors import EnvironmentFault, RelayUnreachable, WzpError
+from wzp_cli.errors import RelayUnreachable, WzpError
 from wzp_cli.events import Event, Hello, RelayReady, RelayStats, Report, Warned
 from wzp_cli.protocol.relay_facts import RelayFacts
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from wzp_cli.cli.relay_words import RelayWords
     from wzp_cli.endpoint.endpoint import Endpoint
     from wzp_cli.endpoint.reflector import Reflector
+    from wzp_cli.endpoint.tcp.listener import TunnelListener
     from wzp_cli.ports import ControlChannel
     from wzp_cli.protocol.identity import Identity, Keypair
     from wzp_cli.relay.fleet import Fleet
@@ -131,6 +131,7 @@ async def relay(
 ) -> None:
     """Serve as relay: who is online, at which address, and a way between them."""
     from wzp_cli.cli.compose import own_state
+    from wzp_cli.cli.relay_tcp import tunnel_listener
     from wzp_cli.cli.relay_words import RelayWords, serving_address
     from wzp_cli.endpoint.factory import Bind, open_endpoint
     from wzp_cli.relay.server import Relay
@@ -155,7 +156,7 @@ async def relay(
     )
     words = said.over(session.settings.said)
     where = serving_address(words.listen, session.settings)
-    by_tcp = words.tcp_address()
+    words.tcp_address()  # so that a wrong one is told before anything is opened
     settings = words.settings()
     keypair = _keypair(own_state(session), words.key_file)
     report = _also_logged(session.report)
@@ -163,16 +164,17 @@ async def relay(
     bind = Bind(where.port, required=True, host=where.host, multihomed=True)
     async with (
         open_endpoint(keypair, bind, session.report) as endpoint,
-        _tunnels(endpoint, by_tcp, words) as tcp_port,
+        tunnel_listener(endpoint, words) as listener,
     ):
         port = endpoint.local.port
+        tcp_port = None if listener is None else listener.port
         with _reflectors(session, where, port) as reflectors:
             addresses = _addresses(where, port)
             async with _fleet(words, keypair.identity, addresses) as fleet:
                 server = Relay(endpoint, reflectors, settings, report, fleet, tcp_port)
                 with (
                     _metrics(words.metrics, server) as answers_at,
-                    on_signal("SIGHUP", lambda: _reload(session, said, server)),
+                    on_signal("SIGHUP", lambda: _reload(session, said, server, listener)),
                     on_signal("SIGTERM", lambda: _drain(words, server), once=True),
                 ):
                     report(
@@ -222,13 +224,25 @@ def _also_logged(report: Report) -> Report:
     return both
 
 
-def _reload(session: Session, said: "RelayWords", server: "Relay") -> None:
-    """Read configuration and lists again; what is wrong leaves all as it was."""
+def _reload(
+    session: Session,
+    said: "RelayWords",
+    server: "Relay",
+    listener: "TunnelListener | None",
+) -> None:
+    """Read configuration, lists, certificate again; if one is wrong, all stays."""
+    from wzp_cli.cli.relay_tcp import certificate
+
     assert session.reread is not None
     try:
-        server.reload(said.over(session.reread().said).settings())
+        words = said.over(session.reread().said)
+        settings = words.settings()
+        if listener is not None:
+            listener.show(certificate(words))
     except WzpError as error:
         server.report(Warned(code="reload", message=f"nothing was reread: {error}"))
+    else:
+        server.reload(settings)
 
 
 def _drain(words: "RelayWords", server: "Relay") -> None:
@@ -251,28 +265,6 @@ async def _fleet(
     met_at = words.met_at(addresses)
     async with open_bus(bus_words) as bus:
         yield Fleet(bus, identity, met_at)
-
-
-@asynccontextmanager
-async def _tunnels(
-    endpoint: "Endpoint", where: HostPort | None, words: "RelayWords"
-) -> AsyncIterator[int | None]:
-    """Take WebSockets, if that is wanted; give the port."""
-    if where is None:
-        yield None
-        return
-    if find_spec("websockets") is None:
-        raise EnvironmentFault("--tcp needs the library websockets: install wzp[tcp]")
-    from wzp_cli.endpoint.tcp.listener import open_tunnel_listener
-    from wzp_cli.endpoint.tcp.outer_tls import acceptor_context, load_certificate
-
-    if words.tls_cert is not None and words.tls_key is not None:
-        context = load_certificate(words.tls_cert, words.tls_key)
-    else:
-        context = acceptor_context()
-    host, port = where
-    async with open_tunnel_listener(endpoint, port, context, host=host) as listener:
-        yield listener.port
 
 
 @asynccontextmanager

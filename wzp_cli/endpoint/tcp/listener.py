@@ -81,7 +81,6 @@ class TunnelListener:
 
     Attributes:
         port: The bound port.
-        refused: Connections closed without a word, by the limit that was reached.
     """
 
     def __init__(
@@ -92,7 +91,7 @@ class TunnelListener:
         port: int,
     ) -> None:
         self.port = port
-        self.refused: collections.Counter[str] = collections.Counter()
+        self.refused = endpoint.tunnels.refused
         self._endpoint, self._context, self._group = endpoint, context, group
         self._loop = asyncio.get_running_loop()
         self._capacity = _capacity()
@@ -126,12 +125,16 @@ class TunnelListener:
         """Close, for ever, the WebSockets that nobody has come through in time."""
         while True:
             await asyncio.sleep(TUNNEL_SWEEP_S)
-            proven = {link.address for link in self._endpoint.links if link.complete}
             late = self._loop.time() - TUNNEL_PROOF_S
             for remote, (tunnel, since) in list(self._open.items()):
-                if since < late and remote not in proven:
+                links = self._endpoint.tunnels.links_of(remote)
+                if since < late and not any(link.complete for link in links):
                     self.refused["no_link"] += 1
                     tunnel.close()
+
+    def show(self, context: ssl.SSLContext) -> None:
+        """Show this certificate to whoever comes from now on."""
+        self._context = context
 
     def close(self) -> None:
         """Close all of them, and let nobody in any more."""
