@@ -8,9 +8,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from nats.aio.client import Client
 
 from tests.support.nats_server import NatsServer, nats_server
 from wzp_cli.adapters.nats_bus import BusWords, NatsBus, _gathered, open_bus
+from wzp_cli.concurrency import task_group
 from wzp_cli.defaults.relay import FLEET_MAX_ANSWERS
 from wzp_cli.errors import ConfigError, ConnectionLost, EnvironmentFault
 
@@ -306,4 +308,26 @@ def test_what_does_not_speak_nats_is_told() -> None:
                 async with open_bus(BusWords([f"nats://127.0.0.1:{port}"])):
                     await asyncio.sleep(20)
 
+    asyncio.run(scenario())
+
+
+def test_who_is_told_to_stop_as_nats_answers_stops(
+    server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """asyncio.wait_for (before 3.12) forgets a cancellation at that very moment."""
+    process_pong = Client._process_pong
+    settling: list[asyncio.Task[None]] = []
+
+    async def scenario() -> None:
+        async with bus_at(server) as bus, task_group() as group:
+            settling.append(group.create_task(bus.settle()))
+            await asyncio.wait(settling)
+            assert settling[0].cancelled()
+
+    async def and_is_told_to_stop(self: Client) -> None:
+        await process_pong(self)
+        for task in settling:
+            task.cancel()
+
+    monkeypatch.setattr(Client, "_process_pong", and_is_told_to_stop)
     asyncio.run(scenario())

@@ -8,8 +8,8 @@ import asyncio
 import importlib.util
 import logging
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -111,8 +111,9 @@ async def open_bus(words: BusWords) -> AsyncIterator["NatsBus"]:
         try:
             yield bus
         finally:
-            connecting.cancel()
-            await asyncio.wait([connecting])
+            while not connecting.done():  # see _heeding_cancellation
+                connecting.cancel()
+                await asyncio.wait([connecting], timeout=FLEET_RECONNECT_S)
             with suppress(Exception):  # it may be in the middle of anything
                 await client.close()
 
@@ -169,16 +170,17 @@ class NatsBus:
 
         if not self.up:
             raise ConnectionLost("NATS is lost")
-        try:
-            inbox = self._client.new_inbox()
-            answers = await self._client.subscribe(inbox)
+        with _heeding_cancellation():
             try:
-                await self._client.publish(subject, question, reply=inbox)
-                return await _gathered(answers)
-            finally:
-                await answers.unsubscribe()
-        except errors.Error as error:
-            raise ConnectionLost(f"NATS: {error}") from error
+                inbox = self._client.new_inbox()
+                answers = await self._client.subscribe(inbox)
+                try:
+                    await self._client.publish(subject, question, reply=inbox)
+                    return await _gathered(answers)
+                finally:
+                    await answers.unsubscribe()
+            except errors.Error as error:
+                raise ConnectionLost(f"NATS: {error}") from error
 
     async def connected(self) -> None:
         """NATS is there for the first time; later, nats-py itself says all again."""
@@ -201,7 +203,7 @@ class NatsBus:
             with suppress(errors.Error):  # who asked is silent, or gone
                 await message.respond(await answer(message.data))
 
-        with suppress(errors.Error):
+        with _heeding_cancellation(), suppress(errors.Error):
             self._held[subject] = await self._client.subscribe(subject, cb=on_question)
 
     async def drop(self, subject: str) -> None:
@@ -211,7 +213,7 @@ class NatsBus:
         self._answers.pop(subject, None)
         held = self._held.pop(subject, None)
         if held is not None:
-            with suppress(errors.Error):
+            with _heeding_cancellation(), suppress(errors.Error):
                 await held.unsubscribe()
 
     async def settle(self) -> None:
@@ -221,9 +223,24 @@ class NatsBus:
         if self.up:
             # nats-py writes a ping past what still waits to be written: the first
             # round trip sees that out, the second one is the answer to it.
-            with suppress(errors.Error, TimeoutError):
+            with _heeding_cancellation(), suppress(errors.Error, TimeoutError):
                 await self._client.flush(FLEET_FLUSH_S)
                 await self._client.flush(FLEET_FLUSH_S)
+
+
+@contextmanager
+def _heeding_cancellation() -> Iterator[None]:
+    """Around what waits for NATS: who was cancelled in there is so afterwards.
+
+    Before Python 3.12, asyncio.wait_for forgets a cancellation where the awaited thing
+    happens in the same turn of the loop; nats-py waits with it.
+    """
+    try:
+        yield
+    finally:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError
 
 
 async def _gathered(answers: "Subscription") -> list[bytes]:

@@ -1,4 +1,4 @@
-"""`wzp relay --tcp`: the port for networks that block UDP, and the certificate there."""
+"""`wzp relay --tcp`: the port for networks that block UDP, and its certificate."""
 
 import ssl
 from collections.abc import AsyncIterator

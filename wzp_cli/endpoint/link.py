@@ -66,9 +66,7 @@ class Carrier(Protocol):
         """Stop doing so."""
         ...
 
-    def moved(
-        self, link: "Link", before: Address | None, now: Address | None
-    ) -> None:
+    def moved(self, link: "Link", before: Address | None, now: Address | None) -> None:
         """Note where the other end of a link to or of a relay is; None: nowhere."""
         ...
 

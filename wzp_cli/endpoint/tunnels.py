@@ -49,7 +49,7 @@ class Tunnels:
     """The open WebSockets of one endpoint, and the links that go through them.
 
     Attributes:
-        refused: Of those that came, how many were closed, by the limit that was reached.
+        refused: Of those that came, how many were closed, by which limit was reached.
     """
 
     def __init__(self, dial: DialTunnel | None, sink: Sink) -> None:

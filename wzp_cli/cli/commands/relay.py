@@ -22,7 +22,6 @@ from wzp_cli.protocol.relay_facts import RelayFacts
 if TYPE_CHECKING:
     from wzp_cli.adapters.state import State
     from wzp_cli.cli.relay_words import RelayWords
-    from wzp_cli.endpoint.endpoint import Endpoint
     from wzp_cli.endpoint.reflector import Reflector
     from wzp_cli.endpoint.tcp.listener import TunnelListener
     from wzp_cli.ports import ControlChannel
@@ -174,7 +173,9 @@ async def relay(
                 server = Relay(endpoint, reflectors, settings, report, fleet, tcp_port)
                 with (
                     _metrics(words.metrics, server) as answers_at,
-                    on_signal("SIGHUP", lambda: _reload(session, said, server, listener)),
+                    on_signal(
+                        "SIGHUP", lambda: _reload(session, said, server, listener)
+                    ),
                     on_signal("SIGTERM", lambda: _drain(words, server), once=True),
                 ):
                     report(
