@@ -40,9 +40,8 @@ def test_an_address_is_written_as_it_is_read() -> None:
 
 
 def test_a_server_may_go_without_a_port() -> None:
-    assert HostPort.parse("r1.example", default_port=4433) == ("r1.example", 4433)
-    assert HostPort.parse("::1", default_port=4433) == ("::1", 4433)
-    assert HostPort.parse("[::1]", default_port=4433) == ("::1", 4433)
+    for text, host in (("r1.example",) * 2, ("::1", "::1"), ("[::1]", "::1")):
+        assert HostPort.parse(text, default_port=4433) == HostPort(host, 4433)
     with pytest.raises(ValueError, match="port"):
         HostPort.parse("r1.example")
 
@@ -51,6 +50,35 @@ def test_a_server_may_go_without_a_port() -> None:
 def test_what_is_no_server(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         HostPort.parse(text)
+
+
+def test_a_relay_may_have_a_tcp_port() -> None:
+    for text in ("r1.example:1/tcp=8443", "[::1]:1/tcp=8443"):
+        relay = HostPort.parse_relay(text)
+        assert (str(relay), relay.tcp) == (text, 8443)
+        assert relay.server == text.partition("/")[0]
+    bare = HostPort.parse_relay("r1.example/tcp=8443", default_port=4433)
+    assert bare == HostPort("r1.example", 4433, 8443)
+    assert HostPort.parse_relay("::1", default_port=4433) == HostPort("::1", 4433)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "r1/tcp=0",
+        "r1/tcp=",
+        "r1/tcp=a",
+        "r1/tcp=1:2",
+        "r1/udp=1",
+        "/tcp=1",
+        "r1/tcp=1/tcp=2",
+    ],
+)
+def test_what_is_no_relay(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        HostPort.parse_relay(text, default_port=4433)
+    with pytest.raises(ValueError, match=r".+"):
+        HostPort.parse("r1/tcp=1", default_port=4433)
 
 
 def test_a_subscriber_is_an_ipv4_host_or_an_ipv6_64() -> None:

@@ -7,6 +7,7 @@ __all__ = ["Address", "HostPort", "Transport"]
 
 Transport = Literal["udp", "tcp"]
 _V6_HOST_BITS = 64
+_TCP = "/tcp="
 
 
 def _split(text: str, default_port: int | None) -> tuple[str, int]:
@@ -21,7 +22,7 @@ def _split(text: str, default_port: int | None) -> tuple[str, int]:
         host, port = host.split(":")
     elif ":" in host:
         ipaddress.IPv6Address(host)
-    if not host or not (port.isascii() and port.isdecimal()):
+    if not host or "/" in host or not (port.isascii() and port.isdecimal()):
         raise ValueError(f"not an address with a port: {text!r}")
     number = int(port)
     if not 0 < number < 65536:
@@ -90,10 +91,15 @@ class Address(NamedTuple):
 
 
 class HostPort(NamedTuple):
-    """What a user wrote for a server: a name or a number, and a port."""
+    """What a user wrote for a server: a name or a number, and a port.
+
+    Attributes:
+        tcp: Of a relay: the TCP port where it takes WebSockets; None: not said.
+    """
 
     host: str
     port: int
+    tcp: int | None = None
 
     @classmethod
     def parse(cls, text: str, *, default_port: int | None = None) -> Self:
@@ -104,5 +110,21 @@ class HostPort(NamedTuple):
         """
         return cls(*_split(text, default_port))
 
-    def __str__(self) -> str:
+    @classmethod
+    def parse_relay(cls, text: str, *, default_port: int | None = None) -> Self:
+        """Read the same, or one of them with "/tcp=port" behind it.
+
+        Raises:
+            ValueError: The text is no address, or a port is not 1 to 65535.
+        """
+        server, says_tcp, port = text.strip().partition(_TCP)
+        tcp = _split(f"-:{port}", None)[1] if says_tcp else None
+        return cls(*_split(server, default_port), tcp)
+
+    @property
+    def server(self) -> str:
+        """Which server it is: what its key is pinned by."""
         return _join(self.host, self.port)
+
+    def __str__(self) -> str:
+        return self.server if self.tcp is None else f"{self.server}{_TCP}{self.tcp}"

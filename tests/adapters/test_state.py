@@ -20,6 +20,7 @@ from wzp_cli.adapters.state import (
     default_state_directory,
     open_state,
 )
+from wzp_cli.address import HostPort
 from wzp_cli.defaults.program import REMEMBERED_PORT_FIRST, REMEMBERED_PORT_LAST
 from wzp_cli.errors import KeyChanged, StateUnusable, UsageError
 from wzp_cli.ports import RelayPins
@@ -252,6 +253,11 @@ def test_a_relays_tcp_port_is_remembered(state: State) -> None:
     relays.note_tcp_port("r1.example:4433", 9443)
     again = open_state(state.directory).known_relays
     assert again.tcp_port("r1.example:4433") == 9443
+    told = [again.told(HostPort(host, 4433)) for host in ("r1.example", "r2.example")]
+    assert [str(each) for each in told] == [
+        "r1.example:4433/tcp=9443",
+        "r2.example:4433",
+    ]
     path = state.directory / "relay_tcp_ports"
     assert path.read_text() == "r1.example:4433 9443\nr2.example:4433 443\n"
     path.write_text("r1.example:4433 0\n")

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -158,9 +159,17 @@ class Wzp:
     """One user of wzp in a host: a state directory, and the programs run from it."""
 
     def __init__(
-        self, host: Host, state: Path, *, name: str = "", module: str = "wzp_cli"
+        self,
+        host: Host,
+        state: Path,
+        *,
+        name: str = "",
+        module: str = "wzp_cli",
+        before: Sequence[str] = (),
     ) -> None:
+        """Take where, the rest, and what words to put before each command."""
         self.host = host
+        self._before = list(before)
         self.state = state
         self._module = module
         self._environment = _environment(state, name)
@@ -198,7 +207,8 @@ class Wzp:
             ) from None
 
     def _argv(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", self._module, *words, "--json", "--no-input"]
+        program = [sys.executable, "-m", self._module]
+        return [*self._before, *program, *words, "--json", "--no-input"]
 
 
 class Stage:

@@ -3,7 +3,13 @@ import ipaddress
 import pytest
 
 from wzp_cli.address import Address
-from wzp_cli.protocol.reach import Surroundings, may_be_relay, may_check, unmap
+from wzp_cli.protocol.reach import (
+    Surroundings,
+    may_be_relay,
+    may_be_service,
+    may_check,
+    unmap,
+)
 
 HOME = Surroundings(
     hosts=frozenset({"192.168.1.10", "fd12::10", "2a00:1:2:3::10"}),
@@ -205,3 +211,23 @@ def test_where_another_relay_of_the_fleet_may_be(
     address: str, home: str, may: bool
 ) -> None:
     assert may_be_relay(Address.parse(address), Address.parse(home)) is may
+
+
+@pytest.mark.parametrize(
+    ("address", "may"),
+    [
+        ("198.41.0.4:4433", True),
+        ("198.41.0.4:443", True),
+        ("10.0.0.1:4433", True),
+        ("127.0.0.1:4433", True),
+        ("[2a00::1]:1024", True),
+        ("198.41.0.4:1023", False),
+        ("192.168.1.1:53", False),
+        ("224.0.0.1:4433", False),
+        ("255.255.255.255:4433", False),
+        ("0.0.0.0:4433", False),
+        ("[fe80::1]:4433", False),
+    ],
+)
+def test_where_records_may_lead(address: str, may: bool) -> None:
+    assert may_be_service(Address.parse(address)) is may

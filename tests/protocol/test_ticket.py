@@ -39,6 +39,7 @@ RELAYS = st.builds(
     st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,60}[a-z0-9])?", fullmatch=True)
     | st.ip_addresses().map(str),
     st.integers(1, 65535),
+    st.none() | st.integers(1, 65535),
 )
 TICKETS = st.builds(
     Ticket,
@@ -148,6 +149,9 @@ def test_an_expired_ticket_is_refused() -> None:
         ("relay=r1.example", "relay"),
         ("relay=r1.example:0", "relay"),
         ("relay=a:1&relay=b:1", "more than once"),
+        ("relay=a:1&tcp=1&tcp=2", "more than once"),
+        ("relay=a:1&tcp=0", "relay"),
+        ("relay=a:1&tcp=a:1", "relay"),
         ("name=a&name=b", "more than once"),
         ("exp=1800000001&exp=9", "more than once"),
         ("exp=0x10", "expiry"),
@@ -170,6 +174,13 @@ def test_what_a_newer_version_says_is_passed_over() -> None:
     assert ticket == Ticket(ALICE.identity, relay=HostPort("a", 1))
 
 
+def test_where_a_relay_takes_websockets() -> None:
+    ticket = Ticket(ALICE.identity, relay=HostPort("a", 1, tcp=8443))
+    assert "?relay=a:1&tcp=8443&sig=" in ticket.format(ALICE)
+    assert Ticket.parse(signed("relay=a:1&tcp=8443"), NOW) == ticket
+    assert Ticket.parse(signed("tcp=8443"), NOW).relay is None
+
+
 def test_names_are_cleaned() -> None:
     ticket = Ticket.parse(signed("name=%1b[31mAda%0a%e2%80%ae"), NOW)
     assert ticket.name == "[31mAda"
@@ -190,7 +201,7 @@ def test_the_longest_ticket_is_not_too_long() -> None:
     highest = str(ipaddress.IPv6Address(2**128 - 1))
     ticket = Ticket(
         ALICE.identity,
-        relay=HostPort("a" * 253, 65535),
+        relay=HostPort("a" * 253, 65535, 65535),
         direct=(Address(highest, 65535),) * MAX_CANDIDATES,
         name="\U0001f600" * MAX_TEXT_CHARACTERS,
         expires=999_999_999_999,

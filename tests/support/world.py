@@ -433,6 +433,8 @@ class World:
         self.relays: list[RelayAtWork] = []
         self._stack, self._group = stack, group
         self._tasks: list[Doing[Any]] = []
+        self._records: dict[str, list[HostPort]] = {}
+        self.records_delay_s = 0.0
         self._homes = 0
 
     # -- making it
@@ -452,6 +454,10 @@ class World:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
         loop.names[name] = list(hosts)
+
+    def records(self, service: str, *targets: HostPort) -> None:
+        """Give a service SRV records in DNS."""
+        self._records[service] = list(targets)
 
     def nat(self, kind: NatKind = MASQUERADE, **more: Any) -> Nat:
         """Return a new home's router."""
@@ -540,9 +546,14 @@ class World:
                 lambda event: None,
                 open_wire=lambda port, host, multihomed: machine.wire(port),
                 dial_tunnel=dial_tunnel,
+                look_up_srv=self._look_up_srv,
             )
         )
         return endpoint
+
+    async def _look_up_srv(self, records: str) -> list[HostPort]:
+        await asyncio.sleep(self.records_delay_s)
+        return self._records.get(records, [])
 
     # -- watching it
 

@@ -204,7 +204,7 @@ def _relay_of(relay: HostPort) -> HostPort:
     host = relay.host.strip().lower()
     if not host or len(host.split()) > 1 or host.startswith("#"):
         raise UsageError(f"{relay.host!a} is no relay's address.")
-    return HostPort(host, relay.port)
+    return relay._replace(host=host)
 
 
 def _format_contact(contact: Contact) -> str:
@@ -231,7 +231,7 @@ def _parse_contact(line: str) -> Contact:
     contact = Contact(
         name,
         Identity.parse(identity),
-        None if relay == _NO_RELAY else HostPort.parse(relay),
+        None if relay == _NO_RELAY else HostPort.parse_relay(relay),
         tuple(map(group_name, groups)),
         auto_answer=flags.pop("auto-answer", None),
         always_relay=flags.pop("always-relay", False),

@@ -31,6 +31,7 @@ from wzp_cli.adapters.private_files import (
 )
 from wzp_cli.address import HostPort
 from wzp_cli.defaults.program import REMEMBERED_PORT_FIRST, REMEMBERED_PORT_LAST
+from wzp_cli.defaults.relay import RELAY_TCP_DEFAULT_PORT
 from wzp_cli.errors import KeyChanged, StateUnusable, UsageError
 from wzp_cli.protocol.identity import Identity, Keypair
 from wzp_cli.protocol.policy import Policy, PolicyOf
@@ -206,7 +207,7 @@ class State:
         """The relay that was the nearest one, as the user named it; None: not known."""
         text = read_text(self._relay_path).strip()
         try:
-            return str(HostPort.parse(text))
+            return str(HostPort.parse_relay(text))
         except ValueError:  # nothing there, or damaged: it is measured anew
             return None
 
@@ -331,6 +332,16 @@ class KnownRelays:
             ports = self._tcp_ports() | {_relay_name(relay): port}
             lines = [f"{name} {number}" for name, number in ports.items()]
             write_lines(self._tcp_path, lines)
+
+    def told(self, relay: HostPort) -> HostPort:
+        """Return a relay as others need to know it: with its TCP port if it is not 443.
+
+        Raises:
+            StateUnusable: The file can't be read, or has a damaged line.
+        """
+        port = relay.tcp or self.tcp_port(relay.server)
+        is_usual = port in (None, RELAY_TCP_DEFAULT_PORT)
+        return relay if is_usual else relay._replace(tcp=port)
 
     def _tcp_ports(self) -> dict[str, int]:
         return dict(read_lines(self._tcp_path, _parse_port_line))

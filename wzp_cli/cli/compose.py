@@ -27,6 +27,7 @@ from wzp_cli.address import Address, HostPort
 from wzp_cli.cli.command import Session
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.factory import Bind, open_endpoint
+from wzp_cli.endpoint.srv import look_up_srv
 from wzp_cli.endpoint.tunnels import DialTunnel, TakeDatagram, TunnelEnd
 from wzp_cli.errors import (
     ConnectionLost,
@@ -88,7 +89,9 @@ async def endpoint_of(session: Session, state: State) -> AsyncIterator[Endpoint]
     session.report(Hello(id=identity, version=__version__))
     with _port(session, state) as bind:
         async with open_endpoint(
-            state.keypair, bind, session.report, dial_tunnel=tunnel_dialler()
+            *(state.keypair, bind, session.report),
+            dial_tunnel=tunnel_dialler(),
+            look_up_srv=look_up_srv,
         ) as endpoint:
             port = endpoint.local.port
             hosts = [each.host for each in find_interfaces()]

@@ -70,12 +70,12 @@ def parse_duration(text: str) -> float:
 
 
 def parse_relay(text: str) -> HostPort:
-    """Return a relay's address; its port may be left out.
+    """Return a relay's address; its port may be left out, its TCP port follow.
 
     Raises:
         ValueError: The text is no address.
     """
-    return HostPort.parse(text, default_port=RELAY_DEFAULT_PORT)
+    return HostPort.parse_relay(text, default_port=RELAY_DEFAULT_PORT)
 
 
 def parse_stun(text: str) -> HostPort:

@@ -34,7 +34,7 @@ async def tunnel_listener(
         raise EnvironmentFault("--tcp needs the library websockets: install wzp[tcp]")
     from wzp_cli.endpoint.tcp.listener import open_tunnel_listener
 
-    host, port = where
+    host, port, _ = where
     context = certificate(words)
     async with open_tunnel_listener(endpoint, port, context, host=host) as listener:
         yield listener

@@ -146,7 +146,7 @@ class RelayWords:
             raise UsageError("--tls-cert and --tls-key are for --tcp: say that, too")
         if self.tcp is None:
             return None
-        host, port = _bindable("--tcp", self.tcp, RELAY_TCP_DEFAULT_PORT)
+        host, port, _ = _bindable("--tcp", self.tcp, RELAY_TCP_DEFAULT_PORT)
         return HostPort("" if host in ("::", "*") else host, port)
 
 
@@ -171,7 +171,7 @@ def serving_address(listen: str | None, settings: Settings) -> HostPort:
     Raises:
         UsageError: It is no address, or a name.
     """
-    host, port = _bindable("--listen", listen or f"[::]:{RELAY_DEFAULT_PORT}")
+    host, port, _ = _bindable("--listen", listen or f"[::]:{RELAY_DEFAULT_PORT}")
     if settings.port is not None:
         port = settings.port
     return HostPort("" if host in ("::", "*") else host, port)
@@ -185,7 +185,7 @@ def metrics_address(text: str) -> HostPort:
     """
     if text.isdecimal():
         text = f"127.0.0.1:{text}"
-    host, port = _bindable("--metrics", text, default_port=None)
+    host, port, _ = _bindable("--metrics", text, default_port=None)
     return HostPort("0.0.0.0" if host == "*" else host, port)
 
 

@@ -265,6 +265,6 @@ async def lifetime_measured(
 
 def _parsed(name: str) -> HostPort:
     try:
-        return HostPort.parse(name)
+        return HostPort.parse_relay(name)
     except ValueError as error:
         raise RemoteProtocolError(str(error)) from error

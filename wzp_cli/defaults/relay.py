@@ -49,6 +49,10 @@ __all__ = [
     "RELAY_RETRIES_PER_S",
     "RELAY_SWEEP_S",
     "RELAY_TCP_DEFAULT_PORT",
+    "SRV_ANSWER_S",
+    "SRV_HEAD_START_S",
+    "SRV_MAX_ADDRESSES",
+    "SRV_MAX_TARGETS",
     "STATUS_ANSWER_S",
     "TURN_AGAIN_S",
     "TURN_ANSWER_S",
@@ -238,6 +242,21 @@ RELAY_EXTRA_PORTS: Final = 3
 
 ADDRESS_STAGGER_S: Final = 0.25
 """Head start of a server's address over the next one. Source: RFC 8305 section 8."""
+
+SRV_HEAD_START_S: Final = 0.05
+"""Addresses wait so long for SRV records. Source: RFC 8305 section 3, by which those of
+IPv4 wait so for those of IPv6."""
+
+SRV_ANSWER_S: Final = 4.0
+"""SRV records that take longer are not there. Source: ours; a resolver that lost the
+question is asked again after two seconds (dnspython's default)."""
+
+SRV_MAX_TARGETS: Final = 8
+"""Servers that are taken of one name's records. Source: ours."""
+
+SRV_MAX_ADDRESSES: Final = 16
+"""Addresses of them that are tried. Source: ours; the last one's turn comes after four
+seconds (ADDRESS_STAGGER_S)."""
 
 RELAY_MAX_LINKS_PER_IDENTITY: Final = 32
 """Links that one identity may have at a relay. Source: ours; devices, and calls."""

@@ -35,6 +35,7 @@ from wzp_cli.endpoint.hops import trace
 from wzp_cli.endpoint.link import Link
 from wzp_cli.endpoint.quic import KeyJudge, WzpQuic
 from wzp_cli.endpoint.spares import Spares
+from wzp_cli.endpoint.srv import LookUpSrv
 from wzp_cli.endpoint.tls import PEER_ALPN, RELAY_ALPN, Credentials
 from wzp_cli.endpoint.transactions import StunSink, Transactions
 from wzp_cli.endpoint.tunnels import DialTunnel, Tunnels
@@ -82,13 +83,18 @@ class Endpoint:
         keypair: Keypair,
         open_spare: Callable[[], Wire] | None = None,
         dial_tunnel: DialTunnel | None = None,
+        look_up_srv: LookUpSrv | None = None,
     ) -> None:
-        """Take the one socket, who we are, what opens spare sockets and WebSockets."""
+        """Take the one socket, who we are, what opens spare sockets and WebSockets.
+
+        And what asks DNS for SRV records; None: nothing does.
+        """
         self.identity = keypair.identity
         self.spray = SprayBudget()
         self.forward: Forward | None = None
         self.own_hosts: dict[Address, str] = {}
         self.answer_binding: AnswerBinding | None = None
+        self._look_up_srv = look_up_srv
         self._wire = wire
         self._loop = asyncio.get_running_loop()
         self._credentials = Credentials(keypair.private_key)
@@ -145,6 +151,10 @@ class Endpoint:
         except (OSError, UnicodeError) as error:
             raise NameNotFound(f"no address was found for {server.host}") from error
         return list(dict.fromkeys(Address(*entry[4][:2]) for entry in found))
+
+    async def look_up_srv(self, records: str) -> list[HostPort]:
+        """Return what the SRV records of this name lead to, in the order to try it."""
+        return [] if self._look_up_srv is None else await self._look_up_srv(records)
 
     # -- links
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from wzp_cli.defaults.endpoint import RANDOM_PORT_TRIES
 from wzp_cli.defaults.program import REMEMBERED_PORT_FIRST, REMEMBERED_PORT_LAST
 from wzp_cli.endpoint.endpoint import Endpoint
+from wzp_cli.endpoint.srv import LookUpSrv
 from wzp_cli.endpoint.tunnels import DialTunnel
 from wzp_cli.endpoint.udp import open_udp_wire
 from wzp_cli.endpoint.wire import Wire
@@ -55,6 +56,7 @@ async def open_endpoint(
     *,
     open_wire: OpenWire = _open_udp,
     dial_tunnel: DialTunnel | None = None,
+    look_up_srv: LookUpSrv | None = None,
 ) -> AsyncIterator[Endpoint]:
     """Bind the one socket; on leaving, close every link, then the socket.
 
@@ -64,6 +66,7 @@ async def open_endpoint(
         report: Takes Warned, when another port had to be taken.
         open_wire: Opens the one socket, and spares.
         dial_tunnel: Opens WebSockets to relays; None: this endpoint opens none.
+        look_up_srv: Asks DNS for SRV records; None: this endpoint finds none.
 
     Raises:
         PortInUse: The port is taken, and no other will do.
@@ -71,7 +74,11 @@ async def open_endpoint(
     """
     wire = _bind(bind, report, open_wire)
     endpoint = Endpoint(
-        wire, keypair, lambda: open_wire(0, bind.host, False), dial_tunnel
+        wire,
+        keypair,
+        lambda: open_wire(0, bind.host, False),
+        dial_tunnel,
+        look_up_srv,
     )
     try:
         yield endpoint

@@ -20,6 +20,7 @@ __all__ = [
     "first_public_hop",
     "is_public",
     "may_be_relay",
+    "may_be_service",
     "may_check",
     "unmap",
 ]
@@ -207,6 +208,18 @@ def may_be_relay(address: Address, home: Address) -> bool:
     kinds = (_LOOPBACK, _PRIVATE, _DOCUMENTATION)
     alike = all(_is_in(ip, kind) == _is_in(here, kind) for kind in kinds)
     return alike and not any(_is_in(ip, networks) for _, networks in _NEVER)
+
+
+def may_be_service(address: Address) -> bool:
+    """Return whether to follow an SRV record to `address`.
+
+    Whoever can answer in DNS's place must not lead us to a router's port 53: below 1024
+    there is 443 alone. The address itself is as free as that of an A record.
+    """
+    ip = unmap(address.host)
+    if address.port < LOWEST_PEER_PORT and address.port != _HTTPS:
+        return False
+    return not any(_is_in(ip, networks) for _, networks in _NEVER)
 
 
 def _why_nobodys(ip: IpAddress, surroundings: Surroundings) -> str | None:

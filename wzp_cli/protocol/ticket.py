@@ -1,12 +1,13 @@
 """A ticket: an identity, and where to find it, as one line to send to somebody.
 
     wzp:<identity>
-    wzp:<identity>?relay=host:port&direct=ip:port&direct=...&name=...&exp=...&sig=...
+    wzp:<identity>?relay=host:port&tcp=port&direct=ip:port&direct=...&name=...&exp=...&sig=...
 
-`exp` is in Unix seconds. `sig` is last: base64url without padding of the identity's
-signature of a domain string and the text before "&sig=". Whatever says more than the
-identity alone is signed, so nobody can send callers of X to a place of their own. A
-ticket is not secret, and replaces no pin. Unknown parameters are newer versions'.
+`tcp` is the relay's port for WebSockets, where it was said. `exp` is in Unix seconds.
+`sig` is last: base64url without padding of the identity's signature of a domain string
+and the text before "&sig=". Whatever says more than the identity alone is signed, so
+nobody can send callers of X to a place of their own. A ticket is not secret, and
+replaces no pin. Unknown parameters are newer versions'.
 """
 
 import base64
@@ -95,14 +96,16 @@ class Ticket:
             raise UsageError(f"A ticket names at most {MAX_CANDIDATES} addresses.")
         return cls(
             identity,
-            relay=None if relay is None else _parse_relay(relay),
+            relay=None if relay is None else _parse_relay(relay, fields),
             direct=tuple(_parse_address(address) for address in direct),
             name=clean(_single(fields, "name") or ""),
             expires=expires,
         )
 
     def _parameters(self) -> list[tuple[str, str]]:
-        relay = [] if self.relay is None else [("relay", str(self.relay))]
+        relay = [] if self.relay is None else [("relay", self.relay.server)]
+        if self.relay is not None and self.relay.tcp is not None:
+            relay.append(("tcp", str(self.relay.tcp)))
         direct = [("direct", str(address)) for address in self.direct]
         name = [("name", clean(self.name))] if clean(self.name) else []
         expires = [] if self.expires is None else [("exp", str(self.expires))]
@@ -157,14 +160,20 @@ def _single(fields: dict[str, list[str]], key: str) -> str | None:
     return values[0] if values else None
 
 
-def _parse_relay(text: str) -> HostPort:
+def _parse_relay(text: str, fields: dict[str, list[str]]) -> HostPort:
+    tcp = _single(fields, "tcp")
     try:
         relay = HostPort.parse(text)
+        relay = relay if tcp is None else relay._replace(tcp=_parse_port(tcp))
     except ValueError as error:
         raise UsageError("The ticket's relay is no host with a port.") from error
     if not _SERVER_NAME.fullmatch(relay.host):
         raise UsageError("The ticket's relay has no proper host name.")
     return relay
+
+
+def _parse_port(text: str) -> int:
+    return HostPort.parse(f"-:{text}").port
 
 
 def _parse_address(text: str) -> Address:

@@ -1,7 +1,7 @@
 """One visit to a relay: dialled, its key judged, welcomed."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -9,11 +9,7 @@ from wzp_cli import __version__
 from wzp_cli.address import Address, HostPort
 from wzp_cli.concurrency import task_group
 from wzp_cli.defaults.program import MAX_TOLD_REFUSALS
-from wzp_cli.defaults.relay import (
-    ADDRESS_STAGGER_S,
-    RELAY_ANSWER_TIMEOUT_S,
-    RELAY_TCP_DEFAULT_PORT,
-)
+from wzp_cli.defaults.relay import ADDRESS_STAGGER_S, RELAY_ANSWER_TIMEOUT_S
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.link import Link
 from wzp_cli.endpoint.message_stream import MessageStream
@@ -31,8 +27,12 @@ from wzp_cli.protocol import relay_messages as relay
 from wzp_cli.protocol.identity import Identity
 from wzp_cli.protocol.signal import Message
 from wzp_cli.protocol.text import clean
+from wzp_cli.services.relay_places import Place, RelayPlaces, TakePlaces
 
 __all__ = ["RelaySession", "RelayVisit"]
+
+_FindPlaces = Callable[[TakePlaces], Awaitable[None]]
+"""Hands over places until there are no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +83,18 @@ class RelayVisit:
     join: str = ""
     refused: Callable[[], Collection[Identity]] = tuple
 
+    @property
+    def places(self) -> RelayPlaces:
+        """Where it may be found."""
+        return RelayPlaces(self.endpoint, self.relay, self.pins.tcp_port)
+
     def publish(self) -> Message:
         """Return what lets others call us, but those who are refused now."""
         refuses = tuple(map(str, self.refused()))[:MAX_TOLD_REFUSALS]
         return relay.Publish(refuses=refuses)
 
     async def open(self) -> RelaySession:
-        """Try the relay's addresses a little after each other; the first wins.
+        """Try the relay's places a little after each other; the first wins.
 
         Those of TCP come last, so that they win only where UDP is slower by more than
         its head start.
@@ -97,54 +102,68 @@ class RelayVisit:
         Raises:
             NameNotFound, RelayUnreachable, KeyChanged, AccessRefused, VersionMismatch.
         """
-        return await self.open_first(await self.endpoint.resolve(self.relay))
+        return await self._open_first(self.places.find)
 
     async def open_by_udp(self) -> RelaySession:
         """The same without TCP."""
-        return await self.open_among(await self.endpoint.resolve(self.relay))
+
+        async def find(take: TakePlaces) -> None:
+            await self.places.find(
+                lambda found: take([each for each in found if not each.address.is_tcp])
+            )
+
+        return await self._open_first(find)
 
     async def open_first(self, addresses: Sequence[Address]) -> RelaySession:
         """Do so at these addresses. Raises as `open`, without NameNotFound."""
-        return await self.open_among([*addresses, *self.by_tcp(addresses)])
+        places = self.places.named(addresses)
+        return await self.open_among([*places, *self.places.by_tcp(places)])
 
-    def by_tcp(self, addresses: Sequence[Address]) -> list[Address]:
-        """Return where the relay at these addresses may be by TCP, if we can."""
-        if not self.endpoint.tunnels.can_dial:
-            return []
-        port = self.pins.tcp_port(str(self.relay)) or RELAY_TCP_DEFAULT_PORT
-        return [Address(each.host, port, tunnel=1) for each in addresses]
+    async def open_among(self, places: Sequence[Place]) -> RelaySession:
+        """Do so at these places alone, by UDP or TCP as they say."""
 
-    async def open_among(self, addresses: Sequence[Address]) -> RelaySession:
-        """Do so at these addresses alone, by UDP or TCP as they say."""
+        async def find(take: TakePlaces) -> None:
+            take(places)
+
+        return await self._open_first(find)
+
+    async def _open_first(self, find: _FindPlaces) -> RelaySession:
+        waiting = _Waiting()
         opened: list[RelaySession] = []
-        tries: list[asyncio.Task[None]] = []
+        tasks: list[asyncio.Task[None]] = []
 
-        async def attempt(address: Address, head_start_s: float) -> None:
-            await asyncio.sleep(head_start_s)
+        async def look() -> None:
+            await find(waiting.take)
+            waiting.close()
+
+        async def attempt(place: Place) -> None:
             with suppress(ConnectionLost):
-                opened.append(await self._open_at(address))
-                for other in tries:
+                opened.append(await self._open_at(place))
+                for other in tasks:
                     if other is not asyncio.current_task():
                         other.cancel()
 
+        async def start() -> None:
+            while (place := await waiting.next()) is not None:
+                tasks.append(group.create_task(attempt(place)))
+                await asyncio.sleep(ADDRESS_STAGGER_S)
+
         try:
             async with task_group() as group:
-                for number, address in enumerate(addresses):
-                    stagger_s = number * ADDRESS_STAGGER_S
-                    tries.append(group.create_task(attempt(address, stagger_s)))
+                tasks += [group.create_task(look()), group.create_task(start())]
         except BaseException:
             _end(opened)
             raise
         _end(opened[1:])
         if not opened:
-            tried = ", ".join(map(str, addresses))
+            tried = ", ".join(map(str, waiting.known))
             raise RelayUnreachable(f"{self.relay} ({tried})")
         return opened[0]
 
-    async def _open_at(self, address: Address) -> RelaySession:
-        if not address.is_tcp:
-            return await self._enter(address)
-        at, tunnel = await self.endpoint.tunnels.dial(address, self.relay.host)
+    async def _open_at(self, place: Place) -> RelaySession:
+        if not place.address.is_tcp:
+            return await self._enter(place.address)
+        at, tunnel = await self.endpoint.tunnels.dial(*place)
         try:
             return replace(await self._enter(at), tunnel=tunnel)
         except BaseException:
@@ -152,7 +171,7 @@ class RelayVisit:
             raise
 
     async def _enter(self, address: Address) -> RelaySession:
-        pinned = self.pins.pinned(str(self.relay))
+        pinned = self.pins.pinned(self.relay.server)
         expect = Identity(pinned) if pinned is not None else None
         try:
             link = await self.endpoint.dial_relay(address, expect)
@@ -172,9 +191,9 @@ class RelayVisit:
             link.abort("not wanted any more")
             raise
         if pinned is None:
-            self.pins.pin(str(self.relay), link.identity.key)
+            self.pins.pin(self.relay.server, link.identity.key)
         if session.tcp_port is not None and not self.join:  # else it is another's
-            self.pins.note_tcp_port(str(self.relay), session.tcp_port)
+            self.pins.note_tcp_port(self.relay.server, session.tcp_port)
         return session
 
     async def _welcomed(self, link: Link, address: Address) -> RelaySession:
@@ -204,6 +223,41 @@ class RelayVisit:
             welcome.ports,
             welcome.tcp,
         )
+
+
+class _Waiting:
+    """The places of a relay that have not been tried yet: those of UDP first.
+
+    Attributes:
+        known: All that have come, each once.
+    """
+
+    def __init__(self) -> None:
+        self.known: list[Address] = []
+        self._places: list[Place] = []
+        self._closed = False
+        self._changed = asyncio.Event()
+
+    def take(self, places: Sequence[Place]) -> None:
+        """Put some in line."""
+        for place in places:
+            if place.address not in self.known:
+                self.known.append(place.address)
+                self._places.append(place)
+        self._places.sort(key=lambda place: place.address.is_tcp)
+        self._changed.set()
+
+    def close(self) -> None:
+        """No more will come."""
+        self._closed = True
+        self._changed.set()
+
+    async def next(self) -> Place | None:
+        """Return whose turn it is, when there is any; None: all have been tried."""
+        while not self._places and not self._closed:
+            self._changed.clear()
+            await self._changed.wait()
+        return self._places.pop(0) if self._places else None
 
 
 def _seen(welcome: relay.Welcome) -> Address:

@@ -176,7 +176,7 @@ def trust(
 
     state = open_state(session.settings.state_dir)
     if key is not None:
-        identity, relay = Identity.parse(key), str(_relay(peer))
+        identity, relay = Identity.parse(key), _relay(peer).server
         state.known_relays.pin(relay, identity.key)
         trusted = TrustedKey(name=None, relay=relay, id=str(identity))
         return Outcome(trusted, f"trusted: {relay} with {identity}")
@@ -201,7 +201,7 @@ def forget(
         _mark(state, contact.identity, False)
         forgotten = ForgottenKey(relay=None, known=contact.verified, name=contact.name)
         return Outcome(forgotten, f"{contact.name}: not verified")
-    name = str(_relay(relay))
+    name = _relay(relay).server
     known = state.known_relays.forget(name)
     text = f"forgotten: {name}" if known else f"{name} was not known"
     return Outcome(ForgottenKey(relay=name, known=known), text)
@@ -286,11 +286,12 @@ def _ticket(
     from wzp_cli.cli.compose import expiry
     from wzp_cli.protocol.ticket import Ticket
 
-    keypair = open_state(session.settings.state_dir).keypair
+    state = open_state(session.settings.state_dir)
+    keypair = state.keypair
     relays = session.settings.with_servers(relay=relay).relays
     made = Ticket(
         keypair.identity,
-        relay=relays[0] if relays else None,
+        relay=state.known_relays.told(relays[0]) if relays else None,
         expires=expiry(expires_s),
     )
     return made.format(keypair), made.expires

@@ -284,7 +284,8 @@ def _report_ready(
         direct = tuple(Address(host, port) for host in hosts)
         ticket = Ticket(identity, direct=direct, expires=expires)
     else:
-        ticket = Ticket(identity, relay=registration.relay, expires=expires)
+        relay = state.known_relays.told(registration.relay)
+        ticket = Ticket(identity, relay=relay, expires=expires)
     text = ticket.format(state.keypair)
     session.report(Ready(id=str(identity), ticket=text))
     return text

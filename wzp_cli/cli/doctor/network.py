@@ -14,6 +14,7 @@ from wzp_cli.cli.doctor.finding import Finding, failed, note, ok, skipped, warni
 from wzp_cli.cli.doctor.patient import Patient
 from wzp_cli.defaults.program import DOCTOR_TCP_S
 from wzp_cli.endpoint.factory import Bind, open_endpoint
+from wzp_cli.endpoint.srv import look_up_srv
 from wzp_cli.errors import (
     ControlSilent,
     EnvironmentFault,
@@ -25,6 +26,7 @@ from wzp_cli.events import Event
 from wzp_cli.protocol.control_messages import AskStatus
 from wzp_cli.protocol.identity import Keypair
 from wzp_cli.protocol.standing import Standing
+from wzp_cli.services.relay_places import RelayPlaces
 
 __all__ = [
     "check_dns",
@@ -130,11 +132,15 @@ async def check_dns(patient: Patient) -> Finding:
 
 
 async def addresses_of(server: HostPort) -> list[Address]:
-    """Return a server's addresses; [] where it has none."""
-    async with open_endpoint(Keypair.generate(), Bind(), _nobody) as endpoint:
+    """Return a relay's addresses; [] where it has none."""
+    found: list[Address] = []
+    async with open_endpoint(
+        Keypair.generate(), Bind(), _nobody, look_up_srv=look_up_srv
+    ) as endpoint:
+        places = RelayPlaces(endpoint, server, told_tcp_port=lambda _: None)
         with suppress(NameNotFound):
-            return await endpoint.resolve(server)
-    return []
+            await places.find(lambda more: found.extend(each.address for each in more))
+    return found
 
 
 async def host_answers_tcp(server: HostPort) -> bool:

@@ -16,6 +16,7 @@ from wzp_cli.cli.settings import Settings
 from wzp_cli.concurrency import task_group
 from wzp_cli.defaults.program import DOCTOR_RELAY_S
 from wzp_cli.endpoint.factory import Bind, open_endpoint
+from wzp_cli.endpoint.srv import look_up_srv
 from wzp_cli.errors import (
     AccessRefused,
     KeyChanged,
@@ -74,7 +75,9 @@ async def visits_to(settings: Settings) -> list[Visit]:
     state = open_state(settings.state_dir)
     async with (
         open_endpoint(
-            state.keypair, Bind(), _nobody, dial_tunnel=tunnel_dialler()
+            *(state.keypair, Bind(), _nobody),
+            dial_tunnel=tunnel_dialler(),
+            look_up_srv=look_up_srv,
         ) as endpoint,
         task_group() as group,
     ):

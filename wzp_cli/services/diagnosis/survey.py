@@ -20,6 +20,7 @@ from wzp_cli.ports import RelayPins
 from wzp_cli.protocol import relay_messages as relay
 from wzp_cli.protocol.nat import Reflection
 from wzp_cli.protocol.reach import is_public
+from wzp_cli.services.relay_places import Place, RelayPlaces, TakePlaces
 from wzp_cli.services.relay_session import RelaySession, RelayVisit
 
 __all__ = ["Server", "ServerAnswer", "Survey", "Visited"]
@@ -169,26 +170,44 @@ class Survey:
 
     async def _ask(self, server: Server) -> None:
         self._pending[str(server.name)] = server
-        try:
-            async with asyncio.timeout(DETECT_ANSWER_S):
-                addresses = await self.endpoint.resolve(server.name)
-        except (NameNotFound, TimeoutError) as error:
-            reason = str(error) or f"no address was found for {server.name.host}"
-            self._note(server, str(server.name), error=reason)
-            return
-        self._pending.pop(str(server.name), None)
-        self.addresses += addresses
-        self.tell()
+        found: set[Place] = set()
+
+        def take(places: Sequence[Place]) -> None:
+            self._pending.pop(str(server.name), None)
+            for place in places:
+                if place not in found:
+                    found.add(place)
+                    group.create_task(self._ask_there(server, place))
+            self.tell()
+
         async with task_group() as group:
-            for address in addresses:
-                group.create_task(self._ask_at(server, address))
+            try:
+                async with asyncio.timeout(DETECT_ANSWER_S):
+                    await self._find(server, take)
+            except (NameNotFound, TimeoutError) as error:
+                reason = str(error) or f"no address was found for {server.name.host}"
+                if not found:
+                    self._note(server, str(server.name), error=reason)
+
+    async def _find(self, server: Server, take: TakePlaces) -> None:
+        places = RelayPlaces(self.endpoint, server.name, self.pins.tcp_port)
+        if server.kind == "relay":
+            await places.find(take)
+        else:
+            take(places.named(await self.endpoint.resolve(server.name)))
+
+    async def _ask_there(self, server: Server, place: Place) -> None:
+        if place.address.is_tcp:
+            await self._try_tcp(server, place)
+        else:
+            self.addresses.append(place.address)
+            await self._ask_at(server, place.address)
 
     async def _ask_at(self, server: Server, address: Address) -> None:
         async with task_group() as group:
             if server.kind == "relay":
                 self._visits += 1
                 group.create_task(self._visit(server, address))
-                group.create_task(self._try_tcp(server, address))
             seen = await self._reflect(server, address)
             if seen is not None and seen.other is not None and not server.public:
                 for other in _others(address, seen.other):
@@ -216,7 +235,7 @@ class Survey:
             token=self.relay_token,
         )
 
-    async def _try_tcp(self, server: Server, address: Address) -> None:
+    async def _try_tcp(self, server: Server, place: Place) -> None:
         """See whether a relay is reached by TCP where nobody answers by UDP."""
         with suppress(TimeoutError):
             async with asyncio.timeout(DETECT_DOUBT_S):
@@ -226,8 +245,8 @@ class Survey:
         visit = self._visit_to(server)
         with suppress(TimeoutError, NetworkError):
             async with asyncio.timeout(DETECT_ANSWER_S):
-                session = await visit.open_among(visit.by_tcp([address]))
-            self.tcp_relay = HostPort(server.name.host, session.address.port)
+                session = await visit.open_among([place])
+            self.tcp_relay = HostPort(place.host, place.address.port)
             session.end()
             self.tell()
 
@@ -236,7 +255,7 @@ class Survey:
         visit = self._visit_to(server)
         try:
             async with asyncio.timeout(DETECT_ANSWER_S):
-                session = await visit.open_among([address])
+                session = await visit.open_among(visit.places.named([address]))
         except TimeoutError:
             return
         except IdentityError:
