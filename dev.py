@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Work on wzp: make .venv on first use, then run one thing in it. Stdlib only.
 
+The first two need wzp's own packages; the others all that it is developed with.
+
 python3 dev.py demo            a call on this machine (wzp demo)
 python3 dev.py wzp ...         wzp itself
 python3 dev.py test ...        pytest
@@ -61,7 +63,7 @@ def main(words):
             names = sorted(path.stem for path in (ROOT / "bench").glob("[!_]*.py"))
             sys.exit("dev.py bench NAME; there are: " + (" ".join(names) or "none"))
         commands, rest = [["-m", "bench." + rest[0]]], rest[1:]
-    set_up()
+    set_up(develops=verb not in ("demo", "wzp"))
     return run_all([[str(PYTHON), *command, *rest] for command in commands])
 
 
@@ -74,17 +76,19 @@ def run_all(commands):
     return next((code for code in codes if code), 0)
 
 
-def set_up():
-    """Make .venv what pyproject.toml asks for, if it is not already."""
+def set_up(develops):
+    """Make .venv what pyproject.toml asks for: wzp alone, or all to develop it."""
     if sys.version_info < (3, 11):  # noqa: UP036  whoever runs this may have less
         sys.exit("wzp needs Python 3.11 or newer; this is " + sys.version.split()[0])
     project = (ROOT / "pyproject.toml").read_bytes()
     wanted = hashlib.sha256(project + sys.version.encode()).hexdigest()
-    if PYTHON.exists() and STAMP.exists() and STAMP.read_text() == wanted:
+    stamp = STAMP.read_text().split() if PYTHON.exists() and STAMP.exists() else []
+    found = stamp[1:] if stamp[:1] == [wanted] else []
+    if "develops" in found or (found and not develops):
         return
     sys.stderr.write("dev.py: setting up .venv; the first time takes a minute.\n")
     install = installer()
-    needed, compiled = development_packages()
+    needed, compiled = development_packages() if develops else ([], [])
     if run([*install, "-e", str(ROOT), *needed]):
         sys.exit("dev.py: installing failed; what went wrong stands above.")
     for package in compiled:
@@ -93,7 +97,7 @@ def set_up():
                 f"dev.py: {package} could not be built (no C compiler?);"
                 " going on without it, tests that use it are skipped.\n"
             )
-    STAMP.write_text(wanted)
+    STAMP.write_text(wanted + (" develops" if develops else " calls"))
 
 
 def installer():
@@ -103,22 +107,23 @@ def installer():
             sys.exit("dev.py: uv could not make .venv.")
         return [uv, "pip", "install", "-q", "-p", str(PYTHON)]
     options = ["install", "-qq", "--disable-pip-version-check"]
-    if importlib.util.find_spec("ensurepip") and importlib.util.find_spec("venv"):
-        if run([PYTHON, "-m", "pip", "--version"], capture_output=True) and run(
-            [sys.executable, "-m", "venv", VENV]
+    if not run([sys.executable, "-m", "pip", "--version"], capture_output=True):
+        # This pip installs there, too: a second one in .venv takes 6 s to make.
+        if not PYTHON.exists() and run(
+            [sys.executable, "-m", "venv", "--without-pip", VENV]
         ):
             sys.exit("dev.py: python's venv module could not make .venv.")
-        return [str(PYTHON), "-m", "pip", *options]
-    if run([sys.executable, "-m", "pip", "--version"], capture_output=True):
+        return [sys.executable, "-m", "pip", "--python", str(PYTHON), *options]
+    if not (importlib.util.find_spec("ensurepip") and importlib.util.find_spec("venv")):
         sys.exit(
             "This Python can neither make virtual environments nor install packages:"
             " install uv, or python3-venv (Debian: sudo apt install python3-venv)."
         )
-    if not PYTHON.exists() and run(
-        [sys.executable, "-m", "venv", "--without-pip", VENV]
+    if run([PYTHON, "-m", "pip", "--version"], capture_output=True) and run(
+        [sys.executable, "-m", "venv", VENV]
     ):
         sys.exit("dev.py: python's venv module could not make .venv.")
-    return [sys.executable, "-m", "pip", "--python", str(PYTHON), *options]
+    return [str(PYTHON), "-m", "pip", *options]
 
 
 def run(command, **options):
