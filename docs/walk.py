@@ -1,8 +1,8 @@
 """Walks as a newcomer does, through a bare Debian: what docs/walk.md tells.
 
-`python3 docs/walk.py [FOLDER]`, from the repository, as root, with debootstrap. FOLDER is
-the bare Debian (made if it is not there); then an ordinary user in it types the README's
-commands, and each is printed with its seconds, exit code and last lines. Stdlib only.
+`python3 docs/walk.py [FOLDER]`, from the repository, as root, with debootstrap. FOLDER
+is the bare Debian (made if it is not there); then an ordinary user in it types the
+README's commands, and each is told with its seconds, exit code and last lines.
 """
 
 import pathlib
@@ -31,7 +31,7 @@ AS_USER = [
     " wzp --state-dir /tmp/bob --config /tmp/none listen --relay 127.0.0.1:4999"
     "   --auto-answer all --in tone --out null --once --json >/tmp/listening &"
     " while ! grep -q ready /tmp/listening; do sleep 0.2; done;"
-    " ticket=$(sed -n 's/.*\"ticket\":\"\\([^\"]*\\)\".*/\\1/p' /tmp/listening);"
+    ' ticket=$(sed -n \'s/.*"ticket":"\\([^"]*\\)".*/\\1/p\' /tmp/listening);'
     ' wzp call "$ticket" --duration 3s; came=$?; kill $(jobs -p); exit $came',
 ]
 
@@ -59,8 +59,10 @@ def step(debian: pathlib.Path, command: str, user: str) -> None:
     began = time.monotonic()
     ran = inside(debian, command, user)
     took_s = time.monotonic() - began
-    print(f"\n== {took_s:.1f} s, exit {ran.returncode}: {command}")
-    print("\n".join(ran.stdout.splitlines()[-SHOWN_LINES:]), flush=True)
+    last = "\n".join(ran.stdout.splitlines()[-SHOWN_LINES:])
+    told = f"\n== {took_s:.1f} s, exit {ran.returncode}: {command}\n{last}\n"
+    sys.stdout.write(told)
+    sys.stdout.flush()
 
 
 def inside(

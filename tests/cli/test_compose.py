@@ -5,27 +5,22 @@ from pathlib import Path
 import pytest
 
 from wzp_cli import events
-from wzp_cli.adapters.state import Contact, State, open_state
 from wzp_cli.address import HostPort
 from wzp_cli.cli import compose
 from wzp_cli.cli.command import Session
-from wzp_cli.cli.compose import Peer
 from wzp_cli.cli.settings import Settings
 from wzp_cli.errors import (
     ConnectionLost,
-    IdentityError,
     PortInUse,
     RelayUnreachable,
     RequirementNotMet,
     UsageError,
 )
 from wzp_cli.protocol.identity import Keypair
-from wzp_cli.protocol.ticket import Ticket
 from wzp_cli.services.media import MediaSnapshot
 from wzp_cli.services.talk import CallOutcome, EndOfCall
 
 BOB = Keypair.generate()
-RELAY = HostPort("relay.example", 4433)
 FRAMES = events.Frames(sent=5, received=4, recovered=1, concealed=0, late=0)
 HEARD = events.HeardByPeer(
     loss_pct=3.0, concealed_ms=20.0, recovered_ms=300.0, buffer_ms=40.0, mos_est=4.3
@@ -57,48 +52,12 @@ OUTCOME = CallOutcome(
 )
 
 
-@pytest.fixture
-def state(tmp_path: Path) -> State:
-    return open_state(tmp_path / "state")
-
-
 def session(
     directory: Path | None = None, **settings: object
 ) -> tuple[Session, list[events.Event]]:
     told: list[events.Event] = []
     made = replace(Settings(state_dir=directory), **settings)  # type: ignore[arg-type]
     return Session(made, told.append), told
-
-
-# -- PEER
-
-
-def test_a_contact_by_name_in_any_case(state: State) -> None:
-    state.contacts.add(Contact("Bob", BOB.identity, RELAY))
-    assert compose.find_peer("bob", state) == Peer(BOB.identity, RELAY)
-
-
-def test_an_identity_a_ticket_and_an_address(state: State) -> None:
-    assert compose.find_peer(str(BOB.identity), state) == Peer(BOB.identity)
-    bare = Ticket(BOB.identity).format()
-    assert compose.find_peer(bare, state) == Peer(BOB.identity)
-    signed = Ticket(BOB.identity, RELAY).format(BOB)
-    assert compose.find_peer(signed, state) == Peer(BOB.identity, RELAY)
-    where = HostPort("2001:db8::1", 5)
-    assert compose.find_peer("[2001:db8::1]:5", state) == Peer(None, direct=where)
-
-
-def test_a_ticket_that_a_shell_has_cut_gets_a_hint(state: State) -> None:
-    cut = Ticket(BOB.identity, RELAY).format(BOB).partition("&")[0]
-    with pytest.raises(IdentityError) as caught:
-        compose.find_peer(cut, state)
-    assert "quotes" in caught.value.__notes__[0]
-
-
-@pytest.mark.parametrize("text", ["carol", "wzp1x", "wzp:", "host:", "a b", ""])
-def test_what_names_nobody(text: str, state: State) -> None:
-    with pytest.raises(UsageError):
-        compose.find_peer(text, state)
 
 
 # -- the socket and the relay

@@ -5,33 +5,30 @@ What concerns sound is in `sound.py`.
 
 import asyncio
 import math
-import re
 import statistics
 import sys
 import time
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal
 
 from msgspec import structs
 
 from wzp_cli import __version__
-from wzp_cli.adapters.contacts import Contact
 from wzp_cli.adapters.interfaces import interface_addresses
 from wzp_cli.adapters.port_mapping.keeper import keep_port_mapping
 from wzp_cli.adapters.relay_lists import read_token
 from wzp_cli.adapters.state import State, open_state
 from wzp_cli.address import Address, HostPort
 from wzp_cli.cli.command import Session
+from wzp_cli.cli.peers import Peer
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.factory import Bind, open_endpoint
 from wzp_cli.endpoint.srv import look_up_srv
 from wzp_cli.endpoint.tunnels import DialTunnel, TakeDatagram, TunnelEnd
 from wzp_cli.errors import (
     ConnectionLost,
-    IdentityError,
     NameNotFound,
     NetworkError,
     RelayUnreachable,
@@ -42,22 +39,17 @@ from wzp_cli.errors import (
 from wzp_cli.events import Bound, Ended, Hello, Pings, Report, Warned
 from wzp_cli.ports import PortMapping
 from wzp_cli.protocol.identity import Identity
-from wzp_cli.protocol.ticket import Ticket
 from wzp_cli.services.ping import PingOutcome
 from wzp_cli.services.registration import Registration, register
 from wzp_cli.services.talk import CallOutcome
 
 __all__ = [
-    "Peer",
     "Way",
     "connection_kept",
     "ended",
     "endpoint_of",
     "expiry",
-    "find_contact",
     "find_interfaces",
-    "find_other",
-    "find_peer",
     "own_state",
     "pinged",
     "port_mapped",
@@ -68,9 +60,6 @@ __all__ = [
 ]
 
 find_interfaces = interface_addresses
-
-_PREFIX = re.compile(r"[a-z2-7]{6,51}")
-"""The beginning of an identity, long enough to be no word."""
 
 
 def own_state(session: Session) -> State:
@@ -223,82 +212,8 @@ def _unreached(relay: HostPort, error: Exception) -> NetworkError:
     return RelayUnreachable(f"no answer from the relay {where}")
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """Whom to call, as the user named them. `name`: what they call themselves."""
-
-    identity: Identity | None
-    relay: HostPort | None = None
-    direct: HostPort | None = None
-    addresses: tuple[Address, ...] = ()
-    name: str = ""
-
-
 Way = tuple[Identity, Registration] | list[Address]
 """To a peer: whom to ask which relay for, or bare addresses to dial."""
-
-
-def find_peer(text: str, state: State) -> Peer:
-    """Read PEER: a contact's name, an identity, a ticket, or host:port.
-
-    Raises:
-        UsageError: It is none of these.
-        IdentityError: A ticket that is not valid.
-    """
-    contact = state.contacts.named(text) or _beginning(text, state)
-    if contact is not None:
-        return Peer(contact.identity, contact.relay)
-    if text.startswith("wzp:"):
-        return _find_by_ticket(text)
-    if ":" not in text and text.startswith("wzp1"):
-        return Peer(Identity.parse(text))
-    try:
-        return Peer(None, direct=HostPort.parse(text))
-    except ValueError as error:
-        raise UsageError(
-            f"no contact is named {text!r}, and it is no identity (wzp1...), ticket "
-            "(wzp:...) or host:port"
-        ) from error
-
-
-def _beginning(text: str, state: State) -> Contact | None:
-    """Return the one contact whose identity begins so, as `short` shows it.
-
-    Raises:
-        UsageError: There are several.
-    """
-    digits = text.removeprefix("wzp1")
-    if not _PREFIX.fullmatch(digits):
-        return None
-    found = state.contacts.beginning(digits)
-    if len(found) > 1:
-        names = ", ".join(contact.name for contact in found)
-        raise UsageError(f"{text} begins the identities of {names}: say more of it")
-    return found[0] if found else None
-
-
-def find_contact(text: str, state: State) -> Contact:
-    """Read PEER, who must be a contact. Raises as `find_peer`."""
-    identity = find_peer(text, state).identity
-    contact = None if identity is None else state.contacts.of(identity)
-    if contact is None:
-        raise UsageError(
-            f"{text} is no contact; to add one: wzp contacts add NAME PEER"
-        )
-    return contact
-
-
-def find_other(text: str, state: State) -> Peer:
-    """Read PEER, who must be neither ourselves nor blocked. Raises as `find_peer`."""
-    found = find_peer(text, state)
-    if found.identity in state.blocked.all():
-        unblock = f"wzp contacts unblock {found.identity}"
-        raise UsageError(f"you have blocked them; to undo that: {unblock}")
-    if found.identity == state.keypair.identity:
-        error = UsageError("that is your own identity")
-        error.add_note("To try it on one machine, be two: --state-dir /tmp/other.")
-        raise error
-    return found
 
 
 @asynccontextmanager
@@ -346,16 +261,6 @@ async def way_to(
         shows_token=all(relay in known for relay in chosen),
     ) as registration:
         yield peer.identity, registration
-
-
-def _find_by_ticket(text: str) -> Peer:
-    try:
-        ticket = Ticket.parse(text, time.time())  # noqa: TID251 - it expires by date
-    except IdentityError as error:
-        if "&sig=" not in text:
-            error.add_note("In a shell, put the ticket in 'quotes': & would cut it.")
-        raise
-    return Peer(ticket.identity, ticket.relay, None, ticket.direct, ticket.name)
 
 
 def expiry(after_s: float | None) -> int | None:

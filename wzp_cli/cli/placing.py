@@ -22,6 +22,7 @@ from wzp_cli.cli import compose
 from wzp_cli.cli.asking import asked_running
 from wzp_cli.cli.command import Session
 from wzp_cli.cli.options import SoundFlags, parse_relay
+from wzp_cli.cli.peers import Peer, find_other
 from wzp_cli.cli.settings import ring_timeout_s
 from wzp_cli.cli.sound import SoundWords, keep_open, recorder, ring_back
 from wzp_cli.concurrency import task_group
@@ -56,7 +57,7 @@ __all__ = ["CallPlacer", "call_request", "make_call", "placed_through_running"]
 async def make_call(
     session: Session,
     endpoint: Endpoint,
-    target: compose.Peer,
+    target: Peer,
     way: compose.Way,
     settings: CallSettings,
     sound: OpenSound,
@@ -206,7 +207,7 @@ class CallPlacer:
         hosts = [each.host for each in compose.find_interfaces()]
         report(Bound(port=self.endpoint.local.port, addresses=hosts))
         session = replace(self.session, report=both)
-        target = compose.find_other(request.peer, self.state)
+        target = find_other(request.peer, self.state)
         shown = request.peer if target.identity is None else str(target.identity)
         began = False
 
@@ -226,7 +227,7 @@ class CallPlacer:
         return compose.ended(outcome)
 
     async def _make(
-        self, session: Session, target: compose.Peer, request: AskCall, line: Line
+        self, session: Session, target: Peer, request: AskCall, line: Line
     ) -> CallOutcome:
         said = {k: v for k, v in structs.asdict(request.sound).items() if v is not None}
         words = SoundWords.choose(session, replace(self.sound, **said))

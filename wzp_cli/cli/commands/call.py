@@ -46,6 +46,7 @@ async def call(
     """Call PEER: over the relay at once, directly as soon as the NATs are open."""
     from wzp_cli.cli import compose, placing, steering
     from wzp_cli.cli.commands.ping import probe
+    from wzp_cli.cli.peers import find_other
     from wzp_cli.cli.settings import ring_timeout_s
     from wzp_cli.cli.sound import SoundWords, keep_open, recorder, ring_back
     from wzp_cli.cli.view.shown import seen, shown
@@ -59,7 +60,7 @@ async def call(
         await probe(session, peer, relay, require, portmap, how)
         return None
     state = compose.own_state(session)
-    target = compose.find_other(peer, state)
+    target = find_other(peer, state)
     if portmap is None:
         asked = placing.call_request(session, peer, relay, sound, record)
         if asked is not None:

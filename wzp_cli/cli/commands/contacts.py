@@ -111,7 +111,8 @@ def add(
 ) -> Outcome:
     """Give NAME to an identity; said again, change what holds for it."""
     from wzp_cli.adapters.contacts import Contact
-    from wzp_cli.cli.compose import find_other, own_state
+    from wzp_cli.cli.compose import own_state
+    from wzp_cli.cli.peers import find_other
     from wzp_cli.errors import UsageError
 
     state = own_state(session)
@@ -167,7 +168,8 @@ def list_all(
 @command(app, "contacts show", result=ShownContact)
 def show(session: Session, peer: KnownArgument) -> Outcome:
     """Say what is known of a contact."""
-    from wzp_cli.cli.compose import find_contact, own_state
+    from wzp_cli.cli.compose import own_state
+    from wzp_cli.cli.peers import find_contact
 
     state = own_state(session)
     return _shown(state, find_contact(peer, state).identity)
@@ -209,7 +211,7 @@ def unblock(session: Session, peer: KnownArgument) -> Outcome:
 
 def _someone(peer: str, state: "State") -> "tuple[Identity, str]":
     """Return whom PEER names, and by which name."""
-    from wzp_cli.cli.compose import find_peer
+    from wzp_cli.cli.peers import find_peer
     from wzp_cli.errors import UsageError
 
     found = find_peer(peer, state)

@@ -132,8 +132,8 @@ KnownArgument = Annotated[
 async def verify(session: Session, peer: KnownArgument) -> Outcome:
     """Compare keys by words that both sides read aloud, and keep that they fit."""
     from wzp_cli.adapters.identity_words import verification_words
-    from wzp_cli.cli.compose import find_contact
     from wzp_cli.cli.output.channels import say
+    from wzp_cli.cli.peers import find_contact
     from wzp_cli.cli.prompt import ask_at_terminal, can_ask
 
     state = open_state(session.settings.state_dir)
@@ -172,7 +172,7 @@ def trust(
     ] = None,
 ) -> Outcome:
     """Take a contact's key for verified, or a relay's before the first visit."""
-    from wzp_cli.cli.compose import find_contact
+    from wzp_cli.cli.peers import find_contact
 
     state = open_state(session.settings.state_dir)
     if key is not None:
