@@ -28,9 +28,8 @@ AS_USER = [
     "wzp doctor",
     "wzp setup --name Ada --relay 127.0.0.1:4999 --in tone --out null --no-input",
     "wzp relay --listen 127.0.0.1:4999 -q & sleep 4;"
-    " wzp --state-dir /tmp/bob --config /tmp/none listen --relay 127.0.0.1:4999"
-    "   --auto-answer all --in tone --out null --once --json >/tmp/listening &"
-    " while ! grep -q ready /tmp/listening; do sleep 0.2; done;"
+    " wzp --state-dir /tmp/bob listen --auto-answer all --once --json >/tmp/listening &"
+    " timeout 20 grep -q ready <(tail -f -n +1 /tmp/listening);"
     ' ticket=$(sed -n \'s/.*"ticket":"\\([^"]*\\)".*/\\1/p\' /tmp/listening);'
     ' wzp call "$ticket" --duration 3s; came=$?; kill $(jobs -p); exit $came',
 ]

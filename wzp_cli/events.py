@@ -25,6 +25,7 @@ __all__ = [
     "Hello",
     "Incoming",
     "Judged",
+    "LanAnnounced",
     "Level",
     "MappingAged",
     "MappingProtocol",
@@ -113,6 +114,16 @@ class Registered(Event, tag="registered", frozen=True, kw_only=True):
     relay_id: str
     published: bool
     transport: Literal["udp", "tcp"] = "udp"
+
+
+class LanAnnounced(Event, tag="lan.announced", frozen=True, kw_only=True):
+    """Who is on our local network can find us. `name`: what it is told of us, or "".
+
+    `addresses` are this machine's, without the port.
+    """
+
+    name: str
+    addresses: list[str]
 
 
 class Ready(Event, tag="ready", frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ relay-token-file = "/etc/wzp/token"
 stun = "stun.example"
 public-stun = false
 portmap = false
+lan = true
 listen = "[::]:4433"
 key-file = "/etc/wzp/key"
 metrics = "9095"

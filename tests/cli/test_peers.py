@@ -44,3 +44,16 @@ def test_a_ticket_that_a_shell_has_cut_gets_a_hint(state: State) -> None:
 def test_what_names_nobody(text: str, state: State) -> None:
     with pytest.raises(UsageError):
         find_peer(text, state)
+
+
+def test_who_is_on_the_lan_is_a_contact_or_begins_so(state: State) -> None:
+    state.contacts.add(Contact("Bob", BOB.identity, RELAY))
+    whole = str(BOB.identity)
+    known = Peer(BOB.identity, on_lan=whole)
+    for text in ("bob@lan", f"{BOB.identity.short}@lan"):
+        assert find_peer(text, state) == known
+    state.contacts.remove("bob")
+    assert find_peer(f"{whole}@lan", state) == Peer(None, on_lan=whole)
+    for text in ("bob@lan", "@lan", "wzp:x@lan"):
+        with pytest.raises(UsageError, match="wzp lan"):
+            find_peer(text, state)

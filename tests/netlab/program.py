@@ -196,6 +196,18 @@ class Wzp:
             )
         return Program(process, talk)
 
+    def start_script(self, script: Path, *words: str) -> subprocess.Popen[bytes]:
+        """Start a program of a test's own; what it prints is its `stdout`."""
+        return self.host.popen(
+            [sys.executable, str(script), *words],
+            env=self._environment,
+            stdout=subprocess.PIPE,
+        )
+
+    def set(self, **variables: str) -> None:
+        """Set variables of the programs that are started from now on."""
+        self._environment |= variables
+
     def ask(self, *words: str, within_s: float = _RUN_WAIT_S) -> Answer:
         """Run a command that prints one document, to its end."""
         done = self.host.run(self._argv(*words), within_s, env=self._environment)

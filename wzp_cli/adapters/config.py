@@ -67,6 +67,7 @@ class Config(
     advertise: Servers | None = None
     public_stun: bool | None = None
     portmap: bool | None = None
+    lan: bool | None = None
 
     privacy: Literal["always-relay", "after-answer", "contacts-early"] | None = None
     direct: Literal["anyone", "ticket", "off"] | None = None

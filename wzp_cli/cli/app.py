@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, str] = {
     "hold": "wzp_cli.cli.commands.hold",
     "relay": "wzp_cli.cli.commands.relay",
     "devices": "wzp_cli.cli.commands.devices",
+    "lan": "wzp_cli.cli.commands.lan",
     "contacts": "wzp_cli.cli.commands.contacts",
     "id": "wzp_cli.cli.commands.id",
     "config": "wzp_cli.cli.commands.config",

@@ -9,7 +9,7 @@ import statistics
 import sys
 import time
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from importlib.util import find_spec
 from typing import Literal
 
@@ -22,7 +22,7 @@ from wzp_cli.adapters.relay_lists import read_token
 from wzp_cli.adapters.state import State, open_state
 from wzp_cli.address import Address, HostPort
 from wzp_cli.cli.command import Session
-from wzp_cli.cli.peers import Peer
+from wzp_cli.cli.peers import Peer, met
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.factory import Bind, open_endpoint
 from wzp_cli.endpoint.srv import look_up_srv
@@ -35,6 +35,7 @@ from wzp_cli.errors import (
     RequirementNotMet,
     StateUnusable,
     UsageError,
+    WzpError,
 )
 from wzp_cli.events import Bound, Ended, Hello, Pings, Report, Warned
 from wzp_cli.ports import PortMapping
@@ -252,15 +253,36 @@ async def way_to(
     if held is not None and held.relay in chosen and held.is_up:
         yield peer.identity, held
         return
-    async with registered(
+    entering = registered(
         session,
         state,
         endpoint,
         chosen,
         publishes=False,
         shows_token=all(relay in known for relay in chosen),
-    ) as registration:
-        yield peer.identity, registration
+    )
+    async with AsyncExitStack() as stack:
+        way: Way
+        try:
+            way = peer.identity, await stack.enter_async_context(entering)
+        except (NetworkError, UsageError) as error:
+            if keeps_to_relay or not session.settings.said.lan:
+                raise
+            way = await _met_on_lan(session, state, peer.identity, error)
+        yield way
+
+
+async def _met_on_lan(
+    session: Session, state: State, identity: Identity, failure: WzpError
+) -> list[Address]:
+    """Return where a peer is on the LAN; raises `failure` where it is not."""
+    try:
+        found = await met(Peer(identity, on_lan=str(identity)), state)
+    except WzpError:
+        raise failure from None
+    message = f"{failure}; they are on this LAN, and called there"
+    session.report(Warned(code=failure.code, message=message))
+    return list(found.addresses)
 
 
 def expiry(after_s: float | None) -> int | None:

@@ -24,6 +24,7 @@ __all__ = [
     "EveryOption",
     "Everywhere",
     "InOption",
+    "LanOption",
     "LogFormat",
     "LogLevel",
     "OutOption",
@@ -185,7 +186,7 @@ OutOption = Annotated[
 PeerArgument = Annotated[
     str,
     typer.Argument(
-        metavar="PEER", help="Contact, identity, wzp: ticket, or host:port."
+        metavar="PEER", help="Contact, identity, wzp: ticket, host:port, or PEER@lan."
     ),
 ]
 PortmapOption = Annotated[
@@ -193,6 +194,10 @@ PortmapOption = Annotated[
     typer.Option(
         "--portmap/--no-portmap", help="Ask the router for a port of its own."
     ),
+]
+LanOption = Annotated[
+    bool | None,
+    typer.Option("--lan/--no-lan", help="Be announced on the local network."),
 ]
 SWITCHES: Final[Mapping[Switch, bool | None]] = {
     "on": True,

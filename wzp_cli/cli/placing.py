@@ -22,7 +22,7 @@ from wzp_cli.cli import compose
 from wzp_cli.cli.asking import asked_running
 from wzp_cli.cli.command import Session
 from wzp_cli.cli.options import SoundFlags, parse_relay
-from wzp_cli.cli.peers import Peer, find_other
+from wzp_cli.cli.peers import Peer, find_other, met
 from wzp_cli.cli.settings import ring_timeout_s
 from wzp_cli.cli.sound import SoundWords, keep_open, recorder, ring_back
 from wzp_cli.concurrency import task_group
@@ -207,7 +207,7 @@ class CallPlacer:
         hosts = [each.host for each in compose.find_interfaces()]
         report(Bound(port=self.endpoint.local.port, addresses=hosts))
         session = replace(self.session, report=both)
-        target = find_other(request.peer, self.state)
+        target = await met(find_other(request.peer, self.state), self.state)
         shown = request.peer if target.identity is None else str(target.identity)
         began = False
 

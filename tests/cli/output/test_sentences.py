@@ -163,6 +163,14 @@ SAID = [
         events.Pinged(number=2, path="relay", remote="r:1", rtt_ms=None),
         "Ping 2: no answer (through relay r:1).",
     ),
+    (
+        events.LanAnnounced(name="Ada", addresses=["a", "b"]),
+        "Announced on this LAN as Ada, by a, b: wzp lan.",
+    ),
+    (
+        events.LanAnnounced(name="", addresses=["a"]),
+        "Announced on this LAN, by a: wzp lan.",
+    ),
     (events.Ready(id="wzp1me", ticket="wzp:wzp1me"), "Ready for calls."),
     (
         events.Ready(id="wzp1me", ticket="wzp:wzp1me?relay=r:1&sig=x"),

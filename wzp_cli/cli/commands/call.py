@@ -46,7 +46,7 @@ async def call(
     """Call PEER: over the relay at once, directly as soon as the NATs are open."""
     from wzp_cli.cli import compose, placing, steering
     from wzp_cli.cli.commands.ping import probe
-    from wzp_cli.cli.peers import find_other
+    from wzp_cli.cli.peers import find_other, met
     from wzp_cli.cli.settings import ring_timeout_s
     from wzp_cli.cli.sound import SoundWords, keep_open, recorder, ring_back
     from wzp_cli.cli.view.shown import seen, shown
@@ -71,6 +71,7 @@ async def call(
             if found is not None:
                 compose.required_path(found, require)
                 return None
+    target = await met(target, state)
     session, watch = steering.watched(session, "call")
     settings = session.settings
     words = SoundWords.choose(session, sound)

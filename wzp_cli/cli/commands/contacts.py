@@ -32,7 +32,7 @@ __all__ = [
 _YES_NO = {True: "yes", False: "no", None: None}
 
 PersonArgument = Annotated[
-    str, typer.Argument(metavar="PEER", help="Identity or wzp: ticket.")
+    str, typer.Argument(metavar="PEER", help="Identity, wzp: ticket, or PEER@lan.")
 ]
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", help="Name of a contact, or of a new one.")
@@ -89,7 +89,7 @@ app = command_app(help="Names for people, and what they may.")
 
 
 @command(app, "contacts add", result=ShownContact)
-def add(
+async def add(
     session: Session,
     name: NameArgument,
     peer: PersonArgument,
@@ -112,11 +112,11 @@ def add(
     """Give NAME to an identity; said again, change what holds for it."""
     from wzp_cli.adapters.contacts import Contact
     from wzp_cli.cli.compose import own_state
-    from wzp_cli.cli.peers import find_other
+    from wzp_cli.cli.peers import find_other, met
     from wzp_cli.errors import UsageError
 
     state = own_state(session)
-    found = find_other(peer, state)
+    found = await met(find_other(peer, state), state)
     if found.identity is None:
         raise UsageError(
             f"{peer} says where, not who: a contact is an identity or a ticket"

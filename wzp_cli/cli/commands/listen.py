@@ -1,7 +1,7 @@
 """`wzp listen`: be there for calls."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,6 +10,7 @@ import typer
 from wzp_cli.cli.command import Outcome, Session, command, command_app
 from wzp_cli.cli.options import (
     DurationOption,
+    LanOption,
     PlainOption,
     PortmapOption,
     RecordOption,
@@ -21,7 +22,7 @@ from wzp_cli.cli.options import (
     TicketExpiresOption,
 )
 from wzp_cli.errors import UsageError
-from wzp_cli.events import Incoming, Ready, Warned
+from wzp_cli.events import Incoming, Ready, Report, Warned
 
 if TYPE_CHECKING:
     from wzp_cli.adapters.state import State
@@ -68,6 +69,7 @@ async def listen(
     ring_timeout: RingTimeoutOption = None,
     require: RequireOption = None,
     portmap: PortmapOption = None,
+    lan: LanOption = None,
     on: Annotated[
         list[str] | None,
         typer.Option(
@@ -86,6 +88,7 @@ async def listen(
     from wzp_cli.cli import compose, steering
     from wzp_cli.cli import sound as sounding
     from wzp_cli.cli.hooking import hooked
+    from wzp_cli.cli.lan import announcing, wants_lan
     from wzp_cli.cli.output.channels import say
     from wzp_cli.cli.placing import CallPlacer
     from wzp_cli.cli.settings import ring_timeout_s
@@ -107,6 +110,7 @@ async def listen(
     _check_answering(session, state, answers, words, opens)
     switchboard = Switchboard()
     dialled = (direct or settings.said.direct or "anyone") == "anyone"
+    is_announced = wants_lan(settings, lan, dialled=dialled)
     if not (settings.relays or dialled):
         raise UsageError(
             "nobody could call: no relay is known (--relay), and --direct is off"
@@ -147,11 +151,14 @@ async def listen(
             _check_somebody_answers(session, is_steered)
         registration = None
         if settings.relays:
-            registration = await stack.enter_async_context(
-                compose.registered(
-                    session, state, endpoint, settings.relays, publishes=True
-                )
+            entering = compose.registered(
+                session, state, endpoint, settings.relays, publishes=True
             )
+            registration = await _registered(
+                stack, entering, session.report, may_fail=is_announced
+            )
+        if is_announced:
+            await stack.enter_async_context(announcing(session, state, endpoint))
         mapping = await stack.enter_async_context(
             compose.port_mapped(session, endpoint, portmap)
         )
@@ -180,6 +187,26 @@ async def listen(
     compose.connection_kept(outcome)
     compose.required_path(outcome, require)
     return None
+
+
+async def _registered(
+    stack: AsyncExitStack,
+    entering: "AbstractAsyncContextManager[Registration]",
+    report: "Report",
+    *,
+    may_fail: bool,
+) -> "Registration | None":
+    """Be registered until the stack is left; None where no relay answers."""
+    from wzp_cli.errors import NetworkError
+
+    try:
+        return await stack.enter_async_context(entering)
+    except NetworkError as error:
+        if not may_fail:
+            raise
+        message = f"{error}: until wzp is started again, calls come from this LAN alone"
+        report(Warned(code=error.code, message=message))
+        return None
 
 
 def _answering(said: AutoAnswer | None) -> "Answering":
@@ -277,11 +304,11 @@ def _report_ready(
 
     identity = state.keypair.identity
     if registration is None:
-        port = endpoint.local.port
-        message = f"no relay is known; callers dial this machine: wzp call HOST:{port}"
-        session.report(Warned(code="no_relay", message=message))
         hosts = [each.host for each in find_interfaces()][:MAX_CANDIDATES]
-        direct = tuple(Address(host, port) for host in hosts)
+        direct = tuple(Address(host, endpoint.local.port) for host in hosts)
+        where = " or ".join(map(str, direct)) or "an address of this machine"
+        message = f"no relay: only who reaches {where} can call"
+        session.report(Warned(code="no_relay", message=message))
         ticket = Ticket(identity, direct=direct, expires=expires)
     else:
         relay = state.known_relays.told(registration.relay)

@@ -78,11 +78,11 @@ async def _probe(
     how: "PingSettings",
 ) -> "PingOutcome":
     from wzp_cli.cli import compose
-    from wzp_cli.cli.peers import find_other
+    from wzp_cli.cli.peers import find_other, met
     from wzp_cli.services.ping import ping_address, ping_identity
 
     state = compose.own_state(session)
-    target = find_other(peer, state)
+    target = await met(find_other(peer, state), state)
     find, report = compose.find_interfaces, session.report
     async with (
         compose.endpoint_of(session, state) as endpoint,

@@ -109,6 +109,11 @@ def _registered(event: events.Registered) -> str:
     return f"Registered at relay {event.relay}{way}{reach}."
 
 
+def _lan_announced(event: events.LanAnnounced) -> str:
+    name = f" as {event.name}" if event.name else ""
+    return f"Announced on this LAN{name}, by {', '.join(event.addresses)}: wzp lan."
+
+
 def _ready(event: events.Ready) -> str:
     if "?" not in event.ticket:  # it says who, not where
         return "Ready for calls."
@@ -329,6 +334,7 @@ _SENTENCES: dict[type[events.Event], Callable[[Any], str | None]] = {
     events.NatDetected: _nat_detected,
     events.Pinged: _pinged,
     events.PortMapped: _port_mapped,
+    events.LanAnnounced: _lan_announced,
     events.Ready: _ready,
     events.Recorded: _recorded,
     events.Reflexive: _reflexive,
