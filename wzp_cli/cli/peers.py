@@ -13,12 +13,20 @@ from typing import Final
 from wzp_cli.adapters.contacts import Contact
 from wzp_cli.adapters.state import State
 from wzp_cli.address import Address, HostPort
+from wzp_cli.cli.options import parse_relay
 from wzp_cli.errors import IdentityError, UsageError
 from wzp_cli.protocol.identity import Identity
 from wzp_cli.protocol.lan import Neighbour, check_beginning, picked
 from wzp_cli.protocol.ticket import Ticket
 
-__all__ = ["Peer", "find_contact", "find_other", "find_peer", "met"]
+__all__ = [
+    "Peer",
+    "find_contact",
+    "find_other",
+    "find_peer",
+    "met",
+    "named_relay",
+]
 
 _ON_LAN: Final = "@lan"
 
@@ -90,6 +98,14 @@ def _beginning(text: str, state: State) -> Contact | None:
         names = ", ".join(contact.name for contact in found)
         raise UsageError(f"{text} begins the identities of {names}: say more of it")
     return found[0] if found else None
+
+
+def named_relay(name: str) -> HostPort:
+    """Read a relay as another command named it. Raises UsageError."""
+    try:
+        return parse_relay(name)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def find_contact(text: str, state: State) -> Contact:

@@ -21,20 +21,21 @@ from wzp_cli.address import HostPort
 from wzp_cli.cli import compose
 from wzp_cli.cli.asking import asked_running
 from wzp_cli.cli.command import Session
-from wzp_cli.cli.options import SoundFlags, parse_relay
-from wzp_cli.cli.peers import Peer, find_other, met
+from wzp_cli.cli.options import SoundFlags
+from wzp_cli.cli.peers import Peer, find_other, met, named_relay
+from wzp_cli.cli.pinging import Pinger
 from wzp_cli.cli.settings import ring_timeout_s
 from wzp_cli.cli.sound import SoundWords, keep_open, recorder, ring_back
 from wzp_cli.concurrency import task_group
 from wzp_cli.defaults.program import CONTROL_REPLY_S
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.errors import (
+    CallUnderWay,
     CallWithdrawn,
     ControlEnded,
     ControlSilent,
     ControlUnknown,
     PeerError,
-    UsageError,
     WzpError,
 )
 from wzp_cli.events import Bound, Calling, Ended, Event, Hangup, Hello, Report, Warned
@@ -42,6 +43,7 @@ from wzp_cli.ports import OpenSound, PortMapping
 from wzp_cli.protocol.control_messages import (
     AskCall,
     AskHangUp,
+    AskPing,
     CallSteered,
     HowItSounds,
 )
@@ -226,6 +228,23 @@ class CallPlacer:
         compose.connection_kept(outcome)
         return compose.ended(outcome)
 
+    async def ping(self, request: AskPing, report: Report) -> Ended:
+        """Ping whom another command names, beside a call with somebody else.
+
+        Not with them: a relay keeps one channel for two links, which is the call's.
+
+        Raises:
+            CallUnderWay: It is with them.
+            WzpError: As `Pinger.ping`.
+        """
+        target = await met(find_other(request.peer, self.state), self.state)
+        line = self.switchboard.line
+        if line is not None and line.peer == str(target.identity):
+            raise CallUnderWay("a call with them is under way: wzp status tells of it")
+        have = self.registration, self.mapping
+        pinger = Pinger(self.session, self.state, self.endpoint, *have)
+        return await pinger.ping(target, request, report)
+
     async def _make(
         self, session: Session, target: Peer, request: AskCall, line: Line
     ) -> CallOutcome:
@@ -244,7 +263,7 @@ class CallPlacer:
             accept=line.crossing,
             open_recording=recorder(request.record, session.report, numbered=False),
         )
-        relays = [_relay(name) for name in request.relay]
+        relays = [named_relay(name) for name in request.relay]
         async with (
             keep_open(words, session.report) as sound,
             compose.way_to(
@@ -254,13 +273,6 @@ class CallPlacer:
             tone = ring_back(session, words, ring, sound)
             settings = replace(settings, play_tone=tone)
             return await make_call(session, self.endpoint, target, way, settings, sound)
-
-
-def _relay(name: str) -> HostPort:
-    try:
-        return parse_relay(name)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
 
 
 def _unanswered(error: BaseException) -> Hangup:

@@ -9,10 +9,11 @@ Each other command on the same state directory can then ask it (`asking.py`).
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 import msgspec
 
@@ -30,11 +31,10 @@ from wzp_cli.concurrency import task_group
 from wzp_cli.defaults.program import CONTROL_MAX_FOLLOWERS
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.errors import ControlBusy, RemoteProtocolError
-from wzp_cli.events import Bound, Ended, Event, Hello, MappingAged, Report
+from wzp_cli.events import Bound, Event, Hello, MappingAged, Report
 from wzp_cli.ports import ControlChannel, RelayPins
 from wzp_cli.protocol.control_messages import (
     AskAnswer,
-    AskCall,
     AskDetectNat,
     AskEvents,
     AskHangUp,
@@ -51,16 +51,12 @@ from wzp_cli.services.diagnosis.lifetime import LifetimeSettings, measure_lifeti
 from wzp_cli.services.switchboard import Line, LineState, Switchboard
 
 __all__ = [
-    "PlaceCall",
     "Watch",
     "lifetime_measured",
     "measured",
     "steered",
     "watched",
 ]
-
-PlaceCall = Callable[[AskCall, Report], Awaitable[Ended]]
-"""Calls somebody for who asks, and tells it what happens."""
 
 
 class Watch:
@@ -118,18 +114,18 @@ async def steered(
     state: State,
     endpoint: Endpoint,
     switchboard: Switchboard | None = None,
-    place: PlaceCall | None = None,
+    more: Verbs = MappingProxyType({}),
 ) -> AsyncIterator[bool]:
     """Answer the user's other commands while the block runs; yield whether we do.
 
     Where another process on this state directory does so already, it goes on to.
-    `switchboard` has the call that orders are for, `place` makes calls for others.
+    `switchboard` has the call that orders are for; `more` is what it does besides.
 
     Raises:
         StateUnusable: The control socket can't be made.
     """
     board = switchboard or Switchboard()
-    steering = _Steering(watch, state.known_relays, endpoint, board, place)
+    steering = _Steering(watch, state.known_relays, endpoint, board, more)
     async with open_control(transport(state.directory), steering.serve) as ours:
         yield ours
 
@@ -141,13 +137,13 @@ class _Steering:
         pins: RelayPins,
         endpoint: Endpoint,
         switchboard: Switchboard,
-        place: PlaceCall | None,
+        more: Verbs,
     ) -> None:
         self._watch = watch
         self._pins = pins
         self._endpoint = endpoint
         self._switchboard = switchboard
-        self._place = place
+        self._more = more
         self._measuring = asyncio.Lock()
         self._aging = asyncio.Lock()
 
@@ -161,9 +157,8 @@ class _Steering:
             AskHangUp: self._hang_up,
             AskMute: self._mute,
             AskHold: self._hold,
+            **self._more,
         }
-        if self._place is not None:
-            verbs = {**verbs, AskCall: self._place}
         await serve(channel, verbs)
 
     async def _status(self, request: AskStatus, report: Report) -> Standing:

@@ -31,6 +31,7 @@ __all__ = [
     "AskHold",
     "AskLifetime",
     "AskMute",
+    "AskPing",
     "AskRelay",
     "AskStatus",
     "CallSteered",
@@ -145,6 +146,22 @@ class AskCall(Message, frozen=True, kw_only=True, tag="call"):
     record: str | None = None
 
 
+class AskPing(Message, frozen=True, kw_only=True, tag="ping"):
+    """Find a path to somebody through your socket, and measure it. Who leaves ends it.
+
+    Attributes:
+        peer: As `wzp ping` takes it.
+        relay: As --relay says it; else as the peer or the listener has it.
+        count: How many pings, one each second.
+        until_direct: Stop as soon as the path is direct.
+    """
+
+    peer: Annotated[str, msgspec.Meta(max_length=4096)]
+    relay: Annotated[tuple[str, ...], msgspec.Meta(max_length=16)] = ()
+    count: Annotated[int, msgspec.Meta(ge=1)] = 10
+    until_direct: bool = False
+
+
 class AskEvents(Message, frozen=True, kw_only=True, tag="events"):
     """Tell every event from now on, after a `hello`, until the asker leaves."""
 
@@ -189,6 +206,7 @@ Request = (
     | AskHangUp
     | AskHold
     | AskMute
+    | AskPing
 )
 _requests: BodyDecoder[Request] = BodyDecoder(Request)
 

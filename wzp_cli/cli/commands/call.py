@@ -51,13 +51,11 @@ async def call(
     from wzp_cli.cli.sound import SoundWords, keep_open, recorder, ring_back
     from wzp_cli.cli.view.shown import seen, shown
     from wzp_cli.services.call import CallSettings
-    from wzp_cli.services.ping import PingSettings
     from wzp_cli.services.switchboard import Line, Switchboard
     from wzp_cli.services.talk import CallOutcome
 
     if probe_only:
-        how = PingSettings(count=PROBE_ONLY_PINGS, until_direct=True)
-        await probe(session, peer, relay, require, portmap, how)
+        await probe(session, peer, relay, require, portmap, PROBE_ONLY_PINGS, True)
         return None
     state = compose.own_state(session)
     target = find_other(peer, state)

@@ -93,6 +93,7 @@ async def listen(
     from wzp_cli.cli.placing import CallPlacer
     from wzp_cli.cli.settings import ring_timeout_s
     from wzp_cli.cli.view.shown import seen, shown
+    from wzp_cli.protocol.control_messages import AskCall, AskPing
     from wzp_cli.services.listen import ListenSettings
     from wzp_cli.services.listen import listen as serve_calls
     from wzp_cli.services.switchboard import Switchboard
@@ -145,7 +146,13 @@ async def listen(
         endpoint = await stack.enter_async_context(compose.endpoint_of(session, state))
         placer = CallPlacer(session, state, endpoint, switchboard, sound, ring)
         is_steered = await stack.enter_async_context(
-            steering.steered(watch, state, endpoint, switchboard, placer.place)
+            steering.steered(
+                watch,
+                state,
+                endpoint,
+                switchboard,
+                {AskCall: placer.place, AskPing: placer.ping},
+            )
         )
         if _needs_somebody(state, answers):
             _check_somebody_answers(session, is_steered)

@@ -1,15 +1,11 @@
 """`wzp ping`: is there a direct path to somebody, and how long does it take?"""
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from wzp_cli.cli.command import Outcome, Session, command, command_app
 from wzp_cli.cli.options import PeerArgument, PortmapOption, RelayOption, RequireOption
-
-if TYPE_CHECKING:
-    from wzp_cli.services.ping import PingOutcome, PingSettings
 
 __all__ = ["app", "ping", "probe"]
 
@@ -31,10 +27,7 @@ async def ping(
     portmap: PortmapOption = None,
 ) -> Outcome | None:
     """Ping PEER without ringing: over the relay, and directly where there is a way."""
-    from wzp_cli.services.ping import PingSettings
-
-    how = PingSettings(count=count, until_direct=until_direct)
-    await probe(session, peer, relay, require, portmap, how)
+    await probe(session, peer, relay, require, portmap, count, until_direct)
     return None
 
 
@@ -44,9 +37,10 @@ async def probe(
     relay: RelayOption,
     require: RequireOption,
     portmap: PortmapOption,
-    how: "PingSettings",
+    count: int,
+    until_direct: bool,
 ) -> None:
-    """Ping whom the words name, and report what came of it.
+    """Ping whom the words name, and report what came of it; by a listener that runs.
 
     Args:
         session: The command's.
@@ -54,43 +48,35 @@ async def probe(
         relay: --relay.
         require: --require.
         portmap: --portmap.
-        how: How many pings; the rest follows from what is said for all calls.
+        count: How many pings at most.
+        until_direct: Whether to stop when the path is direct.
 
     Raises:
         UsageError: They name nobody, or ourselves.
         RequirementNotMet: `require` says direct, and it never was.
     """
-    from wzp_cli.cli import compose
-
-    said = session.settings.said
-    direct = said.privacy != "always-relay"
-    how = replace(how, name=said.name or "", direct=direct)
-    outcome = await _probe(session, peer, relay, portmap, how)
-    session.report(compose.pinged(outcome))
-    compose.required_path(outcome, require)
-
-
-async def _probe(
-    session: Session,
-    peer: str,
-    relay: RelayOption,
-    portmap: PortmapOption,
-    how: "PingSettings",
-) -> "PingOutcome":
-    from wzp_cli.cli import compose
+    from wzp_cli.cli import compose, pinging
     from wzp_cli.cli.peers import find_other, met
-    from wzp_cli.services.ping import ping_address, ping_identity
+    from wzp_cli.protocol.control_messages import AskPing
+    from wzp_cli.services.ping import PingSettings
 
     state = compose.own_state(session)
-    target = await met(find_other(peer, state), state)
-    find, report = compose.find_interfaces, session.report
+    target = find_other(peer, state)
+    if portmap is None and session.settings.port is None:
+        words = tuple(map(str, relay or ()))
+        asked = AskPing(peer=peer, relay=words, count=count, until_direct=until_direct)
+        found = await pinging.pinged_through_running(session, state, asked)
+        if found is not None:
+            session.report(found)
+            compose.required_path(found, require)
+            return
+    target = await met(target, state)
     async with (
         compose.endpoint_of(session, state) as endpoint,
         compose.port_mapped(session, endpoint, portmap) as mapping,
-        compose.way_to(session, state, endpoint, target, relay) as way,
     ):
-        how = replace(how, port_mapping=mapping, policy=state.policies())
-        if isinstance(way, list):
-            return await ping_address(endpoint, way, target.identity, how, find, report)
-        identity, registration = way
-        return await ping_identity(endpoint, registration, identity, how, find, report)
+        how = PingSettings(count=count, until_direct=until_direct)
+        pinger = pinging.Pinger(session, state, endpoint, None, mapping)
+        outcome = await pinging.make_ping(pinger, target, relay, how)
+    session.report(compose.pinged(outcome))
+    compose.required_path(outcome, require)
