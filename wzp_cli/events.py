@@ -27,6 +27,7 @@ __all__ = [
     "Judged",
     "LanAnnounced",
     "Level",
+    "Loudness",
     "MappingAged",
     "MappingProtocol",
     "MediaStarted",
@@ -262,6 +263,16 @@ class Level(Event, tag="level", frozen=True, kw_only=True):
 
     level_dbfs: float | None
     peak_dbfs: float | None
+
+
+class Loudness(Event, tag="loudness", frozen=True, kw_only=True):
+    """How loud both sides of a call are; told to who asked for the call with a screen.
+
+    None is digital silence.
+    """
+
+    said_dbfs: float | None
+    heard_dbfs: float | None
 
 
 class Recorded(Event, tag="recording", frozen=True, kw_only=True):

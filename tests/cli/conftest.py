@@ -9,6 +9,7 @@ import pytest
 
 from tests.cli import probe
 from tests.support.processes import Processes
+from tests.support.tmux import Tmux, need_tmux
 from wzp_cli.cli import app
 
 __all__: list[str] = []
@@ -67,3 +68,11 @@ def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A relay on loopback, as --relay takes it."""
     with Processes(tmp_path_factory.mktemp("relay")) as started:
         yield started.relay()
+
+
+@pytest.fixture
+def tmux(tmp_path: Path) -> Iterator[Tmux]:
+    """Terminals that end with the test."""
+    need_tmux()
+    with Tmux(tmp_path) as tmux:
+        yield tmux

@@ -91,6 +91,36 @@ def test_push_to_talk_is_told_though_nothing_else_changes() -> None:
     ]
 
 
+def test_a_pedal_pushes_to_talk_and_muting_ends_that() -> None:
+    controls, _, _ = switches()
+    controls.mute()
+    spoke = []
+    for switch, on in (
+        (controls.talk, True),  # the first time opens what was muted
+        (controls.talk, False),
+        (controls.talk, None),
+        (controls.talk, None),
+        (controls.switch_mute, None),  # out of push-to-talk: heard
+        (controls.switch_mute, None),
+        (controls.talk, False),
+        (controls.switch_mute, True),
+        (controls.switch_mute, False),
+    ):
+        switch(on)
+        spoke.append((controls.speaks, controls.pushes_to_talk))
+    assert spoke == [
+        (True, True),
+        (False, True),
+        (True, True),
+        (False, True),
+        (True, False),
+        (False, False),
+        (False, True),
+        (False, False),
+        (True, False),
+    ]
+
+
 def test_mute_counts_more_than_what_is_pressed() -> None:
     controls, _, _ = switches()
     controls.push_to_talk()

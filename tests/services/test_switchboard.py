@@ -25,6 +25,7 @@ ORDERS: dict[str, Callable[[Switchboard], Line]] = {
     "hang up": lambda board: board.hang_up(),
     "mute": lambda board: board.mute(True),
     "hold": lambda board: board.hold(None),
+    "talk": lambda board: board.talk(True),
 }
 
 
@@ -34,7 +35,7 @@ def test_without_a_call_there_is_nothing_to_do(order: str) -> None:
         ORDERS[order](Switchboard())
 
 
-@pytest.mark.parametrize("order", ["mute", "hold"])
+@pytest.mark.parametrize("order", ["mute", "hold", "talk"])
 def test_what_only_rings_has_no_switches(order: str) -> None:
     async def rings() -> None:
         board = Switchboard()
@@ -113,7 +114,11 @@ async def test_a_call_is_answered_and_hung_up_by_orders(world: World) -> None:
     await alice.told(Held)
     board.hold(None)
     board.mute(None)
-    assert [event.muted for event in bob.all(Muted)] == [True, False]
+    board.talk(False)
+    board.talk(None)
+    board.mute(False)
+    muted = [event.muted for event in bob.all(Muted)]
+    assert muted == [True, False, True, False, False]
     assert [event.held for event in bob.all(Held)] == [True, False]
     assert board.hang_up().peer == str(alice.identity)
     assert (await call.result()).end.by == "peer"

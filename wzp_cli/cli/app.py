@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, str] = {
     "answer": "wzp_cli.cli.commands.answer",
     "hangup": "wzp_cli.cli.commands.hangup",
     "mute": "wzp_cli.cli.commands.mute",
+    "talk": "wzp_cli.cli.commands.talk",
     "hold": "wzp_cli.cli.commands.hold",
     "relay": "wzp_cli.cli.commands.relay",
     "devices": "wzp_cli.cli.commands.devices",

@@ -6,15 +6,15 @@ the caller said.
 """
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from msgspec import structs
 
 from wzp_cli import __version__
-from wzp_cli.adapters.control_socket import connect_control, transport
+from wzp_cli.adapters.control_socket import LineChannel, connect_control, transport
 from wzp_cli.adapters.sound import open_codec
 from wzp_cli.adapters.state import State
 from wzp_cli.address import HostPort
@@ -26,8 +26,9 @@ from wzp_cli.cli.peers import Peer, find_other, met, named_relay
 from wzp_cli.cli.pinging import Pinger
 from wzp_cli.cli.settings import ring_timeout_s
 from wzp_cli.cli.sound import SoundWords, keep_open, recorder, ring_back
+from wzp_cli.cli.view.levels import Levels
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults.program import CONTROL_REPLY_S
+from wzp_cli.defaults.program import CONTROL_REPLY_S, SCREEN_TICK_S
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.errors import (
     CallUnderWay,
@@ -38,7 +39,17 @@ from wzp_cli.errors import (
     PeerError,
     WzpError,
 )
-from wzp_cli.events import Bound, Calling, Ended, Event, Hangup, Hello, Report, Warned
+from wzp_cli.events import (
+    Bound,
+    Calling,
+    Ended,
+    Event,
+    Hangup,
+    Hello,
+    Loudness,
+    Report,
+    Warned,
+)
 from wzp_cli.ports import OpenSound, PortMapping
 from wzp_cli.protocol.control_messages import (
     AskCall,
@@ -53,7 +64,13 @@ from wzp_cli.services.registration import Registration
 from wzp_cli.services.switchboard import Line, Switchboard
 from wzp_cli.services.talk import CallOutcome
 
-__all__ = ["CallPlacer", "call_request", "make_call", "placed_through_running"]
+__all__ = [
+    "CallPlacer",
+    "call_request",
+    "make_call",
+    "placed_through_running",
+    "running",
+]
 
 
 async def make_call(
@@ -116,39 +133,40 @@ def _absolute(word: str | None) -> str | None:
     return f"file:{Path(word.removeprefix('file:')).absolute()}"
 
 
+@asynccontextmanager
+async def running(state: State) -> AsyncIterator[LineChannel | None]:
+    """Connect to the listener on this state directory; None where none runs."""
+    async with connect_control(transport(state.directory)) as channel:
+        yield channel
+
+
 async def placed_through_running(
-    session: Session, state: State, request: AskCall
+    session: Session, state: State, channel: LineChannel, request: AskCall
 ) -> Ended | None:
     """Have the running listener call, and tell what happens; cancelling hangs up.
 
     Returns:
-        What the call was; None where no listener runs that could.
+        What the call was; None where the listener can't call for others.
 
     Raises:
         CallUnderWay: It is in a call.
         WzpError: Why there was no call, or how it broke off.
     """
-    async with connect_control(transport(state.directory)) as channel:
-        if channel is None:
-            return None
 
-        async def follow() -> Ended | WzpError:
-            try:
-                return await ask(
-                    channel, request, Ended, session.report, patience_s=None
-                )
-            except WzpError as error:
-                return error
+    async def follow() -> Ended | WzpError:
+        try:
+            return await ask(channel, request, Ended, session.report, patience_s=None)
+        except WzpError as error:
+            return error
 
-        identity = str(state.keypair.identity)
-        session.report(Hello(id=identity, version=__version__))
-        async with task_group() as group:
-            following = group.create_task(follow())
-            try:
-                await asyncio.wait([following])
-            except asyncio.CancelledError:
-                await _hang_up(state, following)
-                raise
+    session.report(Hello(id=str(state.keypair.identity), version=__version__))
+    async with task_group() as group:
+        following = group.create_task(follow())
+        try:
+            await asyncio.wait([following])
+        except asyncio.CancelledError:
+            await _hang_up(state, following)
+            raise
     found = following.result()
     if isinstance(found, ControlUnknown | ControlSilent) and not isinstance(
         found, ControlEnded
@@ -217,7 +235,7 @@ class CallPlacer:
             nonlocal began
             began = True
             both(Calling(peer=shown))
-            return await self._make(session, target, request, line)
+            return await self._make(session, target, request, line, report)
 
         try:
             outcome = await self.switchboard.places(shown, target.identity, make)
@@ -246,11 +264,20 @@ class CallPlacer:
         return await pinger.ping(target, request, report)
 
     async def _make(
-        self, session: Session, target: Peer, request: AskCall, line: Line
+        self,
+        session: Session,
+        target: Peer,
+        request: AskCall,
+        line: Line,
+        report: Report,
     ) -> CallOutcome:
         said = {k: v for k, v in structs.asdict(request.sound).items() if v is not None}
         words = SoundWords.choose(session, replace(self.sound, **said))
         ring = self.ring if request.ring is None else request.ring
+        record_to = recorder(request.record, session.report, numbered=False)
+        levels = Levels()
+        if request.levels:
+            record_to = levels.beside(record_to)
         settings = CallSettings(
             name=session.settings.said.name or "",
             direct=session.settings.said.privacy != "always-relay",
@@ -261,7 +288,7 @@ class CallPlacer:
             on_outcome=lambda outcome: session.report(compose.ended(outcome)),
             on_controls=line.talks,
             accept=line.crossing,
-            open_recording=recorder(request.record, session.report, numbered=False),
+            open_recording=record_to,
         )
         relays = [named_relay(name) for name in request.relay]
         async with (
@@ -269,10 +296,32 @@ class CallPlacer:
             compose.way_to(
                 session, self.state, self.endpoint, target, relays, self.registration
             ) as way,
+            _levels_told(levels if request.levels else None, line, report),
         ):
             tone = ring_back(session, words, ring, sound)
             settings = replace(settings, play_tone=tone)
             return await make_call(session, self.endpoint, target, way, settings, sound)
+
+
+@asynccontextmanager
+async def _levels_told(
+    levels: Levels | None, line: Line, report: Report
+) -> AsyncIterator[None]:
+    """Tell who shows the call how loud it is, while the block runs; None: nobody."""
+    async with task_group() as group:
+        telling = group.create_task(_tell_levels(levels, line, report))
+        try:
+            yield
+        finally:
+            telling.cancel()
+
+
+async def _tell_levels(levels: Levels | None, line: Line, report: Report) -> None:
+    while levels is not None:
+        await asyncio.sleep(SCREEN_TICK_S)
+        if line.state == "talking":
+            said, heard = levels.said_dbfs, levels.heard_dbfs
+            report(Loudness(said_dbfs=said, heard_dbfs=heard))
 
 
 def _unanswered(error: BaseException) -> Hangup:

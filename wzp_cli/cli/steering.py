@@ -42,6 +42,7 @@ from wzp_cli.protocol.control_messages import (
     AskLifetime,
     AskMute,
     AskStatus,
+    AskTalk,
     CallSteered,
 )
 from wzp_cli.protocol.standing import Standing, after
@@ -157,6 +158,7 @@ class _Steering:
             AskHangUp: self._hang_up,
             AskMute: self._mute,
             AskHold: self._hold,
+            AskTalk: self._talk,
             **self._more,
         }
         await serve(channel, verbs)
@@ -202,6 +204,9 @@ class _Steering:
     async def _hold(self, request: AskHold, report: Report) -> CallSteered:
         return _steered(self._switchboard.hold(request.on), "talking")
 
+    async def _talk(self, request: AskTalk, report: Report) -> CallSteered:
+        return _steered(self._switchboard.talk(request.on), "talking")
+
 
 def _steered(line: Line, state: LineState) -> CallSteered:
     controls = line.controls
@@ -211,6 +216,7 @@ def _steered(line: Line, state: LineState) -> CallSteered:
         state=state,
         muted=controls is not None and controls.muted,
         held=controls is not None and controls.held,
+        push_to_talk=controls is not None and controls.pushes_to_talk,
     )
 
 

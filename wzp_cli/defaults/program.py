@@ -37,6 +37,7 @@ __all__ = [
     "NEXT_STEPS_CONTACTS",
     "OUTPUT_LAST_WAIT_S",
     "OUTPUT_QUEUE_LINES",
+    "PLACED_ORDERS_WAITING",
     "REMEMBERED_PORT_FIRST",
     "REMEMBERED_PORT_LAST",
     "RING_TIMEOUT_S",
@@ -148,6 +149,10 @@ OUTPUT_LAST_WAIT_S: Final = 2.0
 
 CONTROL_MAX_CLIENTS: Final = 24
 """Clients of a control socket at once. Source: ours; followers, and as many others."""
+
+PLACED_ORDERS_WAITING: Final = 16
+"""Keys of a call that the listener makes which wait to be told. Source: ours; each
+takes a few milliseconds."""
 
 CONTROL_MAX_FOLLOWERS: Final = 16
 """Of them, those that follow events. Source: ours; some place is left for orders."""

@@ -34,6 +34,7 @@ __all__ = [
     "AskPing",
     "AskRelay",
     "AskStatus",
+    "AskTalk",
     "CallSteered",
     "HowItSounds",
     "NamedServer",
@@ -135,6 +136,7 @@ class AskCall(Message, frozen=True, kw_only=True, tag="call"):
         relay: As --relay says it; else as the peer or the listener has it.
         ring: Whether the speaker rings; None: as the listener has it.
         record: The file to record to, whole path.
+        levels: Whether to tell how loud both sides are, for a screen.
     """
 
     peer: Annotated[str, msgspec.Meta(max_length=4096)]
@@ -144,6 +146,7 @@ class AskCall(Message, frozen=True, kw_only=True, tag="call"):
     ring_timeout_s: Annotated[float, msgspec.Meta(gt=0)] | None = None
     duration_s: Annotated[float, msgspec.Meta(gt=0)] | None = None
     record: str | None = None
+    levels: bool = False
 
 
 class AskPing(Message, frozen=True, kw_only=True, tag="ping"):
@@ -182,10 +185,17 @@ class AskHold(Message, frozen=True, kw_only=True, tag="hold"):
     on: bool | None = True
 
 
+class AskTalk(Message, frozen=True, kw_only=True, tag="talk"):
+    """Push to talk, or release; None: the other way. Muting, either way, ends that."""
+
+    on: bool | None = True
+
+
 class CallSteered(msgspec.Struct, frozen=True, kw_only=True):
     """The call that an order reached: `state` from before, the others from now.
 
-    `name` is what the peer calls itself: cleaned, not verified.
+    `name` is what the peer calls itself: cleaned, not verified. `push_to_talk`: our
+    voice leaves only between `talk on` and `talk off`.
     """
 
     peer: str
@@ -193,6 +203,7 @@ class CallSteered(msgspec.Struct, frozen=True, kw_only=True):
     state: Literal["ringing", "calling", "answered", "talking"]
     muted: bool
     held: bool
+    push_to_talk: bool = False
 
 
 Request = (
@@ -207,6 +218,7 @@ Request = (
     | AskHold
     | AskMute
     | AskPing
+    | AskTalk
 )
 _requests: BodyDecoder[Request] = BodyDecoder(Request)
 

@@ -2,7 +2,7 @@
 
     controls.mute()                      nothing of the microphone leaves
     controls.hold()                      nor is anything heard; the peer is told
-    controls.push_to_talk(); .press()    our voice leaves only between press and release
+    controls.talk(); .talk(False)        our voice leaves only between press and release
     controls.hang_up()
 
 Whoever shows the call, or takes orders from outside, is given the object when the call
@@ -69,6 +69,25 @@ class CallControls:
         """Press the key of push-to-talk, or release it."""
         self._pressed = on
         self._settle_voice()
+
+    def switch_mute(self, on: bool | None) -> None:
+        """Mute, or no longer, as a person says it: that ends push-to-talk.
+
+        None: the other way; out of push-to-talk that is to be heard.
+        """
+        pushed = self._push_to_talk
+        self._push_to_talk = self._pressed = False
+        self.mute(not (self.muted or pushed) if on is None else on)
+
+    def talk(self, on: bool | None = True) -> None:
+        """Press push-to-talk's key, or release it; the first time begins that.
+
+        None: the other way.
+        """
+        if not self._push_to_talk:
+            self._switched_off = False
+            self.push_to_talk()
+        self.press(not self._pressed if on is None else on)
 
     def hold(self, on: bool = True) -> None:
         """Put the call on hold, or resume it; the peer is told."""

@@ -186,7 +186,13 @@ class Switchboard:
     def mute(self, on: bool | None) -> Line:
         """Hold our voice back, or no longer; None: the other way. Raises NoCall."""
         line, controls = self._talking()
-        controls.mute(not controls.muted if on is None else on)
+        controls.switch_mute(on)
+        return line
+
+    def talk(self, on: bool | None) -> Line:
+        """Push to talk, or release; None: the other way. Raises NoCall."""
+        line, controls = self._talking()
+        controls.talk(on)
         return line
 
     def hold(self, on: bool | None) -> Line:

@@ -34,7 +34,7 @@ def test_a_call_from_ringing_to_its_end_by_orders(
     answered = ordered(bob, "answer")
     assert answered == {
         "peer": alice.id, "name": "Eve", "state": "ringing", "muted": False,
-        "held": False,
+        "held": False, "push_to_talk": False,
     }  # fmt: skip
     calling.wait_for("answered")
     listening.wait_for("media.started")
@@ -79,7 +79,7 @@ def test_an_order_to_the_terminals_question(processes: Processes, relay: str) ->
     assert calling.wait_end()["exit"] == 0
 
 
-@pytest.mark.parametrize("order", ["answer", "hangup", "mute", "hold"])
+@pytest.mark.parametrize("order", ["answer", "hangup", "mute", "hold", "talk"])
 def test_nobody_runs(
     order: str, environ: dict[str, str], capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,6 +24,13 @@ def test_each_side_is_as_loud_as_it_was_last() -> None:
     assert loud(levels) == (None, -6.0)
 
 
+def test_it_shows_what_another_process_has_heard() -> None:
+    levels = Levels()
+    levels.heard(LOUD)
+    levels.told(None, -12.5)
+    assert loud(levels) == (None, -12.5)
+
+
 def test_it_listens_in_beside_a_recording_and_forgets_the_call_before() -> None:
     kept = Kept()
 

@@ -1,7 +1,7 @@
 """`wzp call`: call somebody."""
 
 from dataclasses import replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from msgspec import structs
@@ -20,6 +20,11 @@ from wzp_cli.cli.options import (
     SoundFlags,
 )
 from wzp_cli.defaults.paths import PROBE_ONLY_PINGS
+
+if TYPE_CHECKING:
+    from wzp_cli.adapters.state import State
+    from wzp_cli.events import Ended
+    from wzp_cli.protocol.control_messages import AskCall
 
 __all__ = ["app", "call"]
 
@@ -65,7 +70,7 @@ async def call(
             asked = structs.replace(
                 asked, ring=ring, ring_timeout_s=ring_timeout, duration_s=duration
             )
-            found = await placing.placed_through_running(session, state, asked)
+            found = await _placed(session, state, asked, plain)
             if found is not None:
                 compose.required_path(found, require)
                 return None
@@ -115,3 +120,23 @@ async def call(
     compose.connection_kept(outcome)
     compose.required_path(outcome, require)
     return None
+
+
+async def _placed(
+    session: Session, state: "State", asked: "AskCall", plain: bool | None
+) -> "Ended | None":
+    """Call through the listener that runs, with its screen here; None: it can't be."""
+    from wzp_cli.cli import placing
+    from wzp_cli.cli.placed_call import PlacedCall
+    from wzp_cli.cli.view.shown import seen_there, shown
+
+    async with placing.running(state) as channel:
+        if channel is None:
+            return None
+        placed = PlacedCall(state, session.report)
+        model = seen_there("call", state, asked)
+        async with shown(session, model, placed, plain=plain) as screen:
+            asked = structs.replace(asked, levels=screen.shows)
+            told = replace(session, report=placed.report)
+            async with placed.steered():
+                return await placing.placed_through_running(told, state, channel, asked)

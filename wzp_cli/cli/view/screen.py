@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.text import Text
 
 from wzp_cli.cli.command import Outcome
+from wzp_cli.cli.view.board import Board, Switches
 from wzp_cli.cli.view.keys import Action, Keyboard, action
 from wzp_cli.cli.view.layout import lines
 from wzp_cli.cli.view.levels import Levels
@@ -36,10 +37,8 @@ from wzp_cli.defaults.program import (
     TALK_KEY_HELD_S,
     TALK_KEY_REPEATED_S,
 )
-from wzp_cli.events import Event
+from wzp_cli.events import Event, Loudness
 from wzp_cli.ports import OpenRecording
-from wzp_cli.services.call_controls import CallControls
-from wzp_cli.services.switchboard import Switchboard
 
 __all__ = ["Screen"]
 
@@ -57,11 +56,9 @@ class Screen(Stage):
 
     shows = True
 
-    def __init__(
-        self, model: Model, switchboard: Switchboard, color: str, *, rings: bool
-    ) -> None:
+    def __init__(self, model: Model, board: Board, color: str, *, rings: bool) -> None:
         self.model = model
-        self._switchboard = switchboard
+        self._board = board
         self._console = _console(color)
         self._rings = rings
         self._glyphs = UNICODE if _speaks_unicode() else ASCII
@@ -79,6 +76,9 @@ class Screen(Stage):
 
     def report(self, event: Event) -> None:
         """Take one event."""
+        if isinstance(event, Loudness):  # of a call in another process
+            self._levels.told(event.said_dbfs, event.heard_dbfs)
+            return
         self.model = after(self.model, event, _now())
         self._changed.set()
 
@@ -158,7 +158,7 @@ class Screen(Stage):
         if self.model.phase == "talking":
             heard = self._levels.said_dbfs, self._levels.heard_dbfs
             self.model = levels(self.model, *heard)
-        if self._switchboard.line is None:
+        if self._board.line is None:
             self.model = idle(self.model)
         size = terminal.size
         shown = lines(self.model, size, _now(), self._glyphs)
@@ -217,24 +217,21 @@ class Screen(Stage):
                 if self._answer is not None and not self._answer.done():
                     self._answer.set_result(what == "answer")
             case "quit" if time.monotonic() >= self._quits_from_s:
-                line = self._switchboard.line
+                line = self._board.line
                 if line is not None and self.model.command == "listen":
                     line.hang_up()  # a call that it places for somebody
                 else:
                     self._quit()
             case "mute" | "hold" | "talk" | "hang_up":
-                line = self._switchboard.line
+                line = self._board.line
                 if line is not None and line.controls is not None:
                     self._switch(line.controls, what)
 
-    def _switch(self, controls: CallControls, what: Action) -> None:
+    def _switch(self, controls: Switches, what: Action) -> None:
         """Do what a key means in a call."""
         match what:
-            case "mute" if controls.pushes_to_talk:
-                controls.mute(False)
-                controls.push_to_talk(False)
             case "mute":
-                controls.mute(not controls.muted)
+                controls.switch_mute(None)
             case "hold":
                 controls.hold(not controls.held)
             case "talk":
@@ -243,22 +240,19 @@ class Screen(Stage):
                 self._quits_from_s = time.monotonic() + SCREEN_QUIT_GUARD_S
                 controls.hang_up()
 
-    def _talk(self, controls: CallControls) -> None:
+    def _talk(self, controls: Switches) -> None:
         """Space is pressed, or repeated as it is held: terminals tell no release."""
         loop = asyncio.get_running_loop()
-        if not controls.pushes_to_talk:
-            controls.push_to_talk()
-            controls.mute(False)
         until = loop.time() + TALK_KEY_HELD_S
         if self._release is not None:
             self._release.cancel()
             until = max(self._release.when(), loop.time() + TALK_KEY_REPEATED_S)
-        controls.press()
+        controls.talk()
         self._release = loop.call_at(until, self._released, controls)
 
-    def _released(self, controls: CallControls) -> None:
+    def _released(self, controls: Switches) -> None:
         self._release = None
-        controls.press(False)
+        controls.talk(False)
 
 
 def _now() -> At:

@@ -18,23 +18,24 @@ from wzp_cli.adapters.voice.cleaning import can_clean
 from wzp_cli.cli.command import Session
 from wzp_cli.cli.output.sentences import tell
 from wzp_cli.cli.sound import SoundWords
+from wzp_cli.cli.view.board import Board
 from wzp_cli.cli.view.model import Model, Sounds, Who
 from wzp_cli.cli.view.stage import Stage
 from wzp_cli.cli.view.summary import summary
 from wzp_cli.cli.view.terminal import Hooks, can_hold, held_terminal
 from wzp_cli.concurrency import task_group
+from wzp_cli.protocol.control_messages import AskCall
 from wzp_cli.protocol.identity import Identity
 from wzp_cli.protocol.policy import Answering
-from wzp_cli.services.switchboard import Switchboard
 
-__all__ = ["known", "seen", "shown"]
+__all__ = ["known", "seen", "seen_there", "shown"]
 
 
 @asynccontextmanager
 async def shown(
     session: Session,
     model: Model,
-    switchboard: Switchboard,
+    board: Board,
     *,
     plain: bool | None,
     bell: bool = True,
@@ -44,7 +45,7 @@ async def shown(
     Args:
         session: The command's.
         model: What is known at the start.
-        switchboard: Has the call under way, and its switches.
+        board: Has the call under way, and its switches.
         plain: --plain as it was said.
         bell: Whether the terminal's bell may ring.
     """
@@ -53,7 +54,7 @@ async def shown(
         return
     from wzp_cli.cli.view.screen import Screen
 
-    screen = Screen(model, switchboard, session.settings.color, rings=bell)
+    screen = Screen(model, board, session.settings.color, rings=bell)
     soon = asyncio.get_running_loop().call_soon_threadsafe
     try:
         with (
@@ -87,6 +88,17 @@ def seen(
         answers=_ANSWERS[answers],
         sounds=_sounds(words),
     )
+
+
+def seen_there(command: str, state: State, asked: AskCall) -> Model:
+    """Return what it knows of a call that the running listener is asked for."""
+    sound = asked.sound
+    sounds = Sounds(*(_spelt_there(word) for word in (sound.source, sound.sink)))
+    return Model(command, know=known(state), target=asked.peer, sounds=sounds)
+
+
+def _spelt_there(word: str | None) -> str:
+    return "as `wzp listen` has it" if word is None else _spelt(word)
 
 
 def known(state: State) -> Callable[[str], Who]:
