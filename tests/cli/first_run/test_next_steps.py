@@ -19,7 +19,11 @@ LISTENING = Standing(command="listen", pid=1, version="1", since="now", ready=Tr
         (Here(relay="r:1"), "Relay r:1 is set", ["wzp listen", "wzp call PEER"]),
         (Here(relay="r:1", contacts=("Bob B",)), "r:1", ["wzp call 'Bob B'"]),
         (Here(running=LISTENING), "wzp listen runs here.", ["wzp status"]),
-        (Here(settled=True), "", ["wzp devices --test", "wzp listen"]),
+        (
+            Here(settled=True),
+            "",
+            ["wzp devices --test", "wzp listen", "wzp contacts add"],
+        ),
     ],
 )
 def test_each_state_has_its_next_steps(
@@ -38,6 +42,13 @@ def test_a_call_under_way_is_told() -> None:
     here = Here(running=structs.replace(LISTENING, call=call))
     assert "in a call with wzp1bob." in next_steps(here)
     assert "wzp hangup" in next_steps(here)
+    assert "wzp contacts add NAME PEER" in next_steps(here)
+    known = structs.replace(call, contact="Bob B")
+    here = Here(running=structs.replace(LISTENING, call=known))
+    assert "wzp id verify 'Bob B'" in next_steps(here)
+    known = structs.replace(known, verified=True)
+    here = Here(running=structs.replace(LISTENING, call=known))
+    assert "verify" not in next_steps(here)
     rings = CallStanding(state="ringing", peer="wzp1bob")
     here = Here(running=structs.replace(LISTENING, call=rings))
     assert "wzp answer" in next_steps(here)

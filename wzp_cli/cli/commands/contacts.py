@@ -1,5 +1,6 @@
 """`wzp contacts`: who has a name here, and what they may."""
 
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -235,6 +236,12 @@ def _blocked(
     return Outcome(shown, f"{verb}{already}: {who}")
 
 
+def _verified(known: KnownContact) -> str:
+    if known.verified:
+        return "yes"
+    return f"no; together, in a call: wzp id verify {shlex.quote(known.name)}"
+
+
 def _shown(state: "State", identity: "Identity") -> Outcome:
     contact = state.contacts.of(identity)
     assert contact is not None
@@ -246,7 +253,7 @@ def _shown(state: "State", identity: "Identity") -> Outcome:
         f"groups:       {', '.join(known.groups) or 'none'}",
         f"auto-answer:  {_YES_NO[known.auto_answer] or 'as for others'}",
         f"always-relay: {_YES_NO[known.always_relay]}",
-        f"verified:     {_YES_NO[known.verified]}",
+        f"verified:     {_verified(known)}",
         f"blocked:      {_YES_NO[known.blocked]}",
     ]
     return Outcome(ShownContact(contact=known), "\n".join(lines))

@@ -35,7 +35,8 @@ _TEST: Step = ("wzp devices --test", "hear yourself by microphone and speaker")
 _HANGUP: Step = ("wzp hangup", "end the call")
 _DETECT: Step = ("wzp detect-nat", "will calls go directly from here?")
 _STATUS: Step = ("wzp status", "what it is doing, and your ticket")
-_CALL: Step = ("wzp call PEER", "call: a ticket (wzp:...), an identity, or host:port")
+_NAME: Step = ("wzp contacts add NAME PEER", "give who sent you a ticket a name")
+_CALL: Step = ("wzp call PEER", "call: a ticket (wzp:...), identity, or host:port")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +130,7 @@ def _steps(here: Here) -> list[Step]:
         return [_STATUS, *_in_call(here.running.call), _DETECT]
     calls = [(f"wzp call {_word(name)}", "call a contact") for name in here.contacts]
     if here.settled:
-        return [_TEST, *([_LISTEN] if here.relay else [_DIRECT]), _CALL, _DETECT]
+        return [_TEST, *([_LISTEN] if here.relay else [_DIRECT]), _CALL, _NAME]
     if here.relay is None:
         return [_DEMO, _SETUP, _DOCTOR, *calls, _CALL]
     return [_LISTEN, *calls, _CALL, _DETECT, _DOCTOR]
@@ -140,7 +141,17 @@ def _in_call(call: CallStanding | None) -> list[Step]:
         return []
     if call.state == "ringing":
         return [("wzp answer", "take the call that rings"), _HANGUP]
-    return [("wzp mute", "hold your voice back"), _HANGUP]
+    return [*_whose_key(call), ("wzp mute", "hold your voice back"), _HANGUP]
+
+
+def _whose_key(call: CallStanding) -> list[Step]:
+    """Return what makes sure who that is, while both can read words aloud."""
+    if call.verified or call.state != "talking":
+        return []
+    if call.contact is None:
+        return [("wzp contacts add NAME PEER", "give them a name (PEER: see above)")]
+    words = f"wzp id verify {_word(call.contact)}"
+    return [(words, "read words aloud: is it really their key?")]
 
 
 def _word(name: str) -> str:
