@@ -12,6 +12,7 @@ from docs import draw_state_machines
 from wzp_cli import errors
 from wzp_cli.cli.manual import Page, pages
 from wzp_cli.cli.schema import commands
+from wzp_cli.events import event_names
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "wzp_cli"
@@ -101,6 +102,17 @@ def test_every_command_is_documented() -> None:
     usage = (ROOT / "docs/usage.md").read_text("utf-8")
     for command in commands():
         assert f"\n### wzp {command.name}\n" in usage
+
+
+def test_every_event_and_code_is_documented() -> None:
+    usage = (ROOT / "docs/usage.md").read_text("utf-8")
+    names = {f"| `{event}` |" for event in event_names()}
+    raised = {getattr(errors, kind).code for kind in errors.__all__}
+    source = [(PACKAGE / path).read_text("utf-8") for path in MODULES]
+    warned = set(re.findall(r'Warned\(\s*code="(\w+)"', "".join(source)))
+    assert len(warned) > 10
+    codes = {f"`{code}`" for code in raised | warned}
+    assert [text for text in sorted(names | codes) if text not in usage] == []
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name or "wzp")
