@@ -97,7 +97,7 @@ def test_raw_sound_through_pipes_without_a_relay(
         "listen", "--auto-answer", "all", "--once", "--in", "tone", "--out", "-",
         sink=processes.writing(recording),
     )  # fmt: skip
-    assert "no relay is known" in listening.wait_for("warning")["message"]
+    assert "only who reaches" in listening.wait_for("warning")["message"]
     port = listening.wait_for("bound")["port"]
     listening.wait_for("ready")
     calling = alice.start(
