@@ -7,7 +7,8 @@ from wzp_cli.address import Address
 from wzp_cli.defaults.relay import FLEET_HELD_FRAMES
 from wzp_cli.errors import LocalProtocolError
 from wzp_cli.protocol.demux import encode_frame, kind_of, split_frame
-from wzp_cli.relay.channels import Channel, ChannelTable, DropReason
+from wzp_cli.relay.channels import Channel, ChannelTable
+from wzp_cli.relay.data_plane import DropReason
 
 CALLER, CALLEE = Address("198.51.100.7", 5000), Address("203.0.113.9", 6000)
 MOVED = Address("198.51.100.8", 5001)

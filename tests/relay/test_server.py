@@ -47,7 +47,7 @@ from wzp_cli.protocol.identity import Identity, Keypair
 from wzp_cli.protocol.signal import encode
 from wzp_cli.protocol.turn import issue_grant
 from wzp_cli.relay.access import AccessRules, token_digest
-from wzp_cli.relay.channels import DropReason
+from wzp_cli.relay.data_plane import DropReason
 from wzp_cli.relay.server import RelaySettings, run_relay
 
 AT = Address(RELAY_HOST, RELAY.port)

@@ -35,6 +35,7 @@ __all__ = [
     "RELAY_MAX_CONNECTS_PER_CALLER_PER_MIN",
     "RELAY_MAX_CONNECTS_PER_TARGET_PER_MIN",
     "RELAY_MAX_DEVICES_PER_TARGET",
+    "RELAY_MAX_FRAME_BYTES",
     "RELAY_MAX_GRANTS_PER_IDENTITY_PER_MIN",
     "RELAY_MAX_HALF_OPEN",
     "RELAY_MAX_HALF_OPEN_PER_SOURCE",
@@ -94,6 +95,10 @@ RELAY_CHANNEL_MAX_BITS_PER_S: Final = 300_000
 
 RELAY_CHANNEL_MAX_PACKETS_PER_S: Final = 200
 """A channel's packets in one direction. Source: ours: four times what voice sends."""
+
+RELAY_MAX_FRAME_BYTES: Final = 1500
+"""Largest frame that a channel carries. Source: ours; as a WebSocket's message
+(TUNNEL_MAX_DATAGRAM_BYTES), and wzp's own have at most 1209."""
 
 RELAY_MAX_CHANNELS_PER_IDENTITY: Final = 32
 """Channels that one identity may have asked for. Source: ours: two calls to 16

@@ -11,77 +11,35 @@ Nothing is ever answered: a frame that does not fit is dropped and counted.
 """
 
 import collections
-import enum
 import os
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 from wzp_cli.address import Address
-from wzp_cli.defaults.relay import (
-    FLEET_HELD_FRAMES,
-    RELAY_CHANNEL_BURST_S,
-    RELAY_CHANNEL_IDLE_S,
-    RELAY_CHANNEL_MAX_BITS_PER_S,
-    RELAY_CHANNEL_MAX_PACKETS_PER_S,
-)
+from wzp_cli.defaults.relay import FLEET_HELD_FRAMES, RELAY_CHANNEL_IDLE_S
 from wzp_cli.errors import LocalProtocolError
-from wzp_cli.protocol.demux import (
-    CHANNEL_ID_BYTES,
-    FRAME_HEADER_BYTES,
-    DatagramKind,
-    kind_of,
-)
+from wzp_cli.protocol.demux import CHANNEL_ID_BYTES, FRAME_HEADER_BYTES
 from wzp_cli.protocol.relay_messages import ChannelIds
+from wzp_cli.relay.data_plane import Direction, DropReason
 
-__all__ = ["Channel", "ChannelTable", "DropReason", "Link", "Reservation"]
+__all__ = ["Channel", "ChannelTable", "Link", "Reservation"]
 
 Link = Hashable
 """A relay link: anything that stands for it while it lives."""
 
-_S_PER_PACKET = 1 / RELAY_CHANNEL_MAX_PACKETS_PER_S
-_PACKETS_AHEAD_S = RELAY_CHANNEL_BURST_S - _S_PER_PACKET
-_S_PER_BYTE = 8 / RELAY_CHANNEL_MAX_BITS_PER_S
 
-_NOT_CARRIED = frozenset(
-    first
-    for first in range(256)
-    if kind_of(bytes([first])) in (DatagramKind.RELAYED, DatagramKind.OTHER)
-)
-"""First bytes of what may not be in a frame."""
+class _Way(Direction[Address]):
+    """A direction, and the link that sends in it.
 
-
-class DropReason(enum.StrEnum):
-    """Why a frame was not passed on. (StrEnum: it hashes without Python code.)"""
-
-    UNKNOWN_CHANNEL = "unknown_channel"
-    WRONG_SOURCE = "wrong_source"
-    NOT_CARRIED = "not_carried"
-    PACKET_RATE = "packet_rate"
-    BIT_RATE = "bit_rate"
-
-
-class _Direction:
-    """One direction of a channel.
-
-    Rates are kept as the moment when the sender's packets (bytes) so far would have
-    left, had they been spaced at the highest rate: a token bucket of two numbers.
+    Attributes:
+        revealed: The other side may know where the sender is.
     """
 
-    __slots__ = (
-        "bytes",
-        "bytes_done_s",
-        "packets",
-        "packets_done_s",
-        "revealed",
-        "sender",
-        "source",
-        "to",
-    )
+    __slots__ = ("revealed", "sender")
 
     def __init__(self, sender: Link, source: Address, to: Address, now: float) -> None:
-        self.sender, self.source, self.to = sender, source, to
-        self.packets_done_s = self.bytes_done_s = now
-        self.packets = self.bytes = 0
+        super().__init__(source, to, now)
+        self.sender = sender
         self.revealed = False
 
 
@@ -142,7 +100,7 @@ class ChannelTable:
     def __init__(self, *, random_bytes: Callable[[int], bytes] = os.urandom) -> None:
         self.drops: collections.Counter[DropReason] = collections.Counter()
         self._random_bytes = random_bytes
-        self._directions: dict[bytes, _Direction] = {}
+        self._directions: dict[bytes, _Way] = {}
         self._channels: dict[bytes, Channel] = {}
         self._reserved: dict[bytes, Reservation] = {}
         self._by_pair: dict[tuple[Link, Link], Channel] = {}
@@ -179,8 +137,8 @@ class ChannelTable:
         if (before := self._by_pair.get((caller_link, callee_link))) is not None:
             self._remove(before)
         caller_id, callee_id = ids or self._two_ids()
-        self._directions[caller_id] = _Direction(caller_link, caller_at, callee_at, now)
-        self._directions[callee_id] = _Direction(callee_link, callee_at, caller_at, now)
+        self._directions[caller_id] = _Way(caller_link, caller_at, callee_at, now)
+        self._directions[callee_id] = _Way(callee_link, callee_at, caller_at, now)
         channel = Channel(caller_link, callee_link, caller_id, callee_id)
         self._channels[caller_id] = self._channels[callee_id] = channel
         self._by_pair[caller_link, callee_link] = channel
@@ -247,26 +205,8 @@ class ChannelTable:
         direction = self._directions.get(frame[1:FRAME_HEADER_BYTES])
         if direction is None:
             return self._held(frame, source)
-        if direction.source != source:
-            return self._dropped(DropReason.WRONG_SOURCE)
-        size = len(frame)
-        if size <= FRAME_HEADER_BYTES or frame[FRAME_HEADER_BYTES] in _NOT_CARRIED:
-            return self._dropped(DropReason.NOT_CARRIED)
-        packets_done_s, bytes_done_s = direction.packets_done_s, direction.bytes_done_s
-        if packets_done_s < now:  # not max(): a call costs as much as the look-up
-            packets_done_s = now
-        if bytes_done_s < now:
-            bytes_done_s = now
-        if packets_done_s > now + _PACKETS_AHEAD_S:
-            return self._dropped(DropReason.PACKET_RATE)
-        size_s = size * _S_PER_BYTE
-        if bytes_done_s > now + RELAY_CHANNEL_BURST_S - size_s:
-            return self._dropped(DropReason.BIT_RATE)
-        direction.packets_done_s = packets_done_s + _S_PER_PACKET
-        direction.bytes_done_s = bytes_done_s + size_s
-        direction.packets += 1
-        direction.bytes += size
-        return frame, direction.to
+        why = direction.take(frame, source, now)
+        return (frame, direction.to) if why is None else self._dropped(why)
 
     def move(self, link: Link, address: Address) -> None:
         """Let all channels of `link` follow it to an address that it has validated."""

@@ -27,7 +27,8 @@ from wzp_cli.protocol.relay_facts import RelayFacts
 from wzp_cli.protocol.signal import Message
 from wzp_cli.relay.access import AccessRules, token_digest
 from wzp_cli.relay.calls import Calls
-from wzp_cli.relay.channels import Channel, DropReason
+from wzp_cli.relay.channels import Channel
+from wzp_cli.relay.data_plane import DropReason
 from wzp_cli.relay.fleet import Fleet
 from wzp_cli.relay.limits import TURNED_AWAY, Refusal
 from wzp_cli.relay.turn import TurnService
