@@ -49,7 +49,7 @@ class Tunnels:
     """The open WebSockets of one endpoint, and the links that go through them.
 
     Attributes:
-        refused: Of those that came, how many were closed, by which limit was reached.
+        refused: How many of those that came were closed, by limit.
     """
 
     def __init__(self, dial: DialTunnel | None, sink: Sink) -> None:

@@ -1,4 +1,4 @@
-"""What the data plane asks of each frame: from the right place, of a kind, not too many.
+"""What the data plane asks of each frame: its source, its kind, how many there are.
 
 It knows no links and no calls (channels.py does), so the same rules hold in the relay's
 own process and in a forwarder's. A place is whatever the socket at hand calls one.

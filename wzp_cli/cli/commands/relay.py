@@ -171,11 +171,13 @@ async def relay(
             addresses = _addresses(where, port)
             async with _fleet(words, keypair.identity, addresses) as fleet:
                 server = Relay(endpoint, reflectors, settings, report, fleet, tcp_port)
+
+                def reload() -> None:
+                    _reload(session, said, server, listener)
+
                 with (
                     _metrics(words.metrics, server) as answers_at,
-                    on_signal(
-                        "SIGHUP", lambda: _reload(session, said, server, listener)
-                    ),
+                    on_signal("SIGHUP", reload),
                     on_signal("SIGTERM", lambda: _drain(words, server), once=True),
                 ):
                     report(
