@@ -300,19 +300,6 @@ def test_what_cannot_leave_is_dropped(to: Address) -> None:
     run(scenario)
 
 
-@V6
-def test_a_scope_is_a_number_to_the_kernel() -> None:
-    async def scenario() -> None:
-        wire = open_udp_wire(0)
-        index, name = socket.if_nameindex()[0]
-        target = wire._sockaddr(Address(f"fe80::1%{name}", 9))
-        assert target == ("fe80::1", 9, 0, index)
-        assert wire._sockaddr(Address("fe80::1%nowhere", 9)) is None
-        wire.close()
-
-    run(scenario)
-
-
 # --- several own addresses
 
 

@@ -14,6 +14,11 @@ from typing import Any
 
 from wzp_cli.address import Address
 from wzp_cli.defaults.endpoint import RECEIVE_BATCH_DATAGRAMS, RECEIVE_BUFFER_BYTES
+from wzp_cli.endpoint.datagram_address import (
+    IP_PKTINFO,
+    packet_info,
+    socket_address,
+)
 from wzp_cli.endpoint.error_queue import ErrorQueue
 from wzp_cli.endpoint.wire import ErrorSink, Losses, Sink
 
@@ -21,15 +26,12 @@ __all__ = ["UdpWire", "open_udp_wire"]
 
 _MAX_DATAGRAM_BYTES = 65535
 _MAX_CACHED_ADDRESSES = 8192
-_IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)
 _ANCILLARY_BYTES = 256
 _SO_MEMINFO = 55  # Linux: nine 32-bit numbers about the socket, the last one its drops
 _MEMINFO = struct.Struct("=9I")
 _IP_MTU_DISCOVER = 10
 _IPV6_MTU_DISCOVER = 23
 _PMTUDISC_PROBE = 3
-_PACKET_INFO_V4 = struct.Struct("=I4s4s")
-_PACKET_INFO_V6 = struct.Struct("=16sI")
 
 
 def open_udp_wire(port: int, *, host: str = "", multihomed: bool = False) -> "UdpWire":
@@ -94,7 +96,7 @@ class UdpWire:
         self._local = Address(host, port)
         self._unsent = 0
         if multihomed:
-            sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+            sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
             if self._v6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
 
@@ -147,7 +149,7 @@ class UdpWire:
         whole: bool = False,
     ) -> None:
         """Put one datagram on the network; one that can't leave is dropped."""
-        target = self._sockaddr(to)
+        target = socket_address(to, v6=self._v6)
         if target is None or self._sock.fileno() < 0:
             return
         if whole:
@@ -179,7 +181,9 @@ class UdpWire:
             return
 
     def _put(self, datagram: bytes, target: Any, source: str) -> None:
-        ancillary = self._packet_info(source) if source and self._multihomed else []
+        ancillary = []
+        if source and self._multihomed:
+            ancillary = packet_info(source, v6=self._v6)
         # An ICMP error about some earlier packet fails the next send: once more.
         for _ in range(2):
             try:
@@ -194,18 +198,6 @@ class UdpWire:
             return
         self._unsent += 1
 
-    def _sockaddr(self, to: Address) -> tuple[Any, ...] | None:
-        if not self._v6:
-            return None if to.is_v6 else (to.host, to.port)
-        if not to.is_v6:
-            return (f"::ffff:{to.host}", to.port)
-        host, _, scope = to.host.partition("%")
-        if not scope:
-            return (host, to.port)
-        with contextlib.suppress(OSError):
-            return (host, to.port, 0, socket.if_nametoindex(scope))
-        return None
-
     def _ttl_options(self, to: Address) -> list[tuple[int, int]]:
         """Return what may rule the TTL toward `to`, by system; none: nothing is sent.
 
@@ -217,16 +209,6 @@ class UdpWire:
             return [hops]
         ttl = (socket.IPPROTO_IP, socket.IP_TTL)
         return [ttl, hops] if self._v6 else [ttl]
-
-    def _packet_info(self, source: str) -> list[tuple[int, int, bytes]]:
-        if self._v6:
-            host = source if ":" in source else f"::ffff:{source}"
-            packed = socket.inet_pton(socket.AF_INET6, host)
-            info = _PACKET_INFO_V6.pack(packed, 0)
-            return [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, info)]
-        packed = socket.inet_pton(socket.AF_INET, source)
-        info = _PACKET_INFO_V4.pack(0, packed, bytes(4))
-        return [(socket.IPPROTO_IP, _IP_PKTINFO, info)]
 
     def _read(self) -> None:
         if self._error_sink is not None:
@@ -265,7 +247,7 @@ class UdpWire:
             if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
                 host = socket.inet_ntop(socket.AF_INET6, info[:16])
                 return host.removeprefix("::ffff:")
-            if level == socket.IPPROTO_IP and kind == _IP_PKTINFO:
+            if level == socket.IPPROTO_IP and kind == IP_PKTINFO:
                 return socket.inet_ntop(socket.AF_INET, info[4:8])
         return ""
 
