@@ -33,6 +33,7 @@ NO_TEST_MODULE = {
 
 BINDS_UDP = {
     "endpoint/udp.py": "the one socket: open_endpoint() gets it from here",
+    "endpoint/shared_port.py": "a relay's further sockets on the port of its one",
     "adapters/port_mapping/pcp.py": "connected to the router alone; carries no call",
 }
 
