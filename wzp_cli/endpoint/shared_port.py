@@ -5,7 +5,7 @@ datagram by what is in it. It gets the UDP payload, and returns a number in the 
 which the sockets were bound:
 
     first byte is not 8 (a relayed frame)   ->  0, the one socket
-    otherwise                               ->  first 4 bytes of the channel id mod count
+    otherwise                               ->  first 4 bytes of the id, mod count
 
 A channel id is chosen so that its frames come where they should. A socket's number
 changes when one before it is closed; so whoever holds them closes all or none, and a
