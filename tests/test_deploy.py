@@ -25,7 +25,12 @@ from wzp_cli.cli.relay_words import RelayWords
 from wzp_cli.endpoint.factory import Bind, open_endpoint
 from wzp_cli.errors import TurnUnavailable
 from wzp_cli.protocol.identity import Keypair
-from wzp_cli.protocol.relay_facts import FleetFacts, Histogram, RelayFacts
+from wzp_cli.protocol.relay_facts import (
+    FleetFacts,
+    ForwarderFacts,
+    Histogram,
+    RelayFacts,
+)
 from wzp_cli.protocol.turn import issue_grant
 
 ROOT = Path(__file__).parents[1]
@@ -197,6 +202,7 @@ def real_metrics() -> set[str]:
         loop_lag=Histogram(),
         tunnels_refused=some,
         turn_grants=some,
+        forwarders=ForwarderFacts(running=0, restarts=0, cpu_s=[0.0]),
         fleet=FleetFacts(up=True, held=0, asked=some, answered=0, joined=0, refused=0),
     )
     text = exposition(facts).decode()

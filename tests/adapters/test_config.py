@@ -37,6 +37,7 @@ token-file = "/etc/wzp/tokens"
 allow-file = "/etc/wzp/allowed"
 block-file = "/etc/wzp/blocked"
 drain = "10s"
+forwarders = 2
 cluster = ["nats://n1.example", "tls://n2.example:4222"]
 cluster-ca = "/etc/wzp/nats-ca.pem"
 cluster-creds = "/etc/wzp/nats.creds"

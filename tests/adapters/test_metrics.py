@@ -13,7 +13,12 @@ from wzp_cli.adapters import metrics
 from wzp_cli.adapters.metrics import ask_status, exposition, serve_metrics
 from wzp_cli.address import HostPort
 from wzp_cli.errors import EnvironmentFault, RelayUnreachable
-from wzp_cli.protocol.relay_facts import FleetFacts, Histogram, RelayFacts
+from wzp_cli.protocol.relay_facts import (
+    FleetFacts,
+    ForwarderFacts,
+    Histogram,
+    RelayFacts,
+)
 
 ANYWHERE = HostPort("127.0.0.1", 0)
 FACTS = RelayFacts(
@@ -37,6 +42,7 @@ FACTS = RelayFacts(
     tunnels=18,
     tunnels_refused={"source": 19},
     turn_grants={"granted": 20},
+    forwarders=ForwarderFacts(running=21, restarts=22, cpu_s=[23.5, 24.5]),
     fleet=FleetFacts(
         up=True, held=13, asked={"found": 14}, answered=15, joined=16, refused=17
     ),
@@ -127,6 +133,9 @@ def test_the_text_has_all_there_is_to_know() -> None:
         "wzp_fleet_answered_total 15.0",
         'wzp_fleet_joins_total{result="joined"} 16.0',
         'wzp_fleet_joins_total{result="refused"} 17.0',
+        "wzp_relay_forwarders 21.0",
+        "wzp_relay_forwarder_restarts_total 22.0",
+        'wzp_relay_forwarder_cpu_seconds_total{forwarder="2"} 24.5',
         "process_cpu_seconds_total",
     ):
         assert f"\n{line}" in text, line

@@ -147,6 +147,90 @@ def test_two_who_call_each_other_have_two_channels() -> None:
     assert relay.up() is not None
 
 
+class Others:
+    """Two forwarders, of whom the second has less to do."""
+
+    def __init__(self) -> None:
+        self.knows: dict[bytes, tuple[Address, Address]] = {}
+
+    def choose(self) -> int:
+        return 2
+
+    def number_of(self, send_id: bytes) -> int:
+        number = int.from_bytes(send_id, "big")
+        return 0 if number <= 2 else number % 3  # Relay's first channel is its own
+
+    def tell(self, send_id: bytes, source: Address, to: Address) -> None:
+        if self.number_of(send_id):
+            self.knows[send_id] = (source, to)
+
+    def forget(self, send_id: bytes) -> None:
+        if self.number_of(send_id):
+            del self.knows[send_id]
+
+
+def test_a_forwarder_is_told_of_its_channels_and_no_more() -> None:
+    relay = Relay()
+    others = relay.table.sharing = Others()
+    theirs = relay.open(callee="other")
+    ids = {theirs.caller_id, theirs.callee_id}
+    assert {others.number_of(each) for each in ids} == {2}
+    assert others.knows == {
+        theirs.caller_id: (CALLER, CALLEE),
+        theirs.callee_id: (CALLEE, CALLER),
+    }
+    assert relay.table.move("caller", MOVED) == []
+    assert others.knows[theirs.caller_id] == (MOVED, CALLEE)
+    assert others.knows[theirs.callee_id] == (CALLEE, MOVED)
+    relay.table.close("caller", theirs.caller_id)
+    assert others.knows == {}
+
+
+@pytest.mark.parametrize("end", [0, 1])
+def test_who_comes_by_tcp_has_a_channel_of_our_own(end: int) -> None:
+    table = ChannelTable()
+    others = table.sharing = Others()
+    places = [CALLER, CALLEE]
+    places[end] = places[end]._replace(tunnel=1)
+    channel = table.open(("a", places[0]), ("b", places[1]), 0.0)
+    assert others.number_of(channel.caller_id) == 0
+    assert others.number_of(channel.callee_id) == 0
+    frame = encode_frame(channel.caller_id, QUIC)
+    assert table.forward(frame, places[0], 0.0) == (frame, places[1])
+
+
+def test_who_is_waited_for_has_a_channel_of_our_own() -> None:
+    """The caller's first frames are kept here, until then."""
+    table = ChannelTable()
+    others = table.sharing = Others()
+    reserved = table.reserve(("a", CALLER), bytes(32))
+    assert others.number_of(reserved.caller_id) == 0
+    channel = table.fill(reserved, ("b", CALLEE), 0.0)
+    assert others.number_of(channel.callee_id) == 0
+
+
+def test_a_forwarders_channel_ends_when_one_side_moves_to_tcp() -> None:
+    relay = Relay()
+    others = relay.table.sharing = Others()
+    theirs = relay.open(callee="other")
+    assert relay.table.move("caller", MOVED._replace(tunnel=1)) == [theirs]
+    assert theirs.caller_id not in others.knows
+    assert relay.table.of("other") == 0
+    assert relay.up(source=MOVED._replace(tunnel=1)) is not None, "ours goes on"
+
+
+def test_what_a_forwarder_passed_on_counts_as_ours() -> None:
+    relay = Relay()
+    relay.table.sharing = Others()
+    theirs = relay.open(callee="other")
+    relay.table.credit(theirs.caller_id, 3, 300, 20.0)
+    assert relay.table.forwarded(theirs) == (3, 300)
+    assert relay.table.sweep(31.0) == [relay.channel], "it was used at 20"
+    relay.table.close("caller", theirs.caller_id)
+    relay.table.credit(theirs.callee_id, 1, 100, 32.0)
+    assert relay.table.forwarded_total == (4, 400)
+
+
 def test_a_channel_from_a_link_to_itself_is_our_mistake() -> None:
     relay = Relay()
     with pytest.raises(LocalProtocolError):

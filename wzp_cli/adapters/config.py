@@ -61,6 +61,7 @@ class Config(
     allow_file: str | None = None
     block_file: str | None = None
     drain: Duration | None = None
+    forwarders: Annotated[int, msgspec.Meta(ge=0, le=64)] | None = None
     cluster: Servers | None = None
     cluster_ca: str | None = None
     cluster_creds: str | None = None

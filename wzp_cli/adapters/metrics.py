@@ -13,7 +13,7 @@ import asyncio
 import importlib.util
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,7 +27,12 @@ import msgspec
 from wzp_cli.address import HostPort
 from wzp_cli.defaults.relay import STATUS_ANSWER_S
 from wzp_cli.errors import EnvironmentFault, RelayUnreachable
-from wzp_cli.protocol.relay_facts import FleetFacts, Histogram, RelayFacts
+from wzp_cli.protocol.relay_facts import (
+    FleetFacts,
+    ForwarderFacts,
+    Histogram,
+    RelayFacts,
+)
 
 __all__ = ["ask_status", "exposition", "serve_metrics"]
 
@@ -172,6 +177,8 @@ class _Collector:
             yield _counter(name, help_, label, values)
         if facts.fleet is not None:
             yield from _fleet(facts.fleet)
+        if facts.forwarders is not None:
+            yield from _forwarders(facts.forwarders)
         yield _histogram(
             "wzp_relay_event_loop_lag_seconds",
             "How late the event loop wakes up whoever sleeps.",
@@ -227,7 +234,18 @@ def _fleet(fleet: FleetFacts) -> Iterator[Any]:
     yield _counter("wzp_fleet_joins", "Their clients that came.", "result", joins)
 
 
-def _counter(name: str, help_: str, label: str, values: dict[str, int]) -> Any:
+def _forwarders(forwarders: ForwarderFacts) -> Iterator[Any]:
+    running, restarts = forwarders.running, {"": forwarders.restarts}
+    yield _gauge("wzp_relay_forwarders", "Forwarders that run.", running)
+    again = "Forwarders that were started again."
+    yield _counter("wzp_relay_forwarder_restarts", again, "", restarts)
+    spent = {str(number): each for number, each in enumerate(forwarders.cpu_s, 1)}
+    yield _counter(
+        "wzp_relay_forwarder_cpu_seconds", "CPU time of each.", "forwarder", spent
+    )
+
+
+def _counter(name: str, help_: str, label: str, values: Mapping[str, float]) -> Any:
     from prometheus_client.core import CounterMetricFamily
 
     family = CounterMetricFamily(name, help_, labels=[label] if label else [])

@@ -44,6 +44,7 @@ class RelayWords:
     allow_file: Path | None = None
     block_file: Path | None = None
     drain: float | None = None
+    forwarders: int | None = None
     cluster: Sequence[str] | None = None
     cluster_ca: Path | None = None
     cluster_creds: Path | None = None
@@ -64,6 +65,9 @@ class RelayWords:
             allow_file=self.allow_file or _path(said.allow_file),
             block_file=self.block_file or _path(said.block_file),
             drain=self.drain or _drain_s(said),
+            forwarders=(
+                said.forwarders if self.forwarders is None else self.forwarders
+            ),
             cluster=self.cluster or said.clusters,
             cluster_ca=self.cluster_ca or _path(said.cluster_ca),
             cluster_creds=self.cluster_creds or _path(said.cluster_creds),

@@ -15,6 +15,12 @@ __all__ = [
     "FLEET_MAX_JOINS",
     "FLEET_PING_S",
     "FLEET_RECONNECT_S",
+    "FORWARDER_ACCOUNT_S",
+    "FORWARDER_AGAIN_S",
+    "FORWARDER_ATTENTION_S",
+    "FORWARDER_MAX_UNHEARD_BYTES",
+    "FORWARDER_SILENT_S",
+    "FORWARDER_WAIT_S",
     "KEEPALIVE_ANSWER_S",
     "KEEPALIVE_MAX_S",
     "KEEPALIVE_MIN_S",
@@ -31,6 +37,7 @@ __all__ = [
     "RELAY_DEFAULT_PORT",
     "RELAY_DRAIN_S",
     "RELAY_EXTRA_PORTS",
+    "RELAY_FORWARDERS",
     "RELAY_MAX_CHANNELS_PER_IDENTITY",
     "RELAY_MAX_CONNECTS_PER_CALLER_PER_MIN",
     "RELAY_MAX_CONNECTS_PER_TARGET_PER_MIN",
@@ -229,6 +236,28 @@ FLEET_MAX_JOINS: Final = 8
 FLEET_JOINS_PER_MIN: Final = 60
 """Other relays that a client follows its relay to. Source: ours; as calls that a relay
 offers (RELAY_MAX_CONNECTS_PER_TARGET_PER_MIN)."""
+
+RELAY_FORWARDERS: Final = 0
+"""Processes that forward beside the relay's own. Source: measured (docs/relay.md)."""
+
+FORWARDER_ATTENTION_S: Final = 0.01
+"""A forwarder that has frames looks so often for what its relay says. Source: ours; the
+least that a call notices is 20 ms."""
+
+FORWARDER_WAIT_S: Final = 0.2
+"""One that has none looks so often. Source: ours; it ends so soon after its relay."""
+
+FORWARDER_ACCOUNT_S: Final = 1.0
+"""Pause between what a forwarder tells of itself. Source: ours; as RELAY_SWEEP_S."""
+
+FORWARDER_AGAIN_S: Final = 1.0
+"""Pause before a forwarder that died young is started again. Source: ours."""
+
+FORWARDER_MAX_UNHEARD_BYTES: Final = 8 << 20
+"""A forwarder that has left so much unread hangs. Source: ours; 40 000 directions."""
+
+FORWARDER_SILENT_S: Final = 10.0
+"""So does one that has told nothing for so long. Source: ours; ten accounts."""
 
 RELAY_DRAIN_S: Final = 10.0
 """How long calls may go on after SIGTERM. Source: ours; below systemd's 90 s."""

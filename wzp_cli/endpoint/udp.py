@@ -20,9 +20,10 @@ from wzp_cli.endpoint.datagram_address import (
     socket_address,
 )
 from wzp_cli.endpoint.error_queue import ErrorQueue
+from wzp_cli.endpoint.shared_port import share
 from wzp_cli.endpoint.wire import ErrorSink, Losses, Sink
 
-__all__ = ["UdpWire", "open_udp_wire"]
+__all__ = ["UdpWire", "lost_unread", "open_udp_wire"]
 
 _MAX_DATAGRAM_BYTES = 65535
 _MAX_CACHED_ADDRESSES = 8192
@@ -80,6 +81,15 @@ def _bound(family: socket.AddressFamily, address: tuple[str, int]) -> socket.soc
     return sock
 
 
+def lost_unread(sock: socket.socket) -> int:
+    """Return how many datagrams were lost since nobody read them (0: not known)."""
+    if sys.platform == "linux" and sock.fileno() >= 0:
+        with contextlib.suppress(OSError, struct.error):
+            info = sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
+            return int(_MEMINFO.unpack(info)[-1])
+    return 0
+
+
 class UdpWire:
     """One bound UDP socket on the running loop."""
 
@@ -108,14 +118,11 @@ class UdpWire:
     @property
     def losses(self) -> Losses:
         """See Wire; Linux tells what it received for nobody."""
-        received = 0
-        if sys.platform == "linux" and self._sock.fileno() >= 0:
-            with contextlib.suppress(OSError, struct.error):
-                info = self._sock.getsockopt(
-                    socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size
-                )
-                received = _MEMINFO.unpack(info)[-1]
-        return Losses(received, self._unsent)
+        return Losses(lost_unread(self._sock), self._unsent)
+
+    def share_port(self, beside: int) -> list[socket.socket]:
+        """Bind so many sockets more to this port; see `shared_port.share`."""
+        return share(self._sock, beside)
 
     def start(self, sink: Sink) -> None:
         """Bring each arriving datagram to `sink`, on the loop."""

@@ -7,7 +7,7 @@ import msgspec
 
 from wzp_cli.defaults.relay import LOOP_LAG_BUCKETS_S
 
-__all__ = ["FleetFacts", "Histogram", "RelayFacts", "RelayState"]
+__all__ = ["FleetFacts", "ForwarderFacts", "Histogram", "RelayFacts", "RelayState"]
 
 RelayState = Literal["serving", "draining"]
 
@@ -46,6 +46,17 @@ class FleetFacts(msgspec.Struct, frozen=True, kw_only=True):
     refused: int
 
 
+class ForwarderFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """The processes that forward for a relay.
+
+    `restarts`: how often one was started again; `cpu_s`: CPU time of each of them.
+    """
+
+    running: int
+    restarts: int
+    cpu_s: list[float]
+
+
 class RelayFacts(msgspec.Struct, frozen=True, kw_only=True):
     """One moment of a relay. Counters run since its start.
 
@@ -55,7 +66,8 @@ class RelayFacts(msgspec.Struct, frozen=True, kw_only=True):
     `handshakes`: Initials and handshakes by what became of them; `reserved`: channels
     whose callee is on the way from another relay; `tunnels`: WebSockets open,
     `tunnels_refused`: those closed, by limit; `turn_grants`: credentials for a TURN
-    server that were asked for, by outcome; `fleet`: None for a single relay.
+    server that were asked for, by outcome; `fleet`: None for a single relay;
+    `forwarders`: None for one that forwards by itself alone.
     """
 
     version: str
@@ -79,3 +91,4 @@ class RelayFacts(msgspec.Struct, frozen=True, kw_only=True):
     tunnels_refused: dict[str, int] = msgspec.field(default_factory=dict)
     turn_grants: dict[str, int] = msgspec.field(default_factory=dict)
     fleet: FleetFacts | None = None
+    forwarders: ForwarderFacts | None = None

@@ -21,6 +21,7 @@ from wzp_cli.errors import LocalProtocolError
 from wzp_cli.protocol.demux import CHANNEL_ID_BYTES, FRAME_HEADER_BYTES
 from wzp_cli.protocol.relay_messages import ChannelIds
 from wzp_cli.relay.data_plane import Direction, DropReason
+from wzp_cli.relay.sharing import Alone, Sharing
 
 __all__ = ["Channel", "ChannelTable", "Link", "Reservation"]
 
@@ -95,10 +96,14 @@ class ChannelTable:
 
     Attributes:
         drops: Frames that were not passed on, by reason.
+        sharing: Who else forwards. Theirs are all channels between two UDP addresses
+            that are opened at once: what comes through a WebSocket comes to us, and the
+            first frames for who is on the way are kept here.
     """
 
     def __init__(self, *, random_bytes: Callable[[int], bytes] = os.urandom) -> None:
         self.drops: collections.Counter[DropReason] = collections.Counter()
+        self.sharing: Sharing = Alone()
         self._random_bytes = random_bytes
         self._directions: dict[bytes, _Way] = {}
         self._channels: dict[bytes, Channel] = {}
@@ -136,7 +141,9 @@ class ChannelTable:
             raise LocalProtocolError("a channel from a link to itself")
         if (before := self._by_pair.get((caller_link, callee_link))) is not None:
             self._remove(before)
-        caller_id, callee_id = ids or self._two_ids()
+        by_udp = not (caller_at.is_tcp or callee_at.is_tcp)
+        number = self.sharing.choose() if by_udp and ids is None else 0
+        caller_id, callee_id = ids or self._two_ids(number)
         self._directions[caller_id] = _Way(caller_link, caller_at, callee_at, now)
         self._directions[callee_id] = _Way(callee_link, callee_at, caller_at, now)
         channel = Channel(caller_link, callee_link, caller_id, callee_id)
@@ -144,11 +151,12 @@ class ChannelTable:
         self._by_pair[caller_link, callee_link] = channel
         for link in (caller_link, callee_link):
             self._by_link.setdefault(link, set()).add(channel)
+        self._tell(caller_id, callee_id)
         return channel
 
     def reserve(self, caller: tuple[Link, Address], target: bytes) -> Reservation:
         """Give a caller a channel whose other side is still to come."""
-        reserved = Reservation(caller[0], target, caller[1], *self._two_ids())
+        reserved = Reservation(caller[0], target, caller[1], *self._two_ids(0))
         self._reserved[reserved.caller_id] = reserved
         return reserved
 
@@ -208,13 +216,36 @@ class ChannelTable:
         why = direction.take(frame, source, now)
         return (frame, direction.to) if why is None else self._dropped(why)
 
-    def move(self, link: Link, address: Address) -> None:
-        """Let all channels of `link` follow it to an address that it has validated."""
+    def move(self, link: Link, address: Address) -> list[Channel]:
+        """Let all channels of `link` follow it to an address that it has validated.
+
+        Returns:
+            Those that have ended, since a forwarder can't reach a WebSocket. (wzp's own
+            clients come by TCP with a new link.)
+        """
         for reserved in self.reserved_by(link):
             reserved.source = address
-        for channel in self._by_link.get(link, ()):
+        ended = []
+        for channel in list(self._by_link.get(link, ())):
+            if address.is_tcp and self.sharing.number_of(channel.caller_id):
+                self._remove(channel)
+                ended.append(channel)
+                continue
             self._directions[channel.send_id(link)].source = address
             self._directions[channel.send_id(channel.other(link))].to = address
+            self._tell(channel.caller_id, channel.callee_id)
+        return ended
+
+    def credit(self, send_id: bytes, packets: int, size: int, now: float) -> None:
+        """Count what a forwarder has passed on; the channel may have ended since."""
+        direction = self._directions.get(send_id)
+        if direction is None:
+            self._ended_packets += packets
+            self._ended_bytes += size
+            return
+        direction.packets += packets
+        direction.bytes += size
+        direction.packets_done_s = max(direction.packets_done_s, now)
 
     def reveal(self, link: Link, send_id: bytes) -> Channel | None:
         """Let the other side know from now on where `link` is.
@@ -298,16 +329,24 @@ class ChannelTable:
         self.drops[reason] += 1
         return None
 
-    def _new_id(self, but: bytes = b"") -> bytes:
+    def _tell(self, *send_ids: bytes) -> None:
+        for send_id in send_ids:
+            direction = self._directions[send_id]
+            self.sharing.tell(send_id, direction.source, direction.to)
+
+    def _new_id(self, number: int, but: bytes = b"") -> bytes:
+        """Return a random one whose frames come to this process or that forwarder."""
         taken = (self._directions, self._reserved, (but,))
         while True:
             send_id = self._random_bytes(CHANNEL_ID_BYTES)
+            if self.sharing.number_of(send_id) != number:
+                continue
             if not any(send_id in each for each in taken):
                 return send_id
 
-    def _two_ids(self) -> tuple[bytes, bytes]:
-        first = self._new_id()
-        return first, self._new_id(first)
+    def _two_ids(self, number: int) -> tuple[bytes, bytes]:
+        first = self._new_id(number)
+        return first, self._new_id(number, first)
 
     def _used_s(self, channel: Channel) -> float:
         """Return when it was used last, at most a burst too late."""
@@ -321,6 +360,7 @@ class ChannelTable:
         self._ended_packets += packets
         self._ended_bytes += size
         for send_id in (channel.caller_id, channel.callee_id):
+            self.sharing.forget(send_id)
             del self._directions[send_id], self._channels[send_id]
         del self._by_pair[channel.caller, channel.callee]
         for link in (channel.caller, channel.callee):

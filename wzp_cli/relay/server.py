@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from wzp_cli import __version__
 from wzp_cli.address import Address
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults.paths import LOWEST_PEER_PORT
 from wzp_cli.defaults.program import HELLO_TIMEOUT_S
 from wzp_cli.defaults.relay import (
     RELAY_MAX_LINKS,
@@ -19,6 +18,7 @@ from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.link import Link
 from wzp_cli.endpoint.message_stream import MessageStream
 from wzp_cli.endpoint.reflector import BindingBudget, Reflector
+from wzp_cli.endpoint.wire import Losses
 from wzp_cli.errors import WzpError
 from wzp_cli.events import RelayDraining, RelayReloaded, RelayStats, Report
 from wzp_cli.protocol import relay_messages as relay
@@ -27,11 +27,13 @@ from wzp_cli.protocol.relay_facts import RelayFacts
 from wzp_cli.protocol.signal import Message
 from wzp_cli.relay.access import AccessRules, token_digest
 from wzp_cli.relay.calls import Calls
-from wzp_cli.relay.channels import Channel
 from wzp_cli.relay.data_plane import DropReason
 from wzp_cli.relay.fleet import Fleet
+from wzp_cli.relay.forwarder_messages import Account
+from wzp_cli.relay.forwarders import Forwarders
 from wzp_cli.relay.limits import TURNED_AWAY, Refusal
 from wzp_cli.relay.turn import TurnService
+from wzp_cli.relay.whereabouts import Whereabouts, as_told
 
 __all__ = ["Relay", "RelaySettings", "run_relay"]
 
@@ -74,6 +76,7 @@ class Relay:
 
     Attributes:
         tcp_port: Where WebSockets are taken for the same endpoint; None: nowhere.
+        forwarders: Processes that forward beside this one; None: none do.
     """
 
     endpoint: Endpoint
@@ -82,10 +85,10 @@ class Relay:
     report: Report
     fleet: Fleet | None = None
     tcp_port: int | None = None
+    forwarders: Forwarders | None = None
     _streams: dict[Link, _Stream] = field(default_factory=dict)
     _shown: dict[Link, bytes] = field(default_factory=dict)
     _vouched: set[Link] = field(default_factory=set)
-    _located: dict[Link, Address] = field(default_factory=dict)
     _told: RelayStats | None = None
 
     def __post_init__(self) -> None:
@@ -94,6 +97,13 @@ class Relay:
         self.channels, self.presence = self.calls.channels, self.calls.presence
         self.limits, self.counts = self.calls.limits, self.calls.counts
         self._drain = self.calls.drain
+        if self.forwarders is not None:
+            self.channels.sharing = self.forwarders
+            self.forwarders.on_account = self._credit
+            self.forwarders.own_host = self._own_host
+        self.whereabouts = Whereabouts(
+            self.endpoint, self.reflectors, self.calls, self._tell
+        )
 
     async def run(self) -> None:
         """Serve until cancelled, or until a drain is over."""
@@ -114,6 +124,8 @@ class Relay:
             if self.fleet is not None:
                 self.fleet.answer = self.calls.offer
                 beside.append(group.create_task(self.fleet.keep()))
+            if self.forwarders is not None:
+                beside.append(group.create_task(self.forwarders.keep()))
             await self._drain.wait_begun()
             await self._drain.wait_over(lambda: len(self.channels))
             for task in beside:
@@ -175,7 +187,7 @@ class Relay:
             forwarded_packets=packets,
             forwarded_bytes=size,
             dropped=self._dropped(),
-            socket=self.endpoint.losses._asdict(),
+            socket=self._losses()._asdict(),
             entered=dict(self.counts.entered),
             connects=dict(self.counts.connects),
             handshakes=dict(self.endpoint.handshakes),
@@ -185,6 +197,7 @@ class Relay:
             tunnels_refused=dict(self.endpoint.tunnels.refused),
             turn_grants=dict(self.counts.grants),
             fleet=None if self.fleet is None else self.fleet.facts(),
+            forwarders=None if self.forwarders is None else self.forwarders.facts(),
         )
 
     # -- clients
@@ -199,9 +212,9 @@ class Relay:
         assert address is not None
         stream: _Stream = MessageStream(link, relay.RelayMessage)
         self._streams[link] = stream
-        self._locate(link, address)
+        self.whereabouts.locate(link, address)
         self.presence.join(link, link.identity.key)
-        link.on_address = lambda moved: self._moved(link, moved)
+        link.on_address = lambda moved: self.whereabouts.moved(link, moved)
         try:
             async with asyncio.timeout(HELLO_TIMEOUT_S):
                 entered = await stream.receive()
@@ -261,7 +274,7 @@ class Relay:
         stream.send(
             relay.Welcome(
                 version=__version__,
-                address=_told(address),
+                address=as_told(address),
                 ports=tuple(reflector.port for reflector in self.reflectors),
                 tcp=self.tcp_port,
             )
@@ -280,11 +293,9 @@ class Relay:
             case relay.Closed(channel=send_id):
                 self.calls.hang_up(link, bytes.fromhex(send_id))
             case relay.Reveal(channel=send_id):
-                channel = self.channels.reveal(link, bytes.fromhex(send_id))
-                if channel is not None:
-                    self._tell_where(channel, link)
+                self.whereabouts.reveal(link, bytes.fromhex(send_id))
             case relay.ProbeMe():
-                self._probe(message, stream)
+                self.whereabouts.probe(message, link)
             case relay.TurnWanted(channel=send_id):
                 self._grant_turn(link, bytes.fromhex(send_id))
 
@@ -329,54 +340,11 @@ class Relay:
             with suppress(WzpError):  # gone, or not far enough to be told
                 stream.send(message)
 
-    # -- addresses
-
-    def _locate(self, link: Link, address: Address | None) -> None:
-        """Keep which own address this client talks to; None: it is gone."""
-        before = self._located.pop(link, None)
-        if before is not None and before not in self._located.values():
-            self.endpoint.own_hosts.pop(before, None)
-        if address is not None:
-            self._located[link] = address
-            self.endpoint.own_hosts[address] = link.own_host
-
-    def _moved(self, link: Link, address: Address) -> None:
-        self._locate(link, address)
-        self.channels.move(link, address)
-        self._tell(link, relay.Observed(address=_told(address)))
-        for channel in self.channels.revealing(link):
-            self._tell_where(channel, link)
-
-    def _tell_where(self, channel: Channel, link: Link) -> None:
-        """Tell the other side where `link` is seen; it has asked us to."""
-        other = channel.other(link)
-        assert isinstance(other, Link)
-        assert link.address is not None
-        where = _told(link.address)
-        channel_id = channel.send_id(link).hex()
-        self._tell(other, relay.Revealed(channel=channel_id, address=where))
-
-    def _probe(self, message: relay.ProbeMe, stream: _Stream) -> None:
-        """Send a filtering probe, to the client's own validated host and no other."""
-        link, now = stream.link, self.endpoint.now()
-        client = link.address
-        reflectors = [each for each in self.reflectors if each.port == message.port]
-        if client is None or not reflectors or 0 < message.to < LOWEST_PEER_PORT:
-            return
-        if client.is_tcp:  # of UDP, nothing is known there
-            return
-        if not self.limits.admit_probe(link.identity.key, client, now):
-            return
-        to = client._replace(port=message.to or client.port)
-        reflectors[0].probe(to, link.own_host, bytes.fromhex(message.id))
-        if message.id:
-            stream.send(relay.Probed(id=message.id))
-
     # -- ends
 
     def _forget(self, link: Link) -> None:
         self.calls.forget(link)
-        self._locate(link, None)
+        self.whereabouts.locate(link, None)
         self._streams.pop(link, None)
         self._shown.pop(link, None)
         self._vouched.discard(link)
@@ -394,6 +362,27 @@ class Relay:
         dropped = {str(reason): self.channels.drops[reason] for reason in DropReason}
         return dropped | {"tcp_slow": self.endpoint.tunnels.dropped}
 
+    def _losses(self) -> Losses:
+        own = self.endpoint.losses
+        if self.forwarders is None:
+            return own
+        received, sent = self.forwarders.losses
+        return Losses(own.received + received, own.sent + sent)
+
+    # -- forwarders
+
+    def _credit(self, account: Account) -> None:
+        now = self.endpoint.now()
+        for passed in account.passed:
+            self.channels.credit(passed.id, passed.packets, passed.bytes, now)
+        for reason, count in account.dropped.items():
+            self.channels.drops[DropReason(reason)] += count
+
+    def _own_host(self, to: Address) -> str:
+        """Return which own host frames to a client have to leave from, if any."""
+        everywhere = self.endpoint.local.host in ("::", "0.0.0.0")
+        return self.endpoint.own_hosts.get(to, "") if everywhere else ""
+
     def _stats(self) -> RelayStats:
         packets, size = self.channels.forwarded_total
         return RelayStats(
@@ -404,11 +393,6 @@ class Relay:
             forwarded_bytes=size,
             dropped={reason: n for reason, n in self._dropped().items() if n},
         )
-
-
-def _told(address: Address) -> str:
-    """Return an address as clients are told it: who came by TCP knows that it did."""
-    return str(address._replace(tunnel=0))
 
 
 def _keys(identities: Sequence[str]) -> frozenset[bytes]:

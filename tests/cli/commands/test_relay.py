@@ -1,7 +1,10 @@
+import contextlib
 import json
+import os
 import signal
 import socket
 import ssl
+import sys
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -274,6 +277,60 @@ def test_a_relay_serves_tcp_too_and_says_where(
     assert shown() != before
     serving.terminate()
     assert serving.wait_end()["exit"] == 0
+
+
+def children(pid: int) -> set[int]:
+    """Return the processes that a process has started."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            number, _, rest = path.read_text().rpartition(") ")
+            state, parent, *_ = rest.split()
+            if state != "Z" and int(parent) == pid:
+                found.add(int(number.split()[0]))
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone shares a port so")
+def test_forwarders_carry_a_call_and_their_death_does_not_end_it(
+    processes: Processes,
+) -> None:
+    """Killed in mid-call; then the relay drains, and leaves nobody."""
+    boss = processes.user("relay")
+    words = ("--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
+    serving = boss.start("relay", *words, "--forwarders", "2")
+    ready = serving.wait_for("relay.ready")
+    relay = ("--relay", f"127.0.0.1:{ready['port']}")
+    alice, bob = (
+        processes.user(name, WZP_PRIVACY="always-relay") for name in ("alice", "bob")
+    )
+    sound = ("--in", "tone", "--out", "null")
+    listening = bob.start("listen", *relay, "--auto-answer", "all", "--once", *sound)
+    listening.wait_for("ready")
+    calling = alice.start("call", bob.id, *relay, *sound, "--duration", "4s")
+    calling.wait_for("media.started")
+    before = children(serving.pid)
+    assert len(before) == 2
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    for _ in before:
+        assert "(-9)" in serving.wait_for("warning", code="forwarder")["message"]
+    ends = [each.wait_end() for each in (calling, listening)]
+    for end in ends:
+        assert (end["exit"], end["path"]) == (0, "relay")
+        assert end["frames"]["received"] > 100
+    status = boss.ask("relay", "status", "--metrics", ready["metrics"])
+    fits(status.document, "relay-status.json")
+    assert status.result["forwarders"]["running"] == 2
+    assert status.result["forwarders"]["restarts"] == 2
+    assert status.result["forwarded_packets"] > 200
+    after = children(serving.pid)
+    assert len(after) == 2
+    for pid in after:
+        os.kill(pid, signal.SIGTERM)  # as systemd does, to all of a service
+    serving.terminate()
+    assert serving.wait_end()["exit"] == 0
+    assert not any(Path(f"/proc/{pid}").exists() for pid in after)
 
 
 def test_a_certificate_that_is_none(

@@ -59,6 +59,12 @@ BlockFileOption = Annotated[
     Path | None,
     typer.Option("--block-file", metavar="PATH", help="Identities to refuse."),
 ]
+ForwardersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--forwarders", metavar="COUNT", min=0, max=64, help="Processes that forward."
+    ),
+]
 ClusterOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -118,6 +124,7 @@ async def relay(
     allow_file: AllowFileOption = None,
     block_file: BlockFileOption = None,
     drain: DrainOption = None,
+    forwarders: ForwardersOption = None,
     cluster: ClusterOption = None,
     cluster_ca: ClusterCaOption = None,
     cluster_creds: ClusterCredsOption = None,
@@ -130,9 +137,10 @@ async def relay(
 ) -> None:
     """Serve as relay: who is online, at which address, and a way between them."""
     from wzp_cli.cli.compose import own_state
+    from wzp_cli.cli.relay_port import open_port
     from wzp_cli.cli.relay_tcp import tunnel_listener
     from wzp_cli.cli.relay_words import RelayWords, serving_address
-    from wzp_cli.endpoint.factory import Bind, open_endpoint
+    from wzp_cli.endpoint.factory import Bind
     from wzp_cli.relay.server import Relay
 
     said = RelayWords(
@@ -143,6 +151,7 @@ async def relay(
         allow_file=allow_file,
         block_file=block_file,
         drain=drain,
+        forwarders=forwarders,
         cluster=cluster,
         cluster_ca=cluster_ca,
         cluster_creds=cluster_creds,
@@ -162,7 +171,7 @@ async def relay(
     report(Hello(id=str(keypair.identity), version=__version__))
     bind = Bind(where.port, required=True, host=where.host, multihomed=True)
     async with (
-        open_endpoint(keypair, bind, session.report) as endpoint,
+        open_port(keypair, bind, words.forwarders, report) as (endpoint, helpers),
         tunnel_listener(endpoint, words) as listener,
     ):
         port = endpoint.local.port
@@ -170,7 +179,10 @@ async def relay(
         with _reflectors(session, where, port) as reflectors:
             addresses = _addresses(where, port)
             async with _fleet(words, keypair.identity, addresses) as fleet:
-                server = Relay(endpoint, reflectors, settings, report, fleet, tcp_port)
+                server = Relay(
+                    *(endpoint, reflectors, settings, report, fleet, tcp_port),
+                    forwarders=helpers,
+                )
 
                 def reload() -> None:
                     _reload(session, said, server, listener)
