@@ -45,15 +45,27 @@ class Program:
         self._lines.put("")
 
     def cpu_s(self) -> float:
-        """Return the CPU time of all its threads so far (/proc/PID/stat)."""
-        text = Path(f"/proc/{self.pid}/stat").read_text()
-        fields = text.rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / HERTZ
+        """Return the CPU time of it and of its children so far."""
+        return cpu_s(self.pid)
 
     def resident_mib(self) -> float:
         """Return the memory that it occupies now."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def cpu_s(pid: int) -> float:
+    """Return the CPU time of a process's threads, and of its children that run."""
+    ticks = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            number, _, rest = path.read_text().rpartition(")")
+        except OSError:  # it has ended meanwhile
+            continue
+        fields = rest.split()
+        if int(number.split()[0]) == pid or int(fields[1]) == pid:
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / HERTZ
 
 
 @contextmanager
@@ -81,10 +93,12 @@ def folder() -> Iterator[Path]:
 
 
 @contextmanager
-def relay(home: Path, command: Sequence[str] = WZP) -> Iterator[tuple[Program, str]]:
+def relay(
+    home: Path, command: Sequence[str] = WZP, *more: str
+) -> Iterator[tuple[Program, str]]:
     """Run a relay on any port of loopback; yield it and its address."""
     words = ("relay", "--state-dir", str(home / "r"), "--listen", "127.0.0.1:0")
-    with running(*words, command=command) as program:
+    with running(*words, *more, command=command) as program:
         yield program, f"127.0.0.1:{program.until('relay.ready')['port']}"
 
 
