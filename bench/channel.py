@@ -42,6 +42,13 @@ class Pins:
     def pin(self, name: str, key: bytes) -> None:
         """Forget it."""
 
+    def tcp_port(self, name: str) -> int | None:
+        """Return None."""
+        return None
+
+    def note_tcp_port(self, name: str, port: int) -> None:
+        """Forget it."""
+
 
 def main() -> None:
     """Measure each rate without and with the relay, and print a table."""
