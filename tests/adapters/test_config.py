@@ -124,6 +124,7 @@ def test_a_file_that_was_named_must_be_there(path: Path) -> None:
         ("timeout = '5s\\nx'", "timeout: expected a duration"),
         ("relay = [1]", r"relay: .*relay\[0\]"),
         ("relay = ", "not TOML"),
+        (f"port = {'1' * 5000}", "not TOML: .*digits"),
         ("port = 1\nport = 2\n", "not TOML: .*line 2"),
         ("timeout = '5s\\n'", "timeout: expected a duration"),
     ],
@@ -177,6 +178,7 @@ def test_the_environment_says_the_same_things() -> None:
         ("WZP_PORT", "-1"),
         ("WZP_DIRECT", "all"),
         ("WZP_TIMEOUT", "1"),
+        ("WZP_PORT", "3\udcff"),  # a byte that is no UTF-8
     ],
 )
 def test_a_wrong_variable_is_named(name: str, value: str) -> None:

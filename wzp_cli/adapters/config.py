@@ -167,7 +167,7 @@ def parse_config(path: Path, text: str) -> Config:
 
     try:
         values = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also numbers without end
         raise ConfigError(f"{path}: not TOML: {error}") from error
     for key in values:
         if key not in _KEYS:
@@ -186,6 +186,8 @@ def _convert(key: str, value: object, where: str, *, strict: bool) -> Any:
     """Return `value` as the field of `key` holds it; ConfigError at `where`."""
     try:
         config = msgspec.convert({key: value}, Config, strict=strict)
+    except UnicodeEncodeError as error:
+        raise ConfigError(f"{where}: not UTF-8 text") from error
     except msgspec.ValidationError as error:
         reason = _wanted(key) or str(error).replace(f" - at `$.{key}`", "")
         raise ConfigError(f"{where}: {reason}") from error
