@@ -148,6 +148,24 @@ def test_float_wav_is_a_sound_error(tmp_path: Path) -> None:
         WavSource(str(path))
 
 
+def test_samples_wider_than_any_are_a_sound_error(tmp_path: Path) -> None:
+    path = Path(save(tmp_path / "a.wav", sine(8_000, 0.1), 8_000))
+    content = bytearray(path.read_bytes())
+    content[34] = 40  # bits a sample
+    path.write_bytes(content)
+    with pytest.raises(SoundError, match="40 bits"):
+        WavSource(str(path))
+
+
+def test_a_wav_cut_short_before_its_sound_is_a_sound_error(tmp_path: Path) -> None:
+    path = Path(save(tmp_path / "a.wav", sine(8_000, 0.1), 8_000))
+    head, _, sound = path.read_bytes().partition(b"data")
+    cut = head + b"LIST\xff\xff\0\0" + b"data" + sound
+    path.write_bytes(cut[:4] + (len(cut) - 8).to_bytes(4, "little") + cut[8:])
+    with pytest.raises(SoundError, match="ends too early"):
+        WavSource(str(path))
+
+
 @pytest.mark.parametrize("rate_hz", [1, 999, 768_001, 4_000_000_000])
 def test_an_absurd_rate_is_a_sound_error(tmp_path: Path, rate_hz: int) -> None:
     path = Path(save(tmp_path / "a.wav", sine(8_000, 0.1), 8_000))

@@ -5,12 +5,11 @@ in WAV needs neither.
 """
 
 import importlib.util
-import wave
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from wzp_cli.adapters.sound_files.paced import FileSource, Opened
-from wzp_cli.adapters.sound_files.wav import WavSource, int16_bytes
+from wzp_cli.adapters.sound_files.wav import NOT_WAV, WavSource, int16_bytes
 from wzp_cli.defaults.media import MEDIA_CLOCK_HZ
 from wzp_cli.errors import SoundError
 
@@ -39,7 +38,7 @@ def open_file(path: str) -> "WavSource | DecodedSource":
     try:
         return WavSource(path)
     except SoundError as error:
-        if not isinstance(error.__cause__, wave.Error | EOFError):
+        if not isinstance(error.__cause__, NOT_WAV):
             raise
         if not can_decode():
             raise SoundError(

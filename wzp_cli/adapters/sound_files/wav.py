@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     Samples = npt.NDArray[np.float32]
 
 __all__ = [
+    "NOT_WAV",
     "WAV_SOUND_MAX_BYTES",
     "Resampler",
     "WavSink",
@@ -35,9 +36,13 @@ __all__ = [
     "wav_header",
 ]
 
+NOT_WAV: Final = (EOFError, RuntimeError, wave.Error)
+"""What `wave.open` raises for other files, and for those that end too early."""
+
 _CROSSINGS: Final = 16  # of the sinc, on each side: 32 taps when not decimating
 _ROLLOFF: Final = 0.94
 _KAISER_BETA: Final = 8.0
+_WIDEST_BYTES: Final = 4  # of one sample of one channel
 _HEADER: Final = struct.Struct("<4sI4s4sIHHIIHH4sI")
 
 WAV_SOUND_MAX_BYTES: Final = 0xFFFF_FFFF - _HEADER.size
@@ -54,8 +59,11 @@ class WavSource(FileSource):
     def __init__(self, path: str) -> None:
         try:
             file = wave.open(path, "rb")  # noqa: SIM115 (closed by `close`)
-        except (OSError, EOFError, wave.Error) as error:
+        except (OSError, *NOT_WAV) as error:
             raise SoundError(_unreadable(path, error)) from error
+        if file.getsampwidth() > _WIDEST_BYTES:
+            file.close()
+            raise SoundError(_unreadable(path, f"{8 * file.getsampwidth()} bits"))
         super().__init__(
             Opened(file.getframerate(), _converted(file), file.close),
             (OSError,),
