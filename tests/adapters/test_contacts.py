@@ -68,6 +68,20 @@ def test_a_contact_can_not_add_lines(state: State) -> None:
         state.contacts.add(Contact("Bob", BOB, HostPort("a\nb", 1)))
 
 
+def test_a_name_that_would_be_read_as_a_setting_is_damaged_from_the_start(
+    state: State,
+) -> None:
+    # What can't be seen is taken out of a name; written anew, it began with "b:".
+    (state.directory / "contacts").write_text(f"{ALICE} - \x1b b:c\n")
+    with pytest.raises(StateUnusable, match=r"Line 1 of .*contacts is damaged"):
+        state.contacts.all()
+
+
+def test_a_group_is_read_as_it_was_written() -> None:
+    longest = group_name("\u0130" * 64)  # whose lower case is longer
+    assert group_name(longest) == longest
+
+
 def test_a_damaged_contact_is_named(state: State) -> None:
     (state.directory / "contacts").write_text(f"{ALICE} Ada\n")
     with pytest.raises(StateUnusable, match=r"Line 1 of .*contacts"):

@@ -177,7 +177,7 @@ def group_name(text: str) -> str:
     Raises:
         UsageError: It is none.
     """
-    name = clean(text).casefold()
+    name = clean(clean(text).casefold())  # which may make it longer
     if not name or " " in name or ":" in name:
         raise UsageError(f'"{name}" is no name for a group: choose one plain word.')
     return name
@@ -224,8 +224,8 @@ def _parse_contact(line: str) -> Contact:
         key, _, value = words.pop(0).partition(":")
         settings.setdefault(key, []).append(value)
     name = clean(" ".join(words))
-    if not name:
-        raise ValueError("no name")
+    if not name or ":" in name.split()[0]:
+        raise ValueError("no name, or one that would be read as a setting")
     groups = settings.pop("group", [])
     flags = {key: _only(values) for key, values in settings.items()}
     contact = Contact(
