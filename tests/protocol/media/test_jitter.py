@@ -300,6 +300,15 @@ def test_copies_of_frames_before_the_first_packet_are_played() -> None:
     assert buffer.recovered == 2
 
 
+def test_a_late_packet_after_a_break_makes_no_delay_below_zero() -> None:
+    buffer = JitterBuffer()
+    buffer.push(packet(100), 0.0)
+    assert sound(buffer.pop(FRAME_S)) == "100"
+    buffer.push(packet(40), 60.0)  # the only one of which the arrival is remembered
+    assert sound(buffer.pop(60.0)) == "~"
+    assert buffer.delay_ms == 0
+
+
 def test_a_floor_makes_room_for_copies() -> None:
     buffer = JitterBuffer()
     buffer.keep_at_least(80)

@@ -173,7 +173,10 @@ class JitterBuffer:
     @property
     def delay_ms(self) -> float:
         """What the buffer added to the last frame, seen from the fastest packets."""
-        return 0.0 if self.state is Playout.FILLING else 1000 * self._delay_s
+        if self.state is Playout.FILLING:
+            return 0.0
+        # Below zero where all that is remembered came later than what is next.
+        return max(0.0, 1000 * self._delay_s)
 
     def keep_at_least(self, delay_ms: float) -> None:
         """Wait at least this long: for copies that come some frames later."""
