@@ -176,6 +176,21 @@ def play(scenario: object) -> None:
     asyncio.run(bounded())
 
 
+def test_what_follows_a_bad_request_ends_the_connection_and_breaks_nothing() -> None:
+    async def scenario() -> None:
+        server = acceptor()
+        async with serving(server) as port:
+            with socket.socket() as sock:
+                sock.setblocking(False)
+                loop = asyncio.get_running_loop()
+                await loop.sock_connect(sock, (LOOPBACK, port))
+                request = f"GET {TUNNEL_PATH} HTTP/1.1\r\nHost: r\r\n\r\n".encode()
+                await loop.sock_sendall(sock, request + b"neither HTTP nor a frame")
+                assert "no WebSocket" in await server.end()
+
+    play(scenario)
+
+
 def test_datagrams_pass_both_ways_one_for_each_message() -> None:
     async def scenario() -> None:
         async with pair() as (client, server):

@@ -189,6 +189,8 @@ class Tunnel(asyncio.Protocol):
     def _answer(self, request: Request) -> None:
         websocket = self._websocket
         assert isinstance(websocket, ServerProtocol)
+        if websocket.parser_exc is not None:
+            return  # what came right behind it was no frame: the core has given up
         if request.path == TUNNEL_PATH:
             websocket.send_response(websocket.accept(request))
         else:
