@@ -22,6 +22,23 @@ from wzp_cli.protocol.port_mapping import Grant
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 HERE = Gateway("10.0.0.1", "10.0.0.2")
+DEVICE = (
+    '<root xmlns="urn:schemas-upnp-org:device-1-0"><device>'
+    "<deviceType>urn:schemas-upnp-org:device:InternetGatewayDevice:1</deviceType>"
+    "<UDN>uuid:1</UDN><friendlyName>r</friendlyName><manufacturer>m</manufacturer>"
+    "<modelName>n</modelName><serviceList><service>"
+    "<serviceType>urn:schemas-upnp-org:service:WANIPConnection:1</serviceType>"
+    "<serviceId>urn:upnp-org:serviceId:WANIPConn1</serviceId><SCPDURL>SCPD_URL</SCPDURL>"
+    "<controlURL>/c</controlURL><eventSubURL>/e</eventSubURL></service></serviceList>"
+    "</device></root>"
+)
+ACTIONS = (
+    '<scpd xmlns="urn:schemas-upnp-org:service-1-0"><actionList><action><name>A</name>'
+    "<argumentList><argument><name>x</name><direction>in</direction>"
+    "<relatedStateVariable>nowhere</relatedStateVariable></argument></argumentList>"
+    "</action></actionList><serviceStateTable></serviceStateTable></scpd>"
+)
+"""An action whose argument no state variable describes."""
 
 
 @asynccontextmanager
@@ -111,6 +128,34 @@ def test_answers_without_end_or_that_are_no_text(body: bytes) -> None:
 def test_without_the_extra_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upnp, "is_installed", lambda: False)
     assert asyncio.run(find_upnp(HERE)) is None
+
+
+@pytest.mark.parametrize(
+    "xml",
+    [
+        '<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>',
+        DEVICE.replace("SCPD_URL", "/actions"),
+    ],
+)
+def test_xml_that_the_library_does_not_expect_finds_nothing(
+    xml: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(text=ACTIONS if request.path == "/actions" else xml)
+
+    async def main() -> None:
+        async with http_server(answer) as url:
+            location: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+            location.set_result(url)
+
+            @asynccontextmanager
+            async def found(_: Gateway) -> AsyncIterator[asyncio.Future[str]]:
+                yield location
+
+            monkeypatch.setattr(upnp, "_searching", found)
+            assert await find_upnp(Gateway("127.0.0.1", "127.0.0.1")) is None
+
+    asyncio.run(main())
 
 
 class _Device:

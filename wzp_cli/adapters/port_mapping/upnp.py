@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 __all__ = ["UpnpMapper", "find_upnp", "is_at", "is_installed", "make_requester"]
 
+_WRONG: Final = (ValueError, LookupError)
+"""What the library raises beside its own errors, of XML with entities or odd values."""
+
 _WANTED: Final = "urn:schemas-upnp-org:device:InternetGatewayDevice:1"
 _ANY_HOST: Final = IPv4Address("0.0.0.0")
 _NO_ENTRY: Final = 714  # errors of WANIPConnection:1, section 2.4.16
@@ -62,7 +65,7 @@ async def find_upnp(gateway: Gateway) -> "UpnpMapper | None":
         factory = UpnpFactory(make_requester(gateway.host), non_strict=True)
         device = await factory.async_create_device(location)
         return UpnpMapper(gateway, IgdDevice(device, None))
-    except (UpnpError, TimeoutError, OSError):
+    except (UpnpError, TimeoutError, OSError, *_WRONG):
         return None
 
 
@@ -84,7 +87,7 @@ class UpnpMapper:
             external = Address(str(IPv4Address(host or "")), external_port)
         except AddressValueError as error:
             raise MappingRefused("it tells no external address") from error
-        except UpnpError as error:
+        except (UpnpError, *_WRONG) as error:
             raise MappingRefused(_words(error)) from error
         return Grant(external, PORT_MAPPING_LIFETIME_S)
 
@@ -97,7 +100,7 @@ class UpnpMapper:
         except UpnpActionError as error:
             if error.error_code != _NO_ENTRY:
                 raise MappingRefused(_words(error)) from error
-        except UpnpError as error:
+        except (UpnpError, *_WRONG) as error:
             raise MappingRefused(_words(error)) from error
 
     async def _add(self, port: int, external_port: int) -> int:
