@@ -10,6 +10,7 @@ python3 dev.py lint            ruff check, ruff format --check, import-linter
 python3 dev.py types           mypy
 python3 dev.py lab ...         a laboratory of NATs (Linux, root)
 python3 dev.py bench NAME ...  one of bench/
+python3 dev.py fuzz NAME ...   one of fuzz/, until a million inputs
 python3 dev.py build           wheel, sdist, manual page and completions into dist/
 python3 dev.py lock            requirements.lock anew
 """
@@ -43,6 +44,7 @@ VERBS = {
     "types": [["-m", "mypy"]],
     "lab": [["-m", "tests.netlab"]],
     "bench": [["-m", "bench"]],
+    "fuzz": [["-m", "fuzz"]],
     "build": [["-m", "release.build"]],
     "lock": [["-m", "release.lock"]],
 }
@@ -64,6 +66,8 @@ def main(words):
             sys.exit("dev.py bench NAME; there are: " + (" ".join(names) or "none"))
         commands, rest = [["-m", "bench." + rest[0]]], rest[1:]
     set_up(develops=verb not in ("demo", "wzp"))
+    if verb == "fuzz":
+        add_fuzzer()
     return run_all([[str(PYTHON), *command, *rest] for command in commands])
 
 
@@ -98,6 +102,15 @@ def set_up(develops):
                 " going on without it, tests that use it are skipped.\n"
             )
     STAMP.write_text(wanted + (" develops" if develops else " calls"))
+
+
+def add_fuzzer():
+    """Install pyproject.toml's group fuzz, if it is not there; no test needs it."""
+    if run([PYTHON, "-c", "import atheris"], capture_output=True):
+        if run([*installer(), *group("fuzz")]):
+            sys.exit(
+                "dev.py: atheris could not be installed: it has no build for here."
+            )
 
 
 def installer():
@@ -139,12 +152,17 @@ def development_packages():
 
     Read by hand, since pip knows --group only from 25.1 on.
     """
+    packages = group("dev")
+    compiled = [each for each in packages if each.startswith(NEEDS_COMPILER)]
+    return [each for each in packages if each not in compiled], compiled
+
+
+def group(name):
+    """Return the packages of one of pyproject.toml's dependency groups."""
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    group = project["dependency-groups"]["dev"]
-    compiled = [each for each in group if each.startswith(NEEDS_COMPILER)]
-    return [each for each in group if each not in compiled], compiled
+    return project["dependency-groups"][name]
 
 
 if __name__ == "__main__":

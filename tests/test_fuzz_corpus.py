@@ -1,0 +1,67 @@
+"""What the fuzzer kept, played again without it; and some thousand changes of that.
+
+`python3 dev.py fuzz NAME` finds more (docs/security.md, fuzzing).
+"""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from fuzz._corpus import (
+    MAX_TARGET_BYTES,
+    inputs_of,
+    longest,
+    names,
+    read,
+    target,
+)
+
+ROOT = Path(__file__).parent.parent
+
+_CHANGES = 300
+_FEW_CHANGES = 50
+_SLOW = ("endpoint", "media", "opus", "relay", "upnp", "wav")
+"""Targets of which one input takes some milliseconds."""
+
+
+@pytest.mark.parametrize("name", names())
+def test_what_was_kept_breaks_nothing(name: str) -> None:
+    one = target(name)
+    for each in inputs_of(name):
+        one(each)
+
+
+@pytest.mark.parametrize("name", names())
+def test_changes_of_it_break_nothing(name: str) -> None:
+    """Always the same ones."""
+    one, luck, inputs = target(name), random.Random(name), inputs_of(name)
+    for _ in range(_FEW_CHANGES if name in _SLOW else _CHANGES):
+        one(_changed(luck, inputs)[: longest(name) or None])
+
+
+def _changed(luck: random.Random, inputs: list[bytes]) -> bytes:
+    """Return an input with some bytes exchanged, put in, cut out or doubled."""
+    data = bytearray(luck.choice(inputs))
+    for _ in range(luck.randint(1, 4)):
+        at = luck.randint(0, len(data))
+        match luck.randrange(4):
+            case 0:
+                data[at : at + 1] = bytes([luck.randrange(256)])
+            case 1:
+                data[at:at] = luck.randbytes(luck.randint(1, 8))
+            case 2:
+                del data[at : at + luck.randint(1, 8)]
+            case 3:
+                data[at:at] = luck.choice(inputs)[:64]
+    return bytes(data)
+
+
+def test_the_corpus_is_small_and_belongs_to_targets() -> None:
+    folder = ROOT / "fuzz" / "corpus"
+    files = {path.stem: path.stat().st_size for path in folder.glob("*")}
+    assert set(files) == set(names())
+    assert max(files.values()) <= MAX_TARGET_BYTES
+    assert sum(files.values()) < 300 * 1024
+    for name in names():
+        assert all(len(each) <= (longest(name) or 4096) for each in read(name)), name
