@@ -11,7 +11,7 @@ from aioquic import tls
 
 from fuzz import _packets
 from fuzz._script import Script
-from fuzz._stage import Stage
+from tests.support.stage import Stage
 from tests.support.fakenet import Host
 from tests.support.rogue import Puppet, Rogue, papers_of
 from wzp_cli.address import Address

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from fuzz import _packets
 from fuzz._hostile import Hostile, Tamper, dialled, frames, scripted
 from fuzz._script import Script
-from fuzz._stage import Stage, Traffic
+from tests.support.stage import Stage, Traffic
 from tests.support.memory_turn import TURN_HOST, MemoryTurn
 from tests.support.rogue import Rogue
 from tests.support.world import World

@@ -1,14 +1,14 @@
-"""A world that stands while inputs come and go: built once, in virtual time.
+"""A world that stands while a test steps in and out: built once, in virtual time.
 
-A target brings datagrams to it, lets time pass and looks at what was sent. What breaks
-inside, which asyncio would only log, breaks the input.
+Fuzz targets and state machines bring things to it, let time pass and look at what came
+of it. What breaks inside, which asyncio would only log, breaks the test.
 """
 
 import asyncio
 import collections
 import random
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Generic, TypeVar
 
 from tests.support.fakenet import Packet
@@ -38,7 +38,10 @@ class Stage(Generic[T]):
         async with task_group() as group, AsyncExitStack() as stack:
             self.world = World(stack, group)
             self._built.set_result(await build(self.world))
-            await asyncio.Event().wait()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await self.world.stop()
 
     def run(self, work: Awaitable[object]) -> None:
         """Do something, while all else goes on."""
@@ -62,6 +65,14 @@ class Stage(Generic[T]):
     def leave(self) -> None:
         """End that."""
         asyncio._set_running_loop(None)
+
+    def close(self) -> None:
+        """End the world, and see that it ends well."""
+        self._life.cancel()
+        with suppress(asyncio.CancelledError):
+            self.loop.run_until_complete(self._life)
+        self.loop.close()
+        assert not self.loop.accidents, self.loop.accidents
 
     def check(self) -> None:
         """Fail if something broke."""
