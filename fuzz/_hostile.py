@@ -11,9 +11,9 @@ from aioquic import tls
 
 from fuzz import _packets
 from fuzz._script import Script
-from tests.support.stage import Stage
 from tests.support.fakenet import Host
 from tests.support.rogue import Puppet, Rogue, papers_of
+from tests.support.stage import Stage
 from wzp_cli.address import Address
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.protocol.identity import Keypair

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from fuzz import _packets
 from fuzz._hostile import Hostile, Tamper, dialled, frames, scripted
 from fuzz._script import Script
-from tests.support.stage import Stage, Traffic
 from tests.support.memory_turn import TURN_HOST, MemoryTurn
 from tests.support.rogue import Rogue
+from tests.support.stage import Stage, Traffic
 from tests.support.world import World
 from wzp_cli.address import Address
 from wzp_cli.defaults.endpoint import MAX_HALF_OPEN_CHANNELS, MAX_HALF_OPEN_STRANGERS

@@ -16,8 +16,8 @@ from typing import Any
 from fuzz import _packets
 from fuzz._hostile import Hostile, Tamper, dialled, frames, scripted
 from fuzz._script import Script
-from tests.support.stage import Stage, Traffic
 from tests.support.rogue import Rogue
+from tests.support.stage import Stage, Traffic
 from tests.support.world import RELAY, RELAY_HOST, Person, RelayAtWork, World
 from wzp_cli.address import Address
 from wzp_cli.defaults.relay import RELAY_MAX_HALF_OPEN
