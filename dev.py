@@ -106,11 +106,9 @@ def set_up(develops):
 
 def add_fuzzer():
     """Install pyproject.toml's group fuzz, if it is not there; no test needs it."""
-    if run([PYTHON, "-c", "import atheris"], capture_output=True):
-        if run([*installer(), *group("fuzz")]):
-            sys.exit(
-                "dev.py: atheris could not be installed: it has no build for here."
-            )
+    missing = run([PYTHON, "-c", "import atheris"], capture_output=True)
+    if missing and run([*installer(), *group("fuzz")]):
+        sys.exit("dev.py: atheris could not be installed: it has no build for here.")
 
 
 def installer():
