@@ -110,6 +110,23 @@ def test_both_ends_talk() -> None:
     house_of(scenario)
 
 
+def test_what_goes_beside_a_datagram_shares_its_packet() -> None:
+    async def scenario(house: House) -> None:
+        _, _, here, there = await meet(house)
+        heard: list[bytes] = []
+        there.receive_datagrams(heard.append)
+        packets: list[Packet] = []
+        house.net.on_packet(packets.append)
+        here.send_datagram(b"sound", b"report")
+        await turns()
+        assert heard == [b"report", b"sound"]
+        sent = [p for p in packets if len(p.datagram) > len(b"reportsound")]
+        assert len({p.source for p in sent[:1]}) == 1
+        assert sum(len(p.datagram) for p in sent if p.source == sent[0].source) < 60
+
+    house_of(scenario)
+
+
 def test_the_dialler_speaks_first() -> None:
     async def scenario(house: House) -> None:
         _, _, here, there = await meet(house)

@@ -246,10 +246,10 @@ async def test_a_muted_side_sends_as_many_packets_of_the_same_size(
     sizes: list[int] = []
     send = Link.send_datagram
 
-    def keep(link: Link, payload: bytes) -> None:
+    def keep(link: Link, payload: bytes, *beside: bytes) -> None:
         if link.dialled:
             sizes.append(len(payload))
-        send(link, payload)
+        send(link, payload, *beside)
 
     monkeypatch.setattr(Link, "send_datagram", keep)
     counted: list[tuple[int, frozenset[int]]] = []

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from tests.support.world import World, scenario
+from wzp_cli.adapters.opus import open_opus
 from wzp_cli.events import Hangup, Judged, Stats
 from wzp_cli.protocol.peer_messages import Quality
 from wzp_cli.services import conversation
@@ -87,6 +88,40 @@ async def test_a_sender_that_paused_does_not_take_that_for_a_queue(
     plain_bps = 50 * 73 * 8
     rates = [stats.rx_bps for stats in alice.all(Stats)][5:]
     assert min(rates) == pytest.approx(plain_bps, rel=0.05)
+
+
+@scenario
+async def test_a_narrow_link_is_noticed_before_its_losses_are_many(
+    world: World,
+) -> None:
+    alice, bob = await world.people("alice", "bob")
+    alice.codec = bob.codec = open_opus
+    listening = bob.listen(once=True)
+    world.net.delay_s = 0.020
+    up, down = world.net.narrow(alice.public_host, 40_000, 0.2)
+    outcome = await alice.call(bob, duration_s=20)
+    await listening.result()
+    for person, way in (alice, down), (bob, up):
+        frames = person.outcomes[-1].frames
+        assert frames.recovered == 0, "no copies were sent"
+        assert frames.concealed < 0.05 * frames.received
+        assert way.dropped < 60
+    assert outcome.verdict.limited_by == "bandwidth"
+
+
+@scenario
+async def test_an_older_peer_is_told_on_the_stream_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversation, "QUICK_REPORTS", "something-else")
+    alice, bob = await world.people("alice", "bob")
+    bob.listen()
+    world.net.loss = 0.1
+    sent: list[int] = []
+    world.net.on_packet(lambda packet: sent.append(len(packet.datagram)))
+    frames = (await alice.call(bob, duration_s=20)).frames
+    assert frames.recovered > 50
+    assert frames.concealed < 0.03 * frames.sent
 
 
 @scenario

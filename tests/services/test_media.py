@@ -145,13 +145,14 @@ class Wire:
         self.sink: Callable[[bytes], None] = lambda payload: None
         self.far = self
 
-    def send_datagram(self, payload: bytes) -> None:
+    def send_datagram(self, payload: bytes, *beside: bytes) -> None:
         if self.over:
             raise ConnectionLost("over")
         trip_s = self.trip()
         if trip_s is not None:
             loop = asyncio.get_running_loop()
-            loop.call_later(trip_s, lambda: self.far.sink(payload))
+            for each in (*beside, payload):
+                loop.call_later(trip_s, self.far.sink, each)
 
     def let_acks_wait(self, seconds: float) -> None:
         self.acks_wait_s = seconds

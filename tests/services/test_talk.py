@@ -313,7 +313,7 @@ async def test_words_out_of_place_are_passed_over(
     assert (await bob.told(Hangup)).reason == "enough"
 
 
-@pytest.mark.parametrize("payload", [b"", b"\0", b"\x7f" * 1000, bytes(1170)])
+@pytest.mark.parametrize("payload", [b"", b"\0", b"\1\0", b"\x7f" * 1000, bytes(1170)])
 @scenario
 async def test_junk_in_place_of_sound_is_dropped(world: World, payload: bytes) -> None:
     bob, conversation = await odd_peer(world)

@@ -22,6 +22,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from tests.support.bottleneck import Bottleneck
 from wzp_cli.address import Address
 from wzp_cli.endpoint.wire import ErrorSink, Losses, Sink
 from wzp_cli.protocol.nat import Allocation, Filtering, Mapping
@@ -333,6 +334,7 @@ class FakeNet:
         self.drops: collections.Counter[str] = collections.Counter()
         self._delays_s: dict[frozenset[str], float] = {}
         self._cuts: set[frozenset[str]] = set()
+        self._narrow: dict[str, tuple[Bottleneck, Bottleneck]] = {}
         self._taps: list[Callable[[Packet], None]] = []
         self._flying: list[tuple[float, int, Packet]] = []
         self._numbers = itertools.count()
@@ -383,6 +385,11 @@ class FakeNet:
         """Set the one-way delay between two public addresses."""
         self._delays_s[frozenset((a, b))] = delay_s
 
+    def narrow(self, host: str, bps: float, room_s: float) -> tuple[Bottleneck, ...]:
+        """Let a public address have a narrow link, and return its way up and down."""
+        self._narrow[host] = Bottleneck(bps, room_s), Bottleneck(bps, room_s)
+        return self._narrow[host]
+
     def carry(self, packet: Packet, segment: _Segment) -> None:
         """Take a packet that has just entered `segment`."""
         packet = replace(packet, segment=segment.name)
@@ -402,8 +409,12 @@ class FakeNet:
             self.drops["cut"] += 1
         elif self.loss and self.random.random() < self.loss:
             self.drops["loss"] += 1
-        elif delay_s := self._delays_s.get(pair, self.delay_s) + (
-            self.jitter_s and self.random.uniform(0, self.jitter_s)
+        elif (queue_s := self._queue_s(packet)) is None:
+            self.drops["queue"] += 1
+        elif (
+            delay_s := queue_s
+            + self._delays_s.get(pair, self.delay_s)
+            + (self.jitter_s and self.random.uniform(0, self.jitter_s))
         ):
             loop = asyncio.get_running_loop()
             when = loop.time() + delay_s
@@ -411,6 +422,17 @@ class FakeNet:
             loop.call_at(when, self._land)
         else:
             self._arrive(packet, self.public)
+
+    def _queue_s(self, packet: Packet) -> float | None:
+        """How long the narrow links on the way hold a packet; None: one drops it."""
+        now, waits_s = asyncio.get_running_loop().time(), 0.0
+        for host, way in (packet.source.host, 0), (packet.to.host, 1):
+            if host in self._narrow:
+                takes_s = self._narrow[host][way].passes(len(packet.datagram), now)
+                if takes_s is None:
+                    return None
+                waits_s += takes_s
+        return waits_s
 
     def _land(self) -> None:
         # The earliest, and of two equal ones the first: asyncio's heap may swap them.

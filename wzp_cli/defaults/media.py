@@ -3,9 +3,6 @@
 from typing import Final
 
 __all__ = [
-    "BURST_RATIO",
-    "COPY_REACH_MAX_FRAMES",
-    "DRAIN_MAX_SHARE",
     "FALLBACK_CODEC",
     "IDD_FREE_DELAY_MS",
     "JITTER_CALM_FRAMES",
@@ -27,11 +24,6 @@ __all__ = [
     "JITTER_STEP_S",
     "JITTER_STORED_MAX_FRAMES",
     "JITTER_WINDOW_S",
-    "LOSS_CALM_S",
-    "LOSS_FAST_S",
-    "LOSS_HOPELESS_PCT",
-    "LOSS_MIN_FRAMES",
-    "LOSS_SLOW_S",
     "MEDIA_CLOCK_HZ",
     "MEDIA_DRAIN_MAX_S",
     "MEDIA_FLOW_ID",
@@ -55,24 +47,9 @@ __all__ = [
     "PCMU_CONCEAL_FRAMES",
     "PCMU_PAYLOAD_TYPE",
     "QUALITY_MAX_QUEUE_MS",
-    "QUALITY_PAUSE_S",
-    "QUEUE_BUCKET_S",
-    "QUEUE_EMPTY_MS",
-    "QUEUE_FULL_MS",
-    "QUEUE_GROWTH",
-    "QUEUE_MEMORY_S",
-    "RATE_DOUBT_PCT",
-    "RATE_DOUBT_S",
-    "RATE_HEADROOM",
-    "RATE_IN_VAIN_RATIO",
-    "RATE_PATIENCE_MAX_S",
-    "RATE_PATIENCE_MIN_S",
-    "RATE_SETTLE_S",
-    "RATE_STEP_RATIO",
     "REDUNDANCY_MAX_OFFSET_FRAMES",
     "REDUNDANCY_PAYLOAD_TYPE",
-    "REORDER_MAX_FRAMES",
-    "REORDER_MIN_FRAMES",
+    "REPORT_FLOW_ID",
     "RTP_JITTER_GAIN",
     "RTP_MAX_DROPOUT_PACKETS",
     "RTP_MAX_MISORDER_PACKETS",
@@ -83,7 +60,6 @@ __all__ = [
     "VERDICT_MIN_LOSS_PCT",
     "VERDICT_MIN_MOS",
     "WIRE_PACKET_OVERHEAD_BYTES",
-    "WIRE_RATE_MAX_RATIO",
 ]
 
 # --- From a specification --------------------------------------------------------
@@ -128,6 +104,9 @@ OPUS_LOOKAHEAD_MS: Final = 6.5
 
 MEDIA_FLOW_ID: Final = 0
 """First byte of a media DATAGRAM, a QUIC varint. Source: ours (docs/protocol.md)."""
+
+REPORT_FLOW_ID: Final = 1
+"""First byte of a DATAGRAM that reports. Source: ours (docs/protocol.md)."""
 
 MEDIA_DRAIN_MAX_S: Final = 0.5
 """How long stored sound is still played after the end. Source: ours."""
@@ -235,84 +214,9 @@ REDUNDANCY_PAYLOAD_TYPE: Final = 112
 REDUNDANCY_MAX_OFFSET_FRAMES: Final = 30
 """How far back a copy may be, 600 ms. Source: ours; older sound is no talk."""
 
-COPY_REACH_MAX_FRAMES: Final = 9
-"""How many packets back a copy may be. Source: ours; 200 ms are waited for it."""
-
 WIRE_PACKET_OVERHEAD_BYTES: Final = 78
 """Bytes of a voice packet beside the sound: IPv4, UDP, QUIC, an ACK that rides along,
 flow id, RTP. Source: measured."""
-
-WIRE_RATE_MAX_RATIO: Final = 1.7
-"""How much more than a plain stream may be sent. Source: ours; 107 kbit/s of Opus."""
-
-LOSS_MIN_FRAMES: Final = 50
-"""Frames that a share of loss is counted over at least. Source: ours; a second."""
-
-LOSS_FAST_S: Final = 2.0
-"""How far back loss counts that sends more copies at once. Source: ours."""
-
-LOSS_SLOW_S: Final = 8.0
-"""How far back loss counts that keeps copies going. Source: ours; loss comes again."""
-
-LOSS_CALM_S: Final = 4.0
-"""How long fewer copies must do before fewer are sent. Source: ours."""
-
-LOSS_HOPELESS_PCT: Final = 50.0
-"""Loss beyond which more copies only make it worse. Source: ours."""
-
-BURST_RATIO: Final = 1.5
-"""Mean length of gaps, in that of random loss, that makes bursts. Source: ours."""
-
-REORDER_MIN_FRAMES: Final = 3
-"""Later frames that come before one counts as lost. Source: RFC 9002 section 6.1.1."""
-
-REORDER_MAX_FRAMES: Final = 12
-"""The most, where the network is seen to reorder. Source: ours; 240 ms."""
-
-QUEUE_BUCKET_S: Final = 0.25
-"""Time of which the fastest frame is remembered. Source: ours; 12 frames."""
-
-QUEUE_MEMORY_S: Final = 10.0
-"""How long the fastest frame stands for an empty queue. Source: ours, after BBR."""
-
-QUEUE_FULL_MS: Final = 60.0
-"""Delay of the fastest frames that makes a queue. Source: ours; three frames."""
-
-QUEUE_EMPTY_MS: Final = 20.0
-"""Delay below which there is none. Source: ours; one frame."""
-
-QUEUE_GROWTH: Final = 0.02
-"""Seconds a second that make a queue grow. Source: ours; clocks drift 0.0003."""
-
-RATE_HEADROOM: Final = 0.85
-"""Share of the measured rate used after a cut. Source: ours; the queue drains."""
-
-RATE_SETTLE_S: Final = 1.5
-"""Time after a cut until its effect is looked at. Source: ours; a report."""
-
-DRAIN_MAX_SHARE: Final = 0.4
-"""How much of the rate a queue may take to drain. Source: ours; speech goes on."""
-
-RATE_STEP_RATIO: Final = 1.1
-"""How far the rate is raised at a time, until that makes a difference. Source: ours."""
-
-RATE_DOUBT_S: Final = 3.0
-"""How long new loss is put down to the last rise. Source: ours."""
-
-RATE_DOUBT_PCT: Final = 10.0
-"""How much more loss that has to be. Source: ours; chance does less."""
-
-RATE_IN_VAIN_RATIO: Final = 0.6
-"""Loss left after a cut, of that before, that shows it was in vain. Source: ours."""
-
-RATE_PATIENCE_MIN_S: Final = 8.0
-"""First pause before more is tried after a cut. Source: ours."""
-
-RATE_PATIENCE_MAX_S: Final = 64.0
-"""Longest one: it doubles each time that more did not fit. Source: ours."""
-
-QUALITY_PAUSE_S: Final = 0.1
-"""Shortest pause between two reports to the peer. Source: ours; five frames."""
 
 QUALITY_MAX_QUEUE_MS: Final = 60_000.0
 """Longest queue that is told. Source: ours; a machine that slept makes longer ones."""

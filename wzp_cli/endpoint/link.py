@@ -212,15 +212,18 @@ class Link:
         self._arrived_bytes -= len(data)
         return data
 
-    def send_datagram(self, payload: bytes) -> None:
+    def send_datagram(self, payload: bytes, *beside: bytes) -> None:
         """Send `payload` unreliably, in one piece (RFC 9221).
+
+        What is to go `beside` it goes in the same packet, where there is room.
 
         Raises:
             ConnectionLost: The link is over.
             LocalProtocolError: It is too large.
         """
         self._demand_open()
-        self._quic.send_datagram_frame(payload)
+        for each in (*beside, payload):
+            self._quic.send_datagram_frame(each)
         self.flush()
 
     def let_acks_wait(self, seconds: float) -> None:

@@ -10,6 +10,7 @@ from wzp_cli.protocol.signal import Message
 
 __all__ = [
     "ANSWERED_ELSEWHERE",
+    "QUICK_REPORTS",
     "REDUNDANCY",
     "Answer",
     "Cancel",
@@ -34,6 +35,9 @@ __all__ = [
 
 REDUNDANCY: Final = "red"
 """In `Hello.features`: payload type 112 is understood (docs/protocol.md)."""
+
+QUICK_REPORTS: Final = "rep"
+"""In `Hello.features`: reports in datagrams are understood (docs/protocol.md)."""
 
 ANSWERED_ELSEWHERE: Final = "answered-elsewhere"
 """`Cancel.reason` where another device of the callee's has the call."""

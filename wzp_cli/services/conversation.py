@@ -15,6 +15,7 @@ from wzp_cli.errors import (
 )
 from wzp_cli.protocol.identity import Identity
 from wzp_cli.protocol.peer_messages import (
+    QUICK_REPORTS,
     REDUNDANCY,
     Goodbye,
     Hello,
@@ -82,7 +83,8 @@ async def greet(link: Link, name: str) -> Conversation:
         VersionMismatch: The peer could not take our sound.
     """
     stream: MessageStream[PeerMessage] = MessageStream(link, PeerMessage)
-    ours = Hello(version=__version__, name=name, features=(REDUNDANCY,))
+    features = (REDUNDANCY, QUICK_REPORTS)
+    ours = Hello(version=__version__, name=name, features=features)
     try:
         if link.dialled:
             stream.send(ours)

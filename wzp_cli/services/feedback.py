@@ -1,22 +1,26 @@
 """Both directions of a call tell each other how they arrive, and send accordingly.
 
-    our ears    --quality-->   the peer's control   -->  how the peer sends
-    our control <--quality--   the peer's ears
+    our ears    --reports-->   the peer's control   -->  how the peer sends
+    our control <--reports--   the peer's ears
 
-A report goes each second, and at once where loss begins. An older peer, which does not
-know payload type 112 (`features` of its hello), is sent plain frames throughout.
+Small reports go in datagrams beside the media, up to each 60 ms. `quality`, on the
+link's stream, goes each second, for the statistics; an older peer that does not know
+the small ones (`features` of its hello) gets it at once where loss begins, and one that
+does not know payload type 112 is sent plain frames throughout.
 """
 
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from wzp_cli.defaults.control import (
+    QUALITY_PAUSE_S,
+    QUEUE_FULL_MS,
+)
 from wzp_cli.defaults.media import (
     MEDIA_FRAME_MS,
     QUALITY_MAX_QUEUE_MS,
-    QUALITY_PAUSE_S,
-    QUEUE_FULL_MS,
     STATS_INTERVAL_S,
 )
 from wzp_cli.defaults.paths import THRIFTY_S
@@ -31,7 +35,8 @@ from wzp_cli.protocol.media.quality import (
     mouth_to_ear_ms,
 )
 from wzp_cli.protocol.media.reception import Received
-from wzp_cli.protocol.peer_messages import REDUNDANCY, Quality
+from wzp_cli.protocol.media.report import Report, ReportReader
+from wzp_cli.protocol.peer_messages import QUICK_REPORTS, REDUNDANCY, Quality
 from wzp_cli.services.conversation import Conversation
 from wzp_cli.services.media import MediaStream
 
@@ -57,6 +62,12 @@ class Feedback:
         self._queued = False
         self._second = self._whole = _Tally()
         self._may_adapt = REDUNDANCY in conversation.features
+        self._reader = ReportReader()
+        media.reports = QUICK_REPORTS in conversation.features
+        media.on_report = self._take_report
+        if self._may_adapt:
+            media.send_as(self._control.sending)
+            self._look_at_queue()
 
     async def run(self) -> None:
         """Tell the peer how it arrives, until cancelled."""
@@ -64,20 +75,18 @@ class Feedback:
             await asyncio.sleep(QUALITY_PAUSE_S)
             with suppress(TimeoutError):
                 async with asyncio.timeout(STATS_INTERVAL_S - QUALITY_PAUSE_S):
-                    await self._media.news.wait()
+                    await self._early_news()
             self._look_at_queue()
             self._conversation.try_to_say(self._media.report())
 
     def take(self, quality: Quality) -> None:
-        """Take the peer's report: send as it asks for."""
+        """Take the peer's message: send as it asks for, if it reports no other way."""
         self._second = self._second.plus(quality)
         self._whole = self._whole.plus(quality)
-        queue_ms = max(0.0, quality.queue_ms - self._media.lateness_ms)
-        received = Received(quality.expected, quality.lost, quality.gaps, queue_ms)
-        if self._may_adapt and quality.expected:
-            now = asyncio.get_running_loop().time()
-            self._media.send_as(self._control.heard(received, now))
-            self._look_at_queue()
+        if not self._media.reports:
+            self._heed(
+                Received(quality.expected, quality.lost, quality.gaps, quality.queue_ms)
+            )
 
     def heard_by_peer(self, rtt_ms: float | None) -> HeardByPeer | None:
         """Return how the peer heard us since this was asked last; None: untold."""
@@ -103,6 +112,28 @@ class Feedback:
             sentence=verdict.sentence + self._theirs(verdict, rtt_ms),
         )
 
+    def _take_report(self, report: Report) -> None:
+        """Take the peer's small report: send as it asks for."""
+        received = self._reader.read(report)
+        if received is not None:
+            self._heed(received)
+
+    def _heed(self, received: Received) -> None:
+        """Send as this asks for."""
+        if not self._may_adapt or not received.expected:
+            return
+        queue_ms = max(0.0, received.queue_ms - self._media.lateness_ms)
+        now = asyncio.get_running_loop().time()
+        heard = replace(received, queue_ms=queue_ms)
+        self._media.send_as(self._control.heard(heard, now))
+        self._look_at_queue()
+
+    async def _early_news(self) -> None:
+        """Wait for what should be told before its time, on the stream."""
+        if self._media.reports:
+            await asyncio.Event().wait()
+        await self._media.news.wait()
+
     def _theirs(self, ours: Verdict, rtt_ms: float | None) -> str:
         """Return what to add where the peer heard us worse than we heard it."""
         hearing = self._whole.hearing(rtt_ms, narrow=self._control.narrow)
@@ -118,7 +149,7 @@ class Feedback:
         self._queued = self._queued or queues
         if queues or self._control.is_limited:
             self._narrow_until = now + THRIFTY_S
-        self._on_narrow(now < self._narrow_until)
+        self._on_narrow(self._control.is_starting or now < self._narrow_until)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from wzp_cli.defaults.control import (
+    LATENESS_MEMORY_S,
+)
 from wzp_cli.defaults.media import (
     MEDIA_DRAIN_MAX_S,
     MEDIA_FRAME_BYTES,
     MEDIA_FRAME_MS,
     QUALITY_MAX_QUEUE_MS,
+    REPORT_FLOW_ID,
 )
 from wzp_cli.errors import RemoteProtocolError
 from wzp_cli.events import Frames
@@ -35,7 +39,10 @@ from wzp_cli.protocol.media.quality import (
 )
 from wzp_cli.protocol.media.reception import Reception, StandingDelay
 from wzp_cli.protocol.media.redundancy import Unpacked, unpack
-from wzp_cli.protocol.media.rtp import clock_hz, decode, encode
+from wzp_cli.protocol.media.report import Report, ReportWriter
+from wzp_cli.protocol.media.report import decode as decode_report
+from wzp_cli.protocol.media.report import encode as encode_report
+from wzp_cli.protocol.media.rtp import HEADER_BYTES, clock_hz, decode, encode
 from wzp_cli.protocol.media.sending import Sending
 from wzp_cli.protocol.peer_messages import Quality
 from wzp_cli.services.playback import Playback
@@ -43,13 +50,14 @@ from wzp_cli.services.playback import Playback
 __all__ = ["MediaLink", "MediaSnapshot", "MediaStream"]
 
 _SILENCE: Final = bytes(MEDIA_FRAME_BYTES)
+_REPORT: Final = bytes([REPORT_FLOW_ID])
 
 
 class MediaLink(Protocol):
     """What sound needs of a link."""
 
-    def send_datagram(self, payload: bytes) -> None:
-        """Send `payload` unreliably. Never blocks.
+    def send_datagram(self, payload: bytes, *beside: bytes) -> None:
+        """Send `payload` unreliably, and what goes `beside` it. Never blocks.
 
         Raises:
             ConnectionLost: The link is over.
@@ -115,9 +123,11 @@ class MediaStream:
 
     Attributes:
         source_ended: Set when the source has ended for good (the end of a file).
-        unreadable: Datagrams dropped because they were no media packets.
+        unreadable: Datagrams dropped because they were neither media nor reports.
         foreign: Packets dropped because they were not of this call's codec.
         news: Set when the peer should be told how it arrives before its time.
+        reports: Whether the peer understands reports in datagrams: send them.
+        on_report: Called with each one of the peer's.
     """
 
     def __init__(
@@ -132,6 +142,8 @@ class MediaStream:
         """Take what a call needs; `on_first_sound` is called once, as it is played."""
         self.source_ended = asyncio.Event()
         self.news = asyncio.Event()
+        self.reports = False
+        self.on_report: Callable[[Report], None] = lambda report: None
         self.unreadable = 0
         self.foreign = 0
         self._link = link
@@ -143,7 +155,8 @@ class MediaStream:
         self._playback = Playback(self._jitter, codec)
         self._arrival = InterarrivalJitter()
         self._reception = Reception()
-        self._lateness = StandingDelay()
+        self._reporter = ReportWriter(self._reception)
+        self._lateness = StandingDelay(LATENESS_MEMORY_S)
         self._open = True
         self._sent = 0
         self._tx_bytes = 0
@@ -155,7 +168,7 @@ class MediaStream:
             timestamp=secrets.randbits(32),
             ssrc=secrets.randbits(32),
         )
-        self._reach = 0
+        self._expected = 0, 0  # frames before the newest, reach of copies
         self._began = self._marked = self._told = _Mark(
             asyncio.get_running_loop().time()
         )
@@ -262,15 +275,22 @@ class MediaStream:
         self._lateness.arrived(now - self._sent * MEDIA_FRAME_MS / 1000, now)
         if packet is not None:
             datagram = encode(packet)
-            self._link.send_datagram(datagram)
+            self._link.send_datagram(datagram, *self._due_report(now))
             self._tx_bytes += len(datagram)
+
+    def _due_report(self, now: float) -> list[bytes]:
+        """Return what goes beside this media packet: a report now and then."""
+        report = self._reporter.due(now) if self.reports else None
+        return [] if report is None else [encode_report(report)]
 
     def _arrived(self, datagram: bytes) -> None:
         """Store what the link brings; what is not ours is counted, never raised."""
         if not self._open:
             return
-        self._rx_bytes += len(datagram)
         try:
+            if datagram[:1] == _REPORT:
+                self.on_report(decode_report(datagram))
+                return
             unpacked = unpack(decode(datagram), self._codec.payload_type)
         except RemoteProtocolError:
             self.unreadable += 1
@@ -278,26 +298,38 @@ class MediaStream:
         if unpacked.fresh[-1].payload_type != self._codec.payload_type:
             self.foreign += 1
             return
-        self._store(unpacked, asyncio.get_running_loop().time())
+        self._rx_bytes += len(datagram)
+        self._store(unpacked, len(datagram), asyncio.get_running_loop().time())
 
-    def _store(self, unpacked: Unpacked, now: float) -> None:
+    def _store(self, unpacked: Unpacked, size_bytes: int, now: float) -> None:
         """Put one packet's frames into the jitter buffer."""
         present = unpacked.fresh[-1]
         hz = clock_hz(present.payload_type)
         self._arrival.arrived(present.ssrc, present.timestamp, hz, now)
         frames = len(unpacked.fresh)
-        self._reception.arrived(present.ssrc, present.sequence, frames, now)
+        self._reception.arrived(
+            present.ssrc, present.sequence, frames, now, size_bytes - HEADER_BYTES
+        )
         if self._reception.is_news:
             self.news.set()
-        if unpacked.reach != self._reach:
-            self._reach = unpacked.reach
-            # A copy is of use only if its frame's turn has not come yet.
-            frames = 1 + self._reach if self._reach else 0
-            self._jitter.keep_at_least(MEDIA_FRAME_MS * frames)
+        self._expect(frames - 1, unpacked.reach)
         for packet in unpacked.fresh:
-            self._jitter.push(packet, now)
+            self._jitter.push(packet, now, newest=packet is present)
         for copy in unpacked.copies:
             self._jitter.push_copy(copy)
+
+    def _expect(self, bundled: int, reach: int) -> None:
+        """Let the buffer wait for the frames of a packet, and for copies.
+
+        A copy is of use only if its frame's turn has not come yet.
+        """
+        if (bundled, reach) == self._expected:
+            return
+        self._expected = bundled, reach
+        copies = reach - bundled
+        self._jitter.keep_at_least(
+            MEDIA_FRAME_MS * (1 + copies) if copies else 0.0, MEDIA_FRAME_MS * bundled
+        )
 
     async def _play(self, stop: asyncio.Event) -> None:
         """Fill the sink at its beat; after the stop, until nothing is stored."""

@@ -78,6 +78,17 @@ def test_the_floor() -> None:
     assert target.target_s == pytest.approx(0.060)
 
 
+def test_what_the_sender_bundles_is_waited_for_and_not_learnt() -> None:
+    target = DelayTarget()
+    learn(target, [0.0])
+    target.bundled_s = 0.040
+    assert target.target_s == pytest.approx(JITTER_DELAY_MIN_S + 0.040)
+    target.floor_s = 0.060
+    assert target.target_s == pytest.approx(0.100)
+    target.bundled_s = target.floor_s = 0.0
+    assert target.target_s == JITTER_DELAY_MIN_S
+
+
 def test_waiting_is_counted_against_the_fastest_packet_of_the_window() -> None:
     target = DelayTarget()
     target.arrived(0.00, 1.05)

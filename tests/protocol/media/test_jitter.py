@@ -185,6 +185,20 @@ def test_a_frame_says_when_its_sound_may_be_shorter() -> None:
     assert likeness[-1] < 0.6
 
 
+def test_three_frames_in_a_packet_are_played_in_time_and_teach_no_delay() -> None:
+    buffer = JitterBuffer()
+    buffer.keep_at_least(0, bundled_ms=40)
+    for beat in range(300):
+        now = beat * FRAME_S
+        if beat % 3 == 2:
+            for frame in (beat - 2, beat - 1, beat):
+                buffer.push(packet(frame), now, newest=frame == beat)
+        buffer.pop(now + PHASE_S)
+    assert (buffer.concealed, buffer.late) == (0, 0)
+    buffer.keep_at_least(0)
+    assert buffer.target_ms == pytest.approx(5)
+
+
 def test_more_delay_is_asked_for_at_once() -> None:
     buffer = JitterBuffer()
     play(steady(50), 50, buffer)

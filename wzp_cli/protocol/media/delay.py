@@ -36,10 +36,13 @@ class DelayTarget:
 
     Attributes:
         floor_s: The target is never below this.
+        bundled_s: How long frames wait at the sender for others of their packet. It is
+            known, so it is not learnt: it may end with the next packet.
     """
 
     def __init__(self) -> None:
         self.floor_s = JITTER_DELAY_MIN_S
+        self.bundled_s = 0.0
         self._learnt_s = JITTER_DELAY_START_S
         # (arrival, transit) of packets that are the fastest from some moment on:
         # both rise from left to right, so the first one is the fastest of all.
@@ -52,10 +55,11 @@ class DelayTarget:
     @property
     def target_s(self) -> float:
         """How long the fastest packet should wait before it is played."""
-        return min(max(self._learnt_s, self.floor_s), JITTER_DELAY_MAX_S)
+        target_s = self.bundled_s + max(self._learnt_s, self.floor_s)
+        return min(target_s, JITTER_DELAY_MAX_S)
 
     def arrived(self, place_s: float, now: float) -> None:
-        """Learn from a packet that arrived at `now`; `place_s`: its place in time."""
+        """Learn from a packet that arrived at `now`; `place_s`: its newest frame's."""
         transit_s, fastest = now - place_s, self._fastest
         while fastest and fastest[-1][1] >= transit_s:
             fastest.pop()

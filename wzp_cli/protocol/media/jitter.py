@@ -178,12 +178,16 @@ class JitterBuffer:
         # Below zero where all that is remembered came later than what is next.
         return max(0.0, 1000 * self._delay_s)
 
-    def keep_at_least(self, delay_ms: float) -> None:
-        """Wait at least this long: for copies that come some frames later."""
-        self._target.floor_s = delay_ms / 1000
+    def keep_at_least(self, delay_ms: float, bundled_ms: float = 0.0) -> None:
+        """Wait at least this long: for copies that come some frames later.
 
-    def push(self, packet: MediaPacket, now: float) -> None:
-        """Take a packet that arrived."""
+        And for `bundled_ms` more, in any case: so long frames wait for their packet.
+        """
+        self._target.floor_s = delay_ms / 1000
+        self._target.bundled_s = bundled_ms / 1000
+
+    def push(self, packet: MediaPacket, now: float, *, newest: bool = True) -> None:
+        """Take a packet that arrived; `newest`: of those that came as one."""
         place = self.arrivals.place(packet.ssrc, packet.sequence)
         if place is None:
             return
@@ -194,7 +198,8 @@ class JitterBuffer:
             slot = self._timeline.place(
                 place.number, packet.timestamp, packet.payload_type
             )
-        self._target.arrived(slot * _FRAME_S, now)
+        if newest:
+            self._target.arrived(slot * _FRAME_S, now)
         self._store(Frame(slot, packet.payload, packet=place.number))
 
     def push_copy(self, packet: MediaPacket) -> None:

@@ -15,7 +15,10 @@ are given up: a copy at 12 kbit/s is worth more than 32 kbit/s with holes.
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from wzp_cli.defaults.media import COPY_REACH_MAX_FRAMES, WIRE_RATE_MAX_RATIO
+from wzp_cli.defaults.control import (
+    COPY_REACH_MAX_FRAMES,
+    WIRE_RATE_MAX_RATIO,
+)
 from wzp_cli.protocol.media.sending import Sending
 
 __all__ = ["choose", "least_bps", "most_bps"]

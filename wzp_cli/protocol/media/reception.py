@@ -3,23 +3,29 @@
 lost     a frame counts when some later ones have come (three; more where the
          network is seen to reorder), whether or not a copy makes up for it
 gap      frames lost in a row; lost / gaps is the mean length of a burst
-queue    how much later the fastest frame of the last second came than the fastest
-         one of the last ten: jitter does not move it, a queue that stands does
+queue    how much later the fastest of the last few packets came than the fastest one
+         of the last ten seconds: jitter and stalls do not move it (what was held up
+         comes together, and its last packet is not late), a queue that stands does
 """
 
 from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-from wzp_cli.defaults.media import (
+from wzp_cli.defaults.control import (
     LOSS_MIN_FRAMES,
-    MEDIA_FRAME_MS,
     QUEUE_BUCKET_S,
     QUEUE_FULL_MS,
     QUEUE_MEMORY_S,
+    QUEUE_PACKETS,
+    QUEUE_RECENT_S,
     REORDER_MAX_FRAMES,
     REORDER_MIN_FRAMES,
+)
+from wzp_cli.defaults.media import (
+    MEDIA_FRAME_MS,
     RTP_MAX_DROPOUT_PACKETS,
+    WIRE_PACKET_OVERHEAD_BYTES,
 )
 
 __all__ = ["Received", "Reception", "StandingDelay"]
@@ -30,12 +36,23 @@ _SEEN: Final = (1 << 2 * REORDER_MAX_FRAMES) - 1
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """Counts of frames since the last report; `queue_ms` is as it is now."""
+    """Counts of frames since the last report; the rest is as it is now.
+
+    Attributes:
+        expected: Frames that should have come.
+        lost: Those of them that did not, or not in time.
+        gaps: How often that was in a row.
+        queue_ms: How long frames stand in a queue.
+        carried_bps: How fast sound came lately, with all headers; None: untold.
+        transit_ms: How much longer frames take than at first; None: untold.
+    """
 
     expected: int = 0
     lost: int = 0
     gaps: int = 0
     queue_ms: float = 0.0
+    carried_bps: float | None = None
+    transit_ms: float | None = None
 
     @property
     def loss(self) -> float:
@@ -44,22 +61,42 @@ class Received:
 
 
 class Reception:
-    """Counts what comes for the first time. `now` is in seconds, never back."""
+    """Counts what comes for the first time. `now` is in seconds, never back.
+
+    Attributes:
+        wire_bytes: What came in all, with all headers down to IPv4's.
+        heard_at: When the newest packet came; None: none did.
+    """
 
     def __init__(self) -> None:
+        self.wire_bytes = 0
+        self.heard_at: float | None = None
         self._ssrc: int | None = None
         self._highest = 0
         self._seen = 0  # bit n: frame `highest - n` came
         self._unjudged = 0  # frames up to `highest` that are not counted yet
         self._guard = REORDER_MIN_FRAMES
-        self._expected = self._lost = self._gaps = 0
+        self._expected = self._lost = self._gaps = 0  # since the first packet
+        self._reported = Received()
         self._in_gap = False
         self._told = 0.0
         self._told_queue_ms = 0.0
         self._queue = StandingDelay()
 
-    def arrived(self, ssrc: int, sequence: int, frames: int, now: float) -> None:
-        """Count a packet: `frames` new ones, of which `sequence` is the last."""
+    def arrived(
+        self, ssrc: int, sequence: int, frames: int, now: float, sound_bytes: int = 0
+    ) -> None:
+        """Count a packet.
+
+        Args:
+            ssrc: Of its sender.
+            sequence: The last frame in it.
+            frames: How many come in it for the first time.
+            now: When it came.
+            sound_bytes: What it holds beside all headers.
+        """
+        self.wire_bytes += WIRE_PACKET_OVERHEAD_BYTES + sound_bytes
+        self.heard_at = now
         half = _CYCLE // 2
         ahead = (sequence - self._highest + half) % _CYCLE - half
         if ssrc != self._ssrc or abs(ahead) > RTP_MAX_DROPOUT_PACKETS:
@@ -70,13 +107,18 @@ class Reception:
         place_s = (self._highest + min(ahead, 0)) * MEDIA_FRAME_MS / 1000
         self._queue.arrived(now - place_s, now)
 
+    @property
+    def total(self) -> Received:
+        """What was counted since the first packet."""
+        return Received(self._expected, self._lost, self._gaps, self.queue_ms)
+
     def report(self) -> Received:
         """Return what was counted since the last report."""
         received = self._pending()
         # What was bad lately is no news: it fades, so that reports do not flicker.
         self._told = max(received.loss, 0.8 * self._told)
         self._told_queue_ms = received.queue_ms
-        self._expected = self._lost = self._gaps = 0
+        self._reported = self.total
         return received
 
     @property
@@ -91,8 +133,19 @@ class Reception:
         """How long frames stand in a queue now."""
         return self._queue.delay_s * 1000
 
+    @property
+    def transit_ms(self) -> float:
+        """How long frames take now, plus an unknown constant."""
+        return self._queue.transit_s * 1000
+
     def _pending(self) -> Received:
-        return Received(self._expected, self._lost, self._gaps, self.queue_ms)
+        told = self._reported
+        return Received(
+            self._expected - told.expected,
+            self._lost - told.lost,
+            self._gaps - told.gaps,
+            self.queue_ms,
+        )
 
     def _see(self, ahead: int, frames: int) -> None:
         if ahead > 0:
@@ -123,23 +176,35 @@ class Reception:
 
 
 class StandingDelay:
-    """The fastest transit of each quarter of a second, for ten seconds."""
+    """How much slower the fastest of the last few is than the fastest of all lately."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory_s: float = QUEUE_MEMORY_S) -> None:
+        """Forget the fastest after `memory_s`."""
+        self._memory_s = memory_s
         self._buckets: deque[tuple[float, float]] = deque()
+        self._last: deque[tuple[float, float]] = deque()
 
     @property
     def delay_s(self) -> float:
-        """How much slower the fastest frame of the last two quarters is."""
-        fastest = [transit_s for _, transit_s in self._buckets]
-        return min(fastest[-2:]) - min(fastest) if fastest else 0.0
+        """Seconds above the fastest."""
+        if not self._last:
+            return 0.0
+        return self.transit_s - min(transit_s for _, transit_s in self._buckets)
+
+    @property
+    def transit_s(self) -> float:
+        """That of the fastest of the last few, as it was told."""
+        return min((transit_s for _, transit_s in self._last), default=0.0)
 
     def arrived(self, transit_s: float, now: float) -> None:
         """Count a frame by how much later than its place in the stream it is."""
-        buckets = self._buckets
+        last, buckets = self._last, self._buckets
+        last.append((now, transit_s))
+        while len(last) > QUEUE_PACKETS and last[1][0] <= now - QUEUE_RECENT_S:
+            last.popleft()
         if not buckets or now - buckets[-1][0] >= QUEUE_BUCKET_S:
             buckets.append((now, transit_s))
-            while buckets[0][0] < now - QUEUE_MEMORY_S:
+            while buckets[0][0] < now - self._memory_s:
                 buckets.popleft()
         else:
             began, fastest_s = buckets[-1]

@@ -33,9 +33,11 @@ from wzp_cli.defaults.media import (
 )
 from wzp_cli.errors import LocalProtocolError, RemoteProtocolError
 
-__all__ = ["MediaPacket", "clock_hz", "decode", "encode"]
+__all__ = ["HEADER_BYTES", "MediaPacket", "clock_hz", "decode", "encode"]
 
 _HEADER: Final = struct.Struct("!BBBHII")
+HEADER_BYTES: Final = _HEADER.size
+"""What is in front of the payload: the flow id and RTP's header."""
 _EXTENSION: Final = struct.Struct("!HH")
 _VERSION: Final = 2
 _PADDED: Final = 0x20
