@@ -59,9 +59,10 @@ class Rate:
     """
 
     def __init__(self, least_bps: float, most_bps: float) -> None:
-        """Begin cautiously, between these."""
+        """Begin cautiously, between these; a codec that can't: with all."""
         self._least_bps, self._most_bps = least_bps, most_bps
-        self._steps = deque((*RATE_START_BPS, most_bps))
+        steps_bps = [bps for bps in RATE_START_BPS if bps >= least_bps]
+        self._steps = deque((*steps_bps, most_bps))
         self.limit_bps = self._steps.popleft()
         self.was_cut = False
         self._began_at: float | None = None
