@@ -310,7 +310,7 @@ class MediaStream:
         self._reception.arrived(
             present.ssrc, present.sequence, frames, now, size_bytes - HEADER_BYTES
         )
-        if self._reception.is_news:
+        if not self.reports and self._reception.is_news:
             self.news.set()
         self._expect(frames - 1, unpacked.reach)
         for packet in unpacked.fresh:

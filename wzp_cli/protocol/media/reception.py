@@ -14,7 +14,6 @@ from typing import Final
 
 from wzp_cli.defaults.control import (
     LOSS_MIN_FRAMES,
-    QUEUE_BUCKET_S,
     QUEUE_FULL_MS,
     QUEUE_MEMORY_S,
     QUEUE_PACKETS,
@@ -64,11 +63,15 @@ class Reception:
     """Counts what comes for the first time. `now` is in seconds, never back.
 
     Attributes:
+        expected: Frames that should have come, since the first packet.
+        lost: Those of them that did not, or not in time.
+        gaps: How often that was in a row.
         wire_bytes: What came in all, with all headers down to IPv4's.
         heard_at: When the newest packet came; None: none did.
     """
 
     def __init__(self) -> None:
+        self.expected = self.lost = self.gaps = 0
         self.wire_bytes = 0
         self.heard_at: float | None = None
         self._ssrc: int | None = None
@@ -76,7 +79,6 @@ class Reception:
         self._seen = 0  # bit n: frame `highest - n` came
         self._unjudged = 0  # frames up to `highest` that are not counted yet
         self._guard = REORDER_MIN_FRAMES
-        self._expected = self._lost = self._gaps = 0  # since the first packet
         self._reported = Received()
         self._in_gap = False
         self._told = 0.0
@@ -110,7 +112,7 @@ class Reception:
     @property
     def total(self) -> Received:
         """What was counted since the first packet."""
-        return Received(self._expected, self._lost, self._gaps, self.queue_ms)
+        return Received(self.expected, self.lost, self.gaps, self.queue_ms)
 
     def report(self) -> Received:
         """Return what was counted since the last report."""
@@ -141,9 +143,9 @@ class Reception:
     def _pending(self) -> Received:
         told = self._reported
         return Received(
-            self._expected - told.expected,
-            self._lost - told.lost,
-            self._gaps - told.gaps,
+            self.expected - told.expected,
+            self.lost - told.lost,
+            self.gaps - told.gaps,
             self.queue_ms,
         )
 
@@ -163,9 +165,9 @@ class Reception:
         while self._unjudged > self._guard:
             self._unjudged -= 1
             lost = not self._seen >> self._unjudged & 1
-            self._expected += 1
-            self._lost += lost
-            self._gaps += lost and not self._in_gap
+            self.expected += 1
+            self.lost += lost
+            self.gaps += lost and not self._in_gap
             self._in_gap = lost
 
     def _restart(self, ssrc: int, before: int) -> None:
@@ -181,31 +183,29 @@ class StandingDelay:
     def __init__(self, memory_s: float = QUEUE_MEMORY_S) -> None:
         """Forget the fastest after `memory_s`."""
         self._memory_s = memory_s
-        self._buckets: deque[tuple[float, float]] = deque()
+        # (when, transit) of those that are the fastest from some moment on: both rise
+        # from left to right, so the first one is the fastest of all.
+        self._fastest: deque[tuple[float, float]] = deque()
         self._last: deque[tuple[float, float]] = deque()
 
     @property
     def delay_s(self) -> float:
         """Seconds above the fastest."""
-        if not self._last:
-            return 0.0
-        return self.transit_s - min(transit_s for _, transit_s in self._buckets)
+        return self.transit_s - self._fastest[0][1] if self._last else 0.0
 
     @property
     def transit_s(self) -> float:
         """That of the fastest of the last few, as it was told."""
-        return min((transit_s for _, transit_s in self._last), default=0.0)
+        return min([transit_s for _, transit_s in self._last], default=0.0)
 
     def arrived(self, transit_s: float, now: float) -> None:
         """Count a frame by how much later than its place in the stream it is."""
-        last, buckets = self._last, self._buckets
+        last, fastest = self._last, self._fastest
         last.append((now, transit_s))
         while len(last) > QUEUE_PACKETS and last[1][0] <= now - QUEUE_RECENT_S:
             last.popleft()
-        if not buckets or now - buckets[-1][0] >= QUEUE_BUCKET_S:
-            buckets.append((now, transit_s))
-            while buckets[0][0] < now - self._memory_s:
-                buckets.popleft()
-        else:
-            began, fastest_s = buckets[-1]
-            buckets[-1] = began, min(fastest_s, transit_s)
+        while fastest and fastest[-1][1] >= transit_s:
+            fastest.pop()
+        fastest.append((now, transit_s))
+        while fastest[0][0] < now - self._memory_s:
+            fastest.popleft()

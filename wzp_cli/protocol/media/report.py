@@ -112,7 +112,7 @@ class ReportWriter:
             return None
         if self._began_at is None:
             self._began_at = now
-        elif now - self._told_at < self._pause_s(now):
+        elif now - self._told_at < REPORT_NEWS_PAUSE_S or not self._is_time(now):
             return None
         total = self._reception.total
         self._told_at = now
@@ -128,16 +128,15 @@ class ReportWriter:
         )
         return self._told
 
-    def _pause_s(self, now: float) -> float:
-        """Be quick at the start, and while loss begins or a queue stands."""
+    def _is_time(self, now: float) -> bool:
+        """Sooner at the start, and while something is lost or a queue stands."""
         assert self._began_at is not None
-        reception = self._reception
-        hurries = (
-            now - self._began_at < REPORT_START_S
-            or reception.total.lost > self._told.lost
-            or reception.queue_ms >= QUEUE_EMPTY_MS
+        return (
+            now - self._told_at >= REPORT_PAUSE_S
+            or now - self._began_at < REPORT_START_S
+            or self._reception.lost > self._told.lost
+            or self._reception.queue_ms >= QUEUE_EMPTY_MS
         )
-        return REPORT_NEWS_PAUSE_S if hurries else REPORT_PAUSE_S
 
 
 @dataclass(slots=True)
