@@ -67,7 +67,6 @@ class Feedback:
         media.on_report = self._take_report
         if self._may_adapt:
             media.send_as(self._control.sending)
-            self._look_at_queue()
 
     async def run(self) -> None:
         """Tell the peer how it arrives, until cancelled."""
@@ -149,7 +148,7 @@ class Feedback:
         self._queued = self._queued or queues
         if queues or self._control.is_limited:
             self._narrow_until = now + THRIFTY_S
-        self._on_narrow(self._control.is_starting or now < self._narrow_until)
+        self._on_narrow(self._control.holds_back or now < self._narrow_until)
 
 
 @dataclass(frozen=True, slots=True)

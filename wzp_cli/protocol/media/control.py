@@ -66,6 +66,11 @@ class SendControl:
         """Whether it is not known yet what the link carries."""
         return self._rate.is_starting
 
+    @property
+    def holds_back(self) -> bool:
+        """Whether as little as can be is sent, since the call began with a queue."""
+        return self._rate.holds_back
+
     def heard(self, received: Received, now: float) -> Sending:
         """Return how to send, after a report from the peer."""
         if self._heard_at < self._rate.settled_at <= now:

@@ -87,7 +87,7 @@ class Rate:
     def allowed_bps(self) -> float:
         """The rate for now: a queue that stands has to drain, in a second or so."""
         queue_s = self._queue_ms / 1000
-        if self.is_starting and self._queue_ms >= QUEUE_EMPTY_MS:
+        if self.holds_back:
             return self._least_bps
         drains = self.is_limited and 1000 * queue_s >= QUEUE_FULL_MS
         return self.limit_bps * (1 - min(queue_s, DRAIN_MAX_SHARE) * drains)
@@ -96,6 +96,11 @@ class Rate:
     def is_starting(self) -> bool:
         """The call has just begun: it is not known what the link carries."""
         return bool(self._steps)
+
+    @property
+    def holds_back(self) -> bool:
+        """The call has just begun, and there is a queue."""
+        return self.is_starting and self._queue_ms >= QUEUE_EMPTY_MS
 
     @property
     def settled_at(self) -> float:
