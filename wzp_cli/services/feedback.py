@@ -4,9 +4,9 @@
     our control <--reports--   the peer's ears
 
 Small reports go in datagrams beside the media, up to each 60 ms. `quality`, on the
-link's stream, goes each second, for the statistics; an older peer that does not know
-the small ones (`features` of its hello) gets it at once where loss begins, and one that
-does not know payload type 112 is sent plain frames throughout.
+link's stream, is for the statistics: each second, and at once where loss begins; never
+at once into a queue, but where an older peer does not know the small ones (`features`
+of its hello). One that does not know payload type 112 is sent plain frames throughout.
 """
 
 import asyncio
@@ -74,7 +74,7 @@ class Feedback:
             await asyncio.sleep(QUALITY_PAUSE_S)
             with suppress(TimeoutError):
                 async with asyncio.timeout(STATS_INTERVAL_S - QUALITY_PAUSE_S):
-                    await self._early_news()
+                    await self._media.news.wait()
             self._look_at_queue()
             self._conversation.try_to_say(self._media.report())
 
@@ -126,12 +126,6 @@ class Feedback:
         heard = replace(received, queue_ms=queue_ms)
         self._media.send_as(self._control.heard(heard, now))
         self._look_at_queue()
-
-    async def _early_news(self) -> None:
-        """Wait for what should be told before its time, on the stream."""
-        if self._media.reports:
-            await asyncio.Event().wait()
-        await self._media.news.wait()
 
     def _theirs(self, ours: Verdict, rtt_ms: float | None) -> str:
         """Return what to add where the peer heard us worse than we heard it."""

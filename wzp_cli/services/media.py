@@ -18,6 +18,7 @@ from typing import Final, Protocol
 
 from wzp_cli.defaults.control import (
     LATENESS_MEMORY_S,
+    QUEUE_EMPTY_MS,
 )
 from wzp_cli.defaults.media import (
     MEDIA_DRAIN_MAX_S,
@@ -310,7 +311,8 @@ class MediaStream:
         self._reception.arrived(
             present.ssrc, present.sequence, frames, now, size_bytes - HEADER_BYTES
         )
-        if not self.reports and self._reception.is_news:
+        queues = self._reception.queue_ms >= QUEUE_EMPTY_MS
+        if self._reception.is_news and not (queues and self.reports):
             self.news.set()
         self._expect(frames - 1, unpacked.reach)
         for packet in unpacked.fresh:
