@@ -91,6 +91,7 @@ class User:
         self, processes: Processes, state: Path, variables: Mapping[str, str]
     ) -> None:
         self.state = state
+        self.program: tuple[str, ...] = ("-m", "wzp_cli")
         self._processes = processes
         self._started = 0
         self.environment = {
@@ -133,7 +134,7 @@ class User:
         how = ["--json"] if sink is None else ["--events", f"fd:{theirs}"]
         with talk.open("wb") as stderr:
             process = self._processes.popen(
-                [sys.executable, "-m", "wzp_cli", *words, *how],
+                [sys.executable, *self.program, *words, *how],
                 env=self.environment,
                 stdin=subprocess.DEVNULL if source is None else source,
                 stdout=theirs if sink is None else sink,
@@ -152,7 +153,7 @@ class User:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, as a person would; check its exit code."""
         ran = subprocess.run(
-            [sys.executable, "-m", "wzp_cli", *words],
+            [sys.executable, *self.program, *words],
             cwd=_ROOT,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -177,7 +178,7 @@ class User:
         self._processes.closes(screen)
         termios.tcsetwinsize(theirs, (24, 80))
         process = self._processes.popen(
-            [sys.executable, "-m", "wzp_cli", *words],
+            [sys.executable, *self.program, *words],
             env=self.environment,
             stdin=theirs,
             stdout=theirs,

@@ -238,7 +238,16 @@ def _is_same_user(writer: asyncio.StreamWriter) -> bool:
 
 
 def _peer_uid(connected: socket.socket) -> int | None:
-    """Return whose process is at the other end; None where the system does not tell."""
+    """Return whose process is at the other end; None where the system does not tell.
+
+    The folder, 0700, keeps others out as well.
+    """
+    with contextlib.suppress(OSError):
+        return _told_uid(connected)
+    return None
+
+
+def _told_uid(connected: socket.socket) -> int | None:
     if sys.platform == "linux":
         raw = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
         return int(_UCRED.unpack(raw)[1])

@@ -31,6 +31,9 @@ def parse_hooks(
     Raises:
         UsageError: No such event, no such program, or quotes that do not match.
     """
+    flags = tuple(flags)
+    if (flags or table) and not are_hooks_possible():
+        raise UsageError("hooks (--on) do not work on Windows yet: follow `wzp events`")
     said: dict[str, list[Argv]] = {}
     for words in flags:
         event, equals, command = words.partition("=")
@@ -41,8 +44,6 @@ def parse_hooks(
         if event not in said:
             several = [commands] if isinstance(commands, str) else commands
             said[event] = [_argv(event, command) for command in several]
-    if said and not are_hooks_possible():
-        raise UsageError("hooks (--on) do not work on Windows yet: follow `wzp events`")
     return said
 
 

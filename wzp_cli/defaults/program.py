@@ -38,6 +38,7 @@ __all__ = [
     "OUTPUT_LAST_WAIT_S",
     "OUTPUT_QUEUE_LINES",
     "PLACED_ORDERS_WAITING",
+    "PROMPT_LOOK_S",
     "REMEMBERED_PORT_FIRST",
     "REMEMBERED_PORT_LAST",
     "RING_TIMEOUT_S",
@@ -149,6 +150,10 @@ OUTPUT_LAST_WAIT_S: Final = 2.0
 
 CONTROL_MAX_CLIENTS: Final = 24
 """Clients of a control socket at once. Source: ours; followers, and as many others."""
+
+PROMPT_LOOK_S: Final = 0.05
+"""How often a console of Windows is asked for keys. Source: ours; nobody types faster
+than it echoes."""
 
 PLACED_ORDERS_WAITING: Final = 16
 """Keys of a call that the listener makes which wait to be told. Source: ours; each
