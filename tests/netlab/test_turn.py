@@ -7,6 +7,7 @@ import pytest
 from tests.netlab.conftest import MakeLab
 from tests.netlab.program import Program, Stage
 from tests.netlab.turn_server import turn_server
+from tests.support.certificates import Authority
 from tests.support.turn_server import SECRET
 from wzp_cli.address import Address
 
@@ -90,3 +91,34 @@ def test_always_relay_shows_the_peer_no_address_but_the_servers(
     told = listening.all("candidate", side="remote")
     assert [each["type"] for each in told] == ["relayed"]
     assert Address.parse(told[0]["address"]).host == turn
+
+
+def test_without_udp_a_call_goes_on_through_turn_over_tls(
+    make_lab: MakeLab, tmp_path: Path
+) -> None:
+    """Both networks let TCP alone out; the test is its own authority."""
+    stage = Stage(make_lab("udp-blocked", "udp-blocked"), tmp_path)
+    host = stage.lab.host("r2")
+    authority = Authority(tmp_path / "ca")
+    certificate, key = authority.issue(host.address)
+    relay = stage.relay(
+        "r1", "--tcp", "[::]:443", *turn_words(stage), "--turn-tls", "443"
+    )
+    config = stage.file("config.toml")
+    config.write_text(f'turn-ca = "{authority.path}"\n')
+    words = [f"--cert={certificate}", f"--pkey={key}", "--tls-listening-port=443"]
+    with turn_server(host, tmp_path / "turn", *words, by_tcp=True):
+        listening = stage.listen("b", *SOUND, "--config", str(config))
+        calling = stage.call(
+            "a", "b", *SOUND, "--duration", "14s", "--config", str(config)
+        )
+        for side in (calling, listening):
+            side.wait_for("stats", path="relay")
+            tried = side.wait_for("path.tried", address=f"turn {host.address}:443/tcp")
+            assert tried["answered"] is True
+        relay.kill()
+        ended, heard = calling.wait_end(), listening.wait_end()
+    for end in (ended, heard):
+        assert end["exit"] == 0
+        assert end["remote"] == f"{host.address}:443/tcp"
+        assert end["frames"]["received"] > (14 - 3) * 50

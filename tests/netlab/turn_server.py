@@ -13,9 +13,11 @@ __all__ = ["turn_server"]
 
 
 @contextlib.contextmanager
-def turn_server(host: Host, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+def turn_server(
+    host: Host, folder: Path, *words: str, by_tcp: bool = False
+) -> Iterator[subprocess.Popen[bytes]]:
     """Serve TURN on a host's IPv4 addresses, until left."""
-    argv = turn_command(folder, host.addresses)
+    argv = turn_command(folder, host.addresses, *words, by_tcp=by_tcp)
     with (folder / "out").open("wb") as out:
         process = host.popen(argv, cwd=folder, stdout=out, stderr=out)
     try:

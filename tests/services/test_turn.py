@@ -1,6 +1,7 @@
 """A call's way through TURN: made, taken, kept, given back, and done without."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,8 +10,13 @@ from aioice.stun import Method
 from tests.support.fakenet import RANDOM
 from tests.support.memory_turn import TURN_HOST, MemoryTurn
 from tests.support.world import RELAY_HOST, Person, RelayAtWork, World, scenario
+from wzp_cli.address import Address
 from wzp_cli.defaults.paths import STANDBY_PROBE_S
-from wzp_cli.defaults.relay import TURN_AGAIN_S, TURN_REFRESH_S
+from wzp_cli.defaults.relay import (
+    TURN_AGAIN_S,
+    TURN_REFRESH_S,
+    TURN_STREAM_HEAD_START_S,
+)
 from wzp_cli.events import Candidate, MediaStarted, PathChanged, PathTried, Warned
 from wzp_cli.protocol.peer_messages import Relayed
 from wzp_cli.protocol.route import TurnRoute
@@ -218,3 +224,113 @@ async def test_hostile_bytes_of_the_server_do_not_harm_the_call(world: World) ->
     outcome = await call.result()
     assert outcome.end.reason == "time is up"
     assert alice.sound.longest_gap_s < 0.1
+
+
+# --- by TCP and TLS -------------------------------------------------------------
+
+
+def by_tcp(world: World, *ports: int) -> tuple[MemoryTurn, TurnService]:
+    """A TURN server whose streams are at these ports, TCP first, then TLS."""
+    server = MemoryTurn(world.net.host(TURN_HOST))
+    server.streams_at = {Address(TURN_HOST, port) for port in ports}
+    world.dial_turn = server.dial
+    return server, replace(server.service, tcp=3478, tls=443)
+
+
+async def a_call(
+    world: World, service: TurnService, *, blocked: bool
+) -> tuple[RelayAtWork, Person, Person, Any]:
+    """A call under way, both sides through the relay; `blocked`: by WebSockets."""
+    relay = await world.relay(turn=service)
+    people = []
+    for name in ("alice", "bob"):
+        tunnels = relay if blocked else None
+        person = await world.person(name, RANDOM, registers=False, by_tcp=tunnels)
+        assert person.nat is not None
+        person.nat.blocked = blocked
+        await person.register()
+        people.append(person)
+    alice, bob = people
+    bob.listen()
+    call = alice.calls(bob, duration_s=25)
+    for person in people:
+        await person.told(MediaStarted)
+    return relay, alice, bob, call
+
+
+@pytest.mark.parametrize(("port", "tls"), [(3478, False), (443, True)])
+@scenario
+async def test_blocked_udp_goes_by_tcp_or_tls_and_outlives_the_relay(
+    world: World, port: int, tls: bool
+) -> None:
+    server, service = by_tcp(world, port)
+    relay, alice, bob, call = await a_call(world, service, blocked=True)
+    await tried(alice, bob)
+    assert (Address(TURN_HOST, port), TURN_HOST, tls) in server.dialled
+    for person in (alice, bob):
+        (attempt,) = person.all(PathTried, lambda each: each.address.startswith("turn"))
+        assert attempt.address == f"turn {TURN_HOST}:{port}/tcp"
+    relay.vanish()
+    assert (await call.result()).end.reason == "time is up"
+    await asyncio.sleep(1)
+    assert len(server) == len(server._streams) == 0, "given back"
+
+
+@scenario
+async def test_where_udp_answers_tcp_is_not_tried(world: World) -> None:
+    server, service = by_tcp(world, 3478, 443)
+    _, alice, bob, call = await a_call(world, service, blocked=False)
+    await tried(alice, bob)
+    assert (await call.result()).end.reason == "time is up"
+    assert server.dialled == []
+
+
+@scenario
+async def test_where_the_server_takes_no_udp_tcp_follows_and_nobody_warns(
+    world: World,
+) -> None:
+    server, service = by_tcp(world, 443)
+    server._wire.close()
+    _, alice, bob, call = await a_call(world, service, blocked=False)
+    began = asyncio.get_running_loop().time()
+    await tried(alice, bob)
+    took_s = asyncio.get_running_loop().time() - began
+    assert took_s < 2 * TURN_STREAM_HEAD_START_S + 1
+    assert (await call.result()).end.reason == "time is up"
+    assert not alice.all(Warned)
+
+
+@scenario
+async def test_without_any_way_the_call_goes_on_and_says_why_once(world: World) -> None:
+    _, service = by_tcp(world)
+    _, alice, bob, call = await a_call(world, service, blocked=True)
+    assert (await call.result()).end.reason == "time is up"
+    for person in (alice, bob):
+        (warned,) = person.all(Warned)
+        assert f"{TURN_HOST}:3478/tcp: Connection refused; the call" in warned.message
+
+
+@scenario
+async def test_a_cut_connection_is_told_and_the_call_goes_on(
+    world: World,
+) -> None:
+    server, service = by_tcp(world, 443)
+    _, alice, bob, call = await a_call(world, service, blocked=True)
+    await tried(alice, bob)
+    server.cut()
+    await asyncio.sleep(1)
+    assert len(server) == 0
+    for person in (alice, bob):
+        (warned,) = person.all(Warned)
+        assert "the connection is lost" in warned.message
+    assert (await call.result()).end.reason == "time is up"
+
+
+@scenario
+async def test_a_relay_that_names_no_port_of_tcp_has_none(world: World) -> None:
+    server, service = by_tcp(world, 3478)
+    service = replace(service, tcp=0, tls=0)
+    _, alice, _, call = await a_call(world, service, blocked=True)
+    assert (await call.result()).end.reason == "time is up"
+    assert server.dialled == []
+    assert not alice.all(Warned)

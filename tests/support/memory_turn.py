@@ -5,6 +5,7 @@ relays UDP through channels. (The real coturn: tests/netlab/test_turn.py.)
 """
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -14,6 +15,8 @@ from aioice.turn import make_integrity_key
 
 from tests.support.fakenet import FakeWire, Host
 from wzp_cli.address import Address
+from wzp_cli.endpoint.tunnels import TakeDatagram, TunnelEnd
+from wzp_cli.errors import TurnUnavailable
 from wzp_cli.protocol.turn import (
     TurnGrant,
     encode_channel_data,
@@ -28,6 +31,7 @@ TURN_HOST: Final = "20.0.0.9"
 SECRET: Final = "sesame"
 _PORT = 3478
 _REALM = "turn.example"
+_DELAY_S = 0.010
 
 
 def unix_now() -> float:
@@ -42,6 +46,29 @@ class _Allocation:
     peers: dict[int, Address] = field(default_factory=dict)
 
 
+class _Stream:
+    """A client's end of a TCP connection; fits `TunnelEnd`."""
+
+    def __init__(
+        self, server: "MemoryTurn", client: Address, sink: TakeDatagram
+    ) -> None:
+        self.on_end: Callable[[], None] = lambda: None
+        self.dropped = 0
+        self.sink = sink
+        self._server, self._client, self._over = server, client, False
+
+    def send(self, datagram: bytes) -> None:
+        if not self._over:
+            loop = asyncio.get_running_loop()
+            loop.call_later(_DELAY_S, self._server._take, datagram, self._client, "")
+
+    def close(self) -> None:
+        if not self._over:
+            self._over = True
+            self._server.forget(self._client)
+            self.on_end()
+
+
 class MemoryTurn:
     """One server.
 
@@ -51,6 +78,8 @@ class MemoryTurn:
         silent: It answers nothing any more.
         lies: Attributes put into each answer that grants something; None takes one out.
         refuses: Methods refused with this code.
+        streams_at: The addresses where it takes TCP.
+        dialled: Who was dialled by TCP: address, name, whether TLS was meant.
     """
 
     def __init__(self, machine: Host, secret: str = SECRET) -> None:
@@ -60,11 +89,15 @@ class MemoryTurn:
         self.silent = False
         self.lies: dict[str, Any] = {}
         self.refuses: dict[Method, int] = {}
+        self.streams_at: set[Address] = set()
         self.nonce = b"first"
         self._secret = secret
         self._machine = machine
         self._allocations: dict[Address, _Allocation] = {}
+        self._numbers = itertools.count(1)
         self._free_at: dict[Address, float] = {}
+        self._streams: dict[Address, _Stream] = {}
+        self.dialled: list[tuple[Address, str, bool]] = []
         self._wire = machine.wire(_PORT)
         self._wire.start(self._take)
 
@@ -85,7 +118,38 @@ class MemoryTurn:
         """Send these to every client."""
         for client in self._allocations:
             for datagram in datagrams:
-                self._wire.send(datagram, client)
+                self._send(datagram, client)
+
+    async def dial(
+        self, server: Address, name: str, tls: bool, sink: TakeDatagram
+    ) -> TunnelEnd:
+        """Take a connection by TCP; fits `DialTurn`."""
+        self.dialled.append((server._replace(tunnel=0), name, tls))
+        if server._replace(tunnel=0) not in self.streams_at:
+            await asyncio.sleep(_DELAY_S)
+            raise TurnUnavailable(f"{server}: Connection refused")
+        client = Address("20.99.0.1", server.tunnel, tunnel=next(self._numbers))
+        stream = self._streams[client] = _Stream(self, client, sink)
+        return stream
+
+    def cut(self) -> None:
+        """Cut all TCP connections."""
+        for stream in list(self._streams.values()):
+            stream.close()
+
+    def forget(self, client: Address) -> None:
+        """Note that a TCP connection is over, and with it its allocation."""
+        self._streams.pop(client, None)
+        allocation = self._allocations.pop(client, None)
+        if allocation is not None:
+            allocation.wire.close()
+
+    def _send(self, datagram: bytes, client: Address) -> None:
+        if client in self._streams:
+            stream = self._streams[client]
+            asyncio.get_running_loop().call_later(_DELAY_S, stream.sink, datagram)
+        elif not client.is_tcp:
+            self._wire.send(datagram, client)
 
     def restart(self) -> None:
         """Forget every client."""
@@ -125,7 +189,7 @@ class MemoryTurn:
             self.users.add(username)
             answer = self._grant(request, client, username)
             answer.add_message_integrity(key)
-        self._wire.send(bytes(answer), client)
+        self._send(bytes(answer), client)
 
     def _why_not(self, method: Method, client: Address) -> int | None:
         """An allocation that was given back stands for another second, as coturn's."""
@@ -184,6 +248,6 @@ class MemoryTurn:
             allocation = self._allocations[client]
             for number, peer in allocation.peers.items():
                 if peer == source and not self.silent:
-                    self._wire.send(encode_channel_data(number, datagram), client)
+                    self._send(encode_channel_data(number, datagram), client)
 
         return take

@@ -24,14 +24,22 @@ _READY_S: Final = 10.0
 _CONFIGURATION: Final = Path(__file__).parents[2] / "deploy" / "turnserver.conf"
 
 
-def turn_command(folder: Path, addresses: Sequence[str], *words: str) -> list[str]:
-    """Return what serves TURN at these addresses; all that it writes is in `folder`."""
+def turn_command(
+    folder: Path, addresses: Sequence[str], *words: str, by_tcp: bool = False
+) -> list[str]:
+    """Return what serves TURN at these addresses; all that it writes is in `folder`.
+
+    `by_tcp`: as docs/relay.md says it for networks that block UDP; words name a
+    certificate.
+    """
     daemon = shutil.which(_DAEMON, path="/usr/sbin:/usr/bin:/sbin:/bin")
     if daemon is None:
         require("stun_server", f"there is no {_DAEMON} (Debian: coturn)")
     folder.mkdir(parents=True, exist_ok=True)
     text = _CONFIGURATION.read_text("utf-8")
     text = text.replace("CHANGE-ME", SECRET).replace("\nsyslog\n", "\n")
+    if by_tcp:
+        text = text.replace("\nno-tcp\n", "\n").replace("\nno-tls\n", "\n")
     path = folder / "turnserver.conf"
     path.write_text(text)
     at = [f"--listening-ip={address}" for address in addresses]

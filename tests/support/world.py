@@ -38,6 +38,7 @@ from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.factory import Bind, open_endpoint
 from wzp_cli.endpoint.reflector import Reflector
 from wzp_cli.endpoint.tunnels import DialTunnel
+from wzp_cli.endpoint.turn import DialTurn
 from wzp_cli.errors import WzpError
 from wzp_cli.events import Event, Incoming
 from wzp_cli.ports import Codec
@@ -435,6 +436,7 @@ class World:
         self._tasks: list[Doing[Any]] = []
         self._records: dict[str, list[HostPort]] = {}
         self.records_delay_s = 0.0
+        self.dial_turn: DialTurn | None = None
         self._homes = 0
 
     # -- making it
@@ -547,6 +549,7 @@ class World:
                 open_wire=lambda port, host, multihomed: machine.wire(port),
                 dial_tunnel=dial_tunnel,
                 look_up_srv=self._look_up_srv,
+                dial_turn=self.dial_turn,
             )
         )
         return endpoint

@@ -55,6 +55,9 @@ class Config(
     tcp: str | None = None
     turn: str | None = None
     turn_secret_file: str | None = None
+    turn_tcp: Port | None = None
+    turn_tls: Port | None = None
+    turn_ca: str | None = None
     tls_cert: str | None = None
     tls_key: str | None = None
     token_file: str | None = None

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal
 
 from msgspec import structs
@@ -27,6 +28,7 @@ from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.factory import Bind, open_endpoint
 from wzp_cli.endpoint.srv import look_up_srv
 from wzp_cli.endpoint.tunnels import DialTunnel, TakeDatagram, TunnelEnd
+from wzp_cli.endpoint.turn import DialTurn
 from wzp_cli.errors import (
     ConnectionLost,
     NameNotFound,
@@ -82,6 +84,7 @@ async def endpoint_of(session: Session, state: State) -> AsyncIterator[Endpoint]
             *(state.keypair, bind, session.report),
             dial_tunnel=tunnel_dialler(),
             look_up_srv=look_up_srv,
+            dial_turn=_turn_dialler(session),
         ) as endpoint:
             port = endpoint.local.port
             hosts = [each.host for each in find_interfaces()]
@@ -98,6 +101,22 @@ def tunnel_dialler() -> DialTunnel | None:
         from wzp_cli.endpoint.tcp.dialler import dial_tunnel
 
         return await dial_tunnel(server, name, sink)
+
+    return dial
+
+
+def _turn_dialler(session: Session) -> DialTurn:
+    """Return what reaches a TURN server by TCP."""
+    said = session.settings.said.turn_ca
+    ca = None if said is None else Path(said).expanduser()
+
+    async def dial(
+        server: Address, name: str, tls: bool, sink: TakeDatagram
+    ) -> TunnelEnd:
+        from wzp_cli.endpoint.tcp.turn_stream import dial_turn, verifying_context
+
+        context = verifying_context(ca) if tls else None
+        return await dial_turn(server, name, context, sink)
 
     return dial
 

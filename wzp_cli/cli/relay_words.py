@@ -54,6 +54,8 @@ class RelayWords:
     tls_key: Path | None = None
     turn: str | None = None
     turn_secret_file: Path | None = None
+    turn_tcp: int | None = None
+    turn_tls: int | None = None
 
     def over(self, said: Config) -> "RelayWords":
         """Return these, and the file's (and variables') where nothing was said."""
@@ -77,6 +79,8 @@ class RelayWords:
             tls_key=self.tls_key or _path(said.tls_key),
             turn=self.turn or said.turn,
             turn_secret_file=self.turn_secret_file or _path(said.turn_secret_file),
+            turn_tcp=self.turn_tcp or said.turn_tcp,
+            turn_tls=self.turn_tls or said.turn_tls,
         )
 
     def bus(self) -> BusWords | None:
@@ -130,13 +134,17 @@ class RelayWords:
         if (self.turn is None) != (self.turn_secret_file is None):
             raise UsageError("--turn and --turn-secret-file go together")
         if self.turn is None or self.turn_secret_file is None:
+            if self.turn_tcp or self.turn_tls:
+                raise UsageError("--turn-tcp and --turn-tls are ports of --turn")
             return None
         server = self.turn.removeprefix("turn:")
         try:
             HostPort.parse(server, default_port=STUN_DEFAULT_PORT)
         except ValueError as error:
             raise UsageError(f"--turn {self.turn}: {error}") from error
-        return TurnService(server, read_token(self.turn_secret_file), _unix_now)
+        secret = read_token(self.turn_secret_file)
+        ports = (self.turn_tcp or 0, self.turn_tls or 0)
+        return TurnService(server, secret, _unix_now, *ports)
 
     def tcp_address(self) -> HostPort | None:
         """Return where to take WebSockets ("" every host), if anywhere.

@@ -73,6 +73,8 @@ __all__ = [
     "TURN_MIN_LIFETIME_S",
     "TURN_MISMATCH_PAUSES_S",
     "TURN_REFRESH_S",
+    "TURN_STREAM_HEAD_START_S",
+    "TURN_STREAM_MAX_MESSAGE_BYTES",
 ]
 
 # --- From a specification --------------------------------------------------------
@@ -306,3 +308,11 @@ RELAY_MAX_TUNNELS: Final = 4096
 
 RELAY_MAX_TUNNELS_PER_SOURCE: Final = 256
 """TCP connections of one IPv4 host or IPv6 /64. Source: ours; one office's NAT."""
+
+TURN_STREAM_HEAD_START_S: Final = 1.0
+"""Head start of TURN by UDP over TCP, and of that over TLS. Source: ours; two round
+trips of 250 ms are over by then, and nobody waits: the call has its channel."""
+
+TURN_STREAM_MAX_MESSAGE_BYTES: Final = 2048
+"""Longest message taken from a TURN server by TCP. Source: ours; 1500 bytes in channel
+data, or an error with 763 bytes of words (RFC 8489 section 14.8)."""

@@ -39,7 +39,7 @@ from wzp_cli.endpoint.srv import LookUpSrv
 from wzp_cli.endpoint.tls import PEER_ALPN, RELAY_ALPN, Credentials
 from wzp_cli.endpoint.transactions import StunSink, Transactions
 from wzp_cli.endpoint.tunnels import DialTunnel, Tunnels
-from wzp_cli.endpoint.turn import Allocations
+from wzp_cli.endpoint.turn import Allocations, DialTurn
 from wzp_cli.endpoint.wire import ErrorSink, Fate, IcmpError, Losses, Wire
 from wzp_cli.errors import ConnectionLost, NameNotFound, RemoteProtocolError
 from wzp_cli.protocol.demux import DatagramKind, encode_frame, kind_of, split_frame
@@ -84,10 +84,12 @@ class Endpoint:
         open_spare: Callable[[], Wire] | None = None,
         dial_tunnel: DialTunnel | None = None,
         look_up_srv: LookUpSrv | None = None,
+        dial_turn: DialTurn | None = None,
     ) -> None:
         """Take the one socket, who we are, what opens spare sockets and WebSockets.
 
-        And what asks DNS for SRV records; None: nothing does.
+        And what asks DNS for SRV records, and connects to TURN servers by TCP; None:
+        nothing does.
         """
         self.identity = keypair.identity
         self.spray = SprayBudget()
@@ -110,7 +112,9 @@ class Endpoint:
         self._transactions = Transactions(self.carry)
         self._spares = Spares(open_spare, self._on_spare_datagram)
         self.tunnels = Tunnels(dial_tunnel, self._on_datagram)
-        self.turn = Allocations(self._send, self._on_relayed)
+        self.turn = Allocations(
+            *(self._send, self._on_relayed), self.tunnels, dial_turn
+        )
         wire.start(self._on_datagram)
 
     @property

@@ -11,6 +11,7 @@ from wzp_cli.defaults.program import REMEMBERED_PORT_FIRST, REMEMBERED_PORT_LAST
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.srv import LookUpSrv
 from wzp_cli.endpoint.tunnels import DialTunnel
+from wzp_cli.endpoint.turn import DialTurn
 from wzp_cli.endpoint.udp import open_udp_wire
 from wzp_cli.endpoint.wire import Wire
 from wzp_cli.errors import EnvironmentFault, PortInUse
@@ -57,6 +58,7 @@ async def open_endpoint(
     open_wire: OpenWire = _open_udp,
     dial_tunnel: DialTunnel | None = None,
     look_up_srv: LookUpSrv | None = None,
+    dial_turn: DialTurn | None = None,
 ) -> AsyncIterator[Endpoint]:
     """Bind the one socket; on leaving, close every link, then the socket.
 
@@ -67,6 +69,7 @@ async def open_endpoint(
         open_wire: Opens the one socket, and spares.
         dial_tunnel: Opens WebSockets to relays; None: this endpoint opens none.
         look_up_srv: Asks DNS for SRV records; None: this endpoint finds none.
+        dial_turn: Connects to TURN servers by TCP; None: UDP alone is spoken to them.
 
     Raises:
         PortInUse: The port is taken, and no other will do.
@@ -79,6 +82,7 @@ async def open_endpoint(
         lambda: open_wire(0, bind.host, False),
         dial_tunnel,
         look_up_srv,
+        dial_turn,
     )
     try:
         yield endpoint

@@ -89,10 +89,14 @@ class Tunnels:
         """
         if self._dial is None:
             raise ConnectionLost("no way through TCP")
-        remote = server._replace(tunnel=next(self._numbers))
+        remote = self.name(server)
         tunnel = await self._dial(remote, name, self.sink_of(remote))
         self.attach(remote, tunnel)
         return remote, tunnel
+
+    def name(self, server: Address) -> Address:
+        """Return what to call the far end of a new connection to `server`."""
+        return server._replace(tunnel=next(self._numbers))
 
     def sink_of(self, remote: Address) -> TakeDatagram:
         """Return what takes the datagrams that come from `remote`."""

@@ -11,7 +11,7 @@ signature, channel data by a channel that we have bound. Data indications are no
 import asyncio
 import itertools
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 from aioice.stun import (
@@ -34,19 +34,26 @@ from wzp_cli.defaults.relay import (
     TURN_MISMATCH_PAUSES_S,
 )
 from wzp_cli.endpoint.stun import new_transaction_id
+from wzp_cli.endpoint.tunnels import TakeDatagram, TunnelEnd, Tunnels
 from wzp_cli.errors import TurnUnavailable
 from wzp_cli.protocol.demux import DatagramKind, kind_of
 from wzp_cli.protocol.route import TurnRoute
 from wzp_cli.protocol.text import clean
 from wzp_cli.protocol.turn import TurnGrant, encode_channel_data, split_channel_data
 
-__all__ = ["Allocation", "Allocations"]
+__all__ = ["Allocation", "Allocations", "DialTurn"]
 
 Send = Callable[[bytes, Address], None]
 """Puts a datagram for a server on the one socket."""
 
 TurnSink = Callable[[bytes, TurnRoute], None]
 """Takes a datagram that came out of a channel, and the route that it came by."""
+
+DialTurn = Callable[[Address, str, bool, TakeDatagram], Awaitable[TunnelEnd]]
+"""Connects to a server's TCP address, of this name, with TLS or without.
+
+Raises TurnUnavailable.
+"""
 
 _TRANSACTION_ID = slice(8, 20)
 _ALLOCATION_MISMATCH = 437  # RFC 8656 section 19
@@ -73,10 +80,12 @@ class Allocation:
 
     Attributes:
         server: Where it is.
+        on_lost: Called when the TCP connection that carries it is lost.
     """
 
     def __init__(self, server: Address, grant: TurnGrant, send: Send) -> None:
         self.server = server
+        self.on_lost: Callable[[], None] = lambda: None
         self._send = send
         self._client = _Client(server, grant, lambda data: send(data, server))
         self._relayed: Address | None = None
@@ -145,6 +154,12 @@ class Allocation:
         self._check_lifetime(await self._ask(request))
         for route in list(self._routes.values()):
             await self.bind(route.peer)
+
+    def lose(self) -> None:
+        """Note that its TCP connection is lost, and so is it."""
+        self._relayed = None
+        self._may_exist = False
+        self.on_lost()
 
     async def delete(self) -> None:
         """Give it back; a server that is silent forgets it by itself."""
@@ -221,14 +236,63 @@ def _words(error: TransactionError) -> str:
 
 
 class Allocations:
-    """The allocations of one endpoint: one at each server, since it has one socket."""
+    """The allocations of one endpoint: one at each server, since it has one socket.
 
-    def __init__(self, send: Send, sink: TurnSink) -> None:
+    Through TCP there may be more: each has a connection of its own.
+    """
+
+    def __init__(
+        self, send: Send, sink: TurnSink, tunnels: Tunnels, dial: DialTurn | None
+    ) -> None:
+        """Take what sends and is fed; and what connects by TCP (None: nothing does)."""
         self._send, self._sink = send, sink
+        self._tunnels, self._dial = tunnels, dial
         self._held: dict[Address, Allocation] = {}
 
     def __len__(self) -> int:
         return len(self._held)
+
+    @property
+    def can_dial(self) -> bool:
+        """Whether servers are reached by TCP, too."""
+        return self._dial is not None
+
+    @asynccontextmanager
+    async def open_by_tcp(
+        self, server: Address, name: str, grant: TurnGrant, *, tls: bool
+    ) -> AsyncIterator[Allocation]:
+        """Do as `open`, through a TCP connection of its own.
+
+        Args:
+            server: The server's TCP address.
+            name: What its certificate has to be for.
+            grant: What to show it.
+            tls: Whether it speaks TLS there.
+
+        Raises:
+            TurnUnavailable: As `open`; or nobody is there, or somebody else.
+        """
+        if self._dial is None:
+            raise TurnUnavailable(f"{server}: no way through TCP")
+        far_end = self._tunnels.name(server)
+        connection = await self._dial(
+            far_end, name, tls, lambda data: self._take_from(data, far_end)
+        )
+        self._tunnels.attach(far_end, connection, lambda: self._lost(far_end))
+        try:
+            async with self.open(far_end, grant) as allocation:
+                yield allocation
+        finally:
+            connection.close()
+
+    def _take_from(self, datagram: bytes, far_end: Address) -> None:
+        """Take what is TURN's; nothing else may come through such a connection."""
+        self.take(datagram, far_end)
+
+    def _lost(self, far_end: Address) -> None:
+        allocation = self._held.get(far_end)
+        if allocation is not None:
+            allocation.lose()
 
     @asynccontextmanager
     async def open(

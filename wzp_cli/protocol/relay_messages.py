@@ -40,6 +40,7 @@ __all__ = [
 ChannelId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$", max_length=16)]
 IdentityText = Annotated[str, msgspec.Meta(max_length=64)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+PortOrNone = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Token = Annotated[str, msgspec.Meta(max_length=64)]
 
 
@@ -182,13 +183,16 @@ class TurnWanted(Message, frozen=True, kw_only=True, tag="turn_wanted"):
 class TurnGranted(Message, frozen=True, kw_only=True, tag="turn_granted"):
     """Allocate at `server`, HOST or HOST:PORT, for the channel with your `receive`.
 
-    `username` and `password`: long-term credentials (RFC 8489 section 9.2).
+    `username` and `password`: long-term credentials (RFC 8489 section 9.2). `tcp` and
+    `tls`: TCP ports of the same host where it speaks TCP alone, and TLS; 0: nowhere.
     """
 
     channel: ChannelId
     server: Annotated[str, msgspec.Meta(max_length=255)]
     username: Annotated[str, msgspec.Meta(max_length=128)]
     password: Annotated[str, msgspec.Meta(max_length=128)]
+    tcp: PortOrNone = 0
+    tls: PortOrNone = 0
 
 
 class ProbeMe(Message, frozen=True, kw_only=True, tag="probe_me"):

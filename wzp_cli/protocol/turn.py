@@ -35,11 +35,14 @@ class TurnGrant:
 
     Attributes:
         server: HOST or HOST:PORT, as the relay's operator wrote it.
+        tcp, tls: The TCP ports where it speaks TCP alone, and TLS; 0: nowhere.
     """
 
     server: str
     username: str
     password: str = field(repr=False)
+    tcp: int = 0
+    tls: int = 0
 
 
 def issue_grant(server: str, secret: str, name: str, good_until_s: float) -> TurnGrant:

@@ -319,6 +319,8 @@ class Relay:
                 server=grant.server,
                 username=grant.username,
                 password=grant.password,
+                tcp=grant.tcp,
+                tls=grant.tls,
             ),
         )
 

@@ -132,7 +132,8 @@ class RelayChannels:
         if receive_id not in self._in_use:
             return False
         self._grants[receive_id] = TurnGrant(
-            message.server, message.username, message.password
+            *(message.server, message.username, message.password),
+            *(message.tcp, message.tls),
         )
         return True
 

@@ -6,19 +6,27 @@
     we       relayed ----------> the peer      inside the end-to-end link
     we       bind -------------> TURN server   a channel to the peer's relayed address
 
-Both sides do so, and packets go from allocation to allocation: neither side learns the
-other's address. The route is kept warm beside the relay's channel, for the case that
-the channel ends or is the slower of the two.
+The server is spoken to by UDP, else by TCP, else by TLS; which of them is this side's
+affair alone. Both sides do so, and packets go from allocation to allocation: neither
+side learns the other's address. The route is kept warm beside the relay's channel, for
+the case that the channel ends or is the slower of the two.
 """
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from wzp_cli.address import Address, HostPort
+from wzp_cli.concurrency import task_group
 from wzp_cli.defaults.endpoint import STUN_DEFAULT_PORT
-from wzp_cli.defaults.relay import RELAY_ANSWER_TIMEOUT_S, TURN_AGAIN_S, TURN_REFRESH_S
+from wzp_cli.defaults.relay import (
+    RELAY_ANSWER_TIMEOUT_S,
+    TURN_AGAIN_S,
+    TURN_REFRESH_S,
+    TURN_STREAM_HEAD_START_S,
+)
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.turn import Allocation
 from wzp_cli.errors import NetworkError, TurnUnavailable
@@ -30,6 +38,9 @@ from wzp_cli.protocol.turn import TurnGrant
 from wzp_cli.services.registration import Registration
 
 __all__ = ["CallTurn"]
+
+_OpenAllocation = Callable[[], AbstractAsyncContextManager[Allocation]]
+"""Makes an allocation by one way, and gives it back on leaving; raises NetworkError."""
 
 
 @dataclass
@@ -79,7 +90,7 @@ class CallTurn:
     async def _granted(self) -> TurnGrant | None:
         """Ask the relay; None: it has nothing for us."""
         channel = self.channel()
-        if not self.home.is_up or channel.relay.is_tcp:  # UDP gets nowhere then
+        if not self.home.is_up:
             return None
         self.home.want_turn(channel)
         with suppress(TimeoutError):
@@ -93,20 +104,74 @@ class CallTurn:
     async def _use(self, grant: TurnGrant) -> None:
         """Hold an allocation until it is lost; say once what is wrong with it."""
         try:
-            server = await self._server(grant)
-            async with self.endpoint.turn.open(server, grant) as allocation:
-                await self._hold(allocation)
+            await self._hold_first(self._ways(grant))
         except NetworkError as error:
             if not self._warned:
                 self._warned = True
                 message = f"TURN server {grant.server}: {error}; the call goes on"
                 self.report(Warned(code=error.code, message=f"{message} without it"))
 
-    async def _server(self, grant: TurnGrant) -> Address:
+    def _ways(self, grant: TurnGrant) -> list[_OpenAllocation]:
+        """Return the ways to the server, best first: UDP, TCP, TLS."""
         try:
             named = HostPort.parse(grant.server, default_port=STUN_DEFAULT_PORT)
         except ValueError as error:
             raise TurnUnavailable("the relay names none") from error
+        ways: list[_OpenAllocation] = []
+        if not self.channel().relay.is_tcp:  # else UDP gets nowhere
+            ways.append(lambda: self._by_udp(grant, named))
+        if self.endpoint.turn.can_dial:
+            for port, tls in ((grant.tcp, False), (grant.tls, True)):
+                if port:
+                    ways.append(partial(self._by_tcp, grant, named, port, tls=tls))
+        return ways
+
+    @asynccontextmanager
+    async def _by_udp(
+        self, grant: TurnGrant, named: HostPort
+    ) -> AsyncIterator[Allocation]:
+        server = await self._server(named)
+        async with self.endpoint.turn.open(server, grant) as allocation:
+            yield allocation
+
+    @asynccontextmanager
+    async def _by_tcp(
+        self, grant: TurnGrant, named: HostPort, port: int, *, tls: bool
+    ) -> AsyncIterator[Allocation]:
+        server = await self._server(named._replace(port=port))
+        async with self.endpoint.turn.open_by_tcp(
+            server, named.host, grant, tls=tls
+        ) as allocation:
+            yield allocation
+
+    async def _hold_first(self, ways: Sequence[_OpenAllocation]) -> None:
+        """Try them a little after each other, and hold the first allocation.
+
+        Raises:
+            NetworkError: It was lost, or there was none: what the best way said.
+        """
+        failed: dict[int, NetworkError] = {}
+        tasks: list[asyncio.Task[None]] = []
+
+        async def attempt(number: int, way: _OpenAllocation) -> None:
+            await asyncio.sleep(number * TURN_STREAM_HEAD_START_S)
+            try:
+                async with way() as allocation:
+                    for other in tasks:
+                        if other is not asyncio.current_task():
+                            other.cancel()
+                    failed.clear()
+                    await self._hold(allocation)
+            except NetworkError as error:
+                failed[number] = error
+
+        async with task_group() as group:
+            for number, way in enumerate(ways):
+                tasks.append(group.create_task(attempt(number, way)))
+        if failed:
+            raise failed[min(failed)]
+
+    async def _server(self, named: HostPort) -> Address:
         home = self.home.address
         for address in await self.endpoint.resolve(named):
             if may_be_relay(address, home):
@@ -118,10 +183,13 @@ class CallTurn:
         address = str(allocation.relayed)
         self.report(Candidate(side="local", type="relayed", address=address))
         self.say(Relayed(address=address))
+        allocation.on_lost = self._changed.set
         refresh_at = self.endpoint.now() + TURN_REFRESH_S
         bound: Address | None = None
         while True:
             self._changed.clear()
+            if not allocation.is_live:
+                raise TurnUnavailable(f"{allocation.server}: the connection is lost")
             if self._peer is not None and self._peer != bound:
                 bound = self._peer
                 if self._may_reach(bound, allocation):

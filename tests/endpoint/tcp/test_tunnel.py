@@ -25,8 +25,8 @@ from wzp_cli.endpoint.tcp.tunnel import (
     SUBPROTOCOLS,
     TUNNEL_PATH,
     Tunnel,
-    keep_little_unsent,
 )
+from wzp_cli.endpoint.tcp.unsent import keep_little_unsent
 from wzp_cli.errors import ConnectionLost
 from wzp_cli.protocol.demux import encode_frame
 

@@ -27,6 +27,7 @@ __all__ = [
 _COLUMNS = 88
 _NO_FLAG = {
     "name": "What others are shown when we call.",
+    "turn-ca": "Who must have signed a TURN server's certificate, in PEM.",
     "privacy": '"always-relay": tell the peer no address, stay on the relay.',
 }
 """Keys that are no flag of any command."""

@@ -112,6 +112,18 @@ TurnSecretFileOption = Annotated[
         "--turn-secret-file", metavar="PATH", help="The secret we share with it."
     ),
 ]
+TurnTcpOption = Annotated[
+    int | None,
+    typer.Option(
+        "--turn-tcp", metavar="PORT", min=1, max=65535, help="Where it speaks TCP."
+    ),
+]
+TurnTlsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--turn-tls", metavar="PORT", min=1, max=65535, help="Where it speaks TLS."
+    ),
+]
 
 
 @command(app, "relay", stream=True, is_group=True)
@@ -134,6 +146,8 @@ async def relay(
     tls_key: TlsKeyOption = None,
     turn: TurnOption = None,
     turn_secret_file: TurnSecretFileOption = None,
+    turn_tcp: TurnTcpOption = None,
+    turn_tls: TurnTlsOption = None,
 ) -> None:
     """Serve as relay: who is online, at which address, and a way between them."""
     from wzp_cli.cli.compose import own_state
@@ -161,6 +175,8 @@ async def relay(
         tls_key=tls_key,
         turn=turn,
         turn_secret_file=turn_secret_file,
+        turn_tcp=turn_tcp,
+        turn_tls=turn_tls,
     )
     words = said.over(session.settings.said)
     where = serving_address(words.listen, session.settings)

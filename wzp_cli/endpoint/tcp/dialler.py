@@ -16,8 +16,8 @@ from wzp_cli.endpoint.tcp.tunnel import (
     SUBPROTOCOLS,
     TUNNEL_PATH,
     Tunnel,
-    keep_little_unsent,
 )
+from wzp_cli.endpoint.tcp.unsent import keep_little_unsent
 from wzp_cli.endpoint.tunnels import TakeDatagram
 from wzp_cli.errors import ConnectionLost
 

@@ -29,7 +29,8 @@ from wzp_cli.defaults.endpoint import (
 )
 from wzp_cli.defaults.relay import RELAY_MAX_TUNNELS, RELAY_MAX_TUNNELS_PER_SOURCE
 from wzp_cli.endpoint.endpoint import Endpoint
-from wzp_cli.endpoint.tcp.tunnel import SUBPROTOCOLS, Tunnel, keep_little_unsent
+from wzp_cli.endpoint.tcp.tunnel import SUBPROTOCOLS, Tunnel
+from wzp_cli.endpoint.tcp.unsent import keep_little_unsent
 from wzp_cli.errors import ConnectionLost, EnvironmentFault, PortInUse
 
 __all__ = ["TunnelListener", "open_tunnel_listener"]

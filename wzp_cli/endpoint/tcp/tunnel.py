@@ -14,8 +14,6 @@ TCP then holds the sender back.
 
 import asyncio
 import collections
-import socket
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -33,18 +31,15 @@ from wzp_cli.defaults.endpoint import (
     TUNNEL_MAX_UNSENT_BYTES,
     TUNNEL_QUEUE_DATAGRAMS,
     TUNNEL_READ_BYTES,
-    TUNNEL_UNSENT_BYTES,
 )
 from wzp_cli.endpoint.tunnels import TakeDatagram
 from wzp_cli.errors import ConnectionLost
 
-__all__ = ["SUBPROTOCOLS", "TUNNEL_PATH", "Tunnel", "keep_little_unsent"]
+__all__ = ["SUBPROTOCOLS", "TUNNEL_PATH", "Tunnel"]
 
 TUNNEL_PATH = "/wzp"
 SUBPROTOCOLS = [Subprotocol("wzp.1")]
 _NOT_FOUND = 404
-_TCP_NOTSENT_LOWAT = {"linux": 25, "darwin": 0x201}
-"""The option's number; Python has a name for it from 3.12 on."""
 
 
 class Tunnel(asyncio.Protocol):
@@ -248,18 +243,3 @@ class Tunnel(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
         self.on_end()
-
-
-def keep_little_unsent(transport: asyncio.BaseTransport) -> None:
-    """Have kernel and asyncio buffer next to nothing on this TCP connection.
-
-    asyncio sets TCP_NODELAY on what it connects, but not on what it accepts. Where the
-    system has no TCP_NOTSENT_LOWAT, its send buffer is where sound may have to wait.
-    """
-    assert isinstance(transport, asyncio.WriteTransport)
-    transport.set_write_buffer_limits(high=1, low=0)
-    sock = transport.get_extra_info("socket")
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    option = _TCP_NOTSENT_LOWAT.get(sys.platform)
-    if option is not None:
-        sock.setsockopt(socket.IPPROTO_TCP, option, TUNNEL_UNSENT_BYTES)
