@@ -10,6 +10,7 @@ python3 dev.py lint            ruff check, ruff format --check, import-linter
 python3 dev.py types           mypy
 python3 dev.py lab ...         a laboratory of NATs (Linux, root)
 python3 dev.py bench NAME ...  one of bench/
+python3 dev.py attack ...      the attacks of docs/security.md; with the rules, without
 python3 dev.py fuzz NAME ...   one of fuzz/, until a million inputs
 python3 dev.py build           wheel, sdist, manual page and completions into dist/
 python3 dev.py lock            requirements.lock anew
@@ -44,6 +45,7 @@ VERBS = {
     "types": [["-m", "mypy"]],
     "lab": [["-m", "tests.netlab"]],
     "bench": [["-m", "bench"]],
+    "attack": [["-m", "attacks"]],
     "fuzz": [["-m", "fuzz"]],
     "build": [["-m", "release.build"]],
     "lock": [["-m", "release.lock"]],

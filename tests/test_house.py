@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from attacks.catalogue import load
 from docs import draw_state_machines
 from wzp_cli import errors
 from wzp_cli.cli.manual import Page, pages
@@ -144,6 +145,13 @@ def test_a_machine_is_drawn_between_its_marks() -> None:
     assert draw_state_machines.drawn(drawing, machine) == drawing
     with pytest.raises(ValueError, match="no place for m"):
         draw_state_machines.drawn("nothing", machine)
+
+
+def test_each_attack_still_finds_the_line_of_its_rule() -> None:
+    """Where you have changed such a line, change attacks/rules/NN-*.toml, too."""
+    for rule in load():
+        for _attack, out in rule.weakenings:
+            out.applied((ROOT / out.file).read_text("utf-8"))
 
 
 def test_only_the_endpoint_binds_udp() -> None:

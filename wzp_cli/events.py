@@ -138,7 +138,8 @@ class Incoming(Event, tag="incoming", frozen=True, kw_only=True):
     """Somebody calls. `name` is what they call themselves: cleaned, not verified.
 
     `contact`: the name that the user gave to this key, if any. `verified`: its words
-    were compared.
+    were compared. `namesake`: a contact who is called so, or nearly so, and has another
+    key: a new one of theirs, or somebody who wants to be taken for them.
     """
 
     call: str
@@ -147,6 +148,7 @@ class Incoming(Event, tag="incoming", frozen=True, kw_only=True):
     via: PathName = "relay"
     contact: str | None = None
     verified: bool = False
+    namesake: str | None = None
 
 
 class Missed(Event, tag="missed", frozen=True, kw_only=True):

@@ -27,6 +27,19 @@ def state(tmp_path: Path) -> State:
     return open_state(tmp_path / "state")
 
 
+def test_who_is_called_as_a_contact_and_has_another_key(state: State) -> None:
+    contacts = state.contacts
+    contacts.add(Contact("Ada Lovelace", ALICE))
+    contacts.add(Contact("Bob", BOB))
+    carol = Keypair.generate().identity
+    assert contacts.namesake("ada lovelace", carol) == "Ada Lovelace"
+    assert contacts.namesake("\u0412\u043eb", carol) == "Bob", "in Cyrillic"
+    assert contacts.namesake("Carol", carol) is None
+    assert contacts.namesake("", carol) is None
+    assert contacts.namesake("Bob", BOB) is None
+    assert contacts.namesake("Bob", ALICE) is None, "she is shown as Ada Lovelace"
+
+
 def test_contacts_are_found_by_name_and_by_key(state: State) -> None:
     contacts = state.contacts
     contacts.add(Contact("Ada Lovelace", ALICE, HostPort("r1.example", 4433)))

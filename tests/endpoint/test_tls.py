@@ -189,13 +189,17 @@ def test_there_are_no_session_tickets_and_no_early_data() -> None:
 # --- mutual TLS, at the endpoints
 
 
+@pytest.mark.parametrize("alpn", [PEER_ALPN, RELAY_ALPN])
 @BAD
-def test_an_endpoint_accepts_no_bad_dialler(name: str) -> None:
+def test_an_endpoint_accepts_no_bad_dialler(name: str, alpn: str) -> None:
     async def scenario(house: House) -> None:
         bob = house.machine()
-        bob.endpoint.accept_peers(Strangers.PROVEN)
+        if alpn == PEER_ALPN:
+            bob.endpoint.accept_peers(Strangers.PROVEN)
+        else:
+            bob.endpoint.accept_relay_clients()
         mailbox = house.mailbox()
-        puppet = Puppet(mailbox.wire, Rogue(PEER_ALPN, BAD_CERTIFICATES[name]()))
+        puppet = Puppet(mailbox.wire, Rogue(alpn, BAD_CERTIFICATES[name]()))
         puppet.connect(bob.address)
         await turns(30)
         assert puppet.core.tls.state is tls.State.CLIENT_POST_HANDSHAKE

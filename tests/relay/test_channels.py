@@ -1,4 +1,6 @@
+import functools
 import itertools
+import operator
 from collections.abc import Callable
 
 import pytest
@@ -302,6 +304,9 @@ def test_ids_come_from_the_system_otherwise() -> None:
     ids = {i for channel in channels for i in (channel.caller_id, channel.callee_id)}
     assert len(ids) == 100
     assert {len(i) for i in ids} == {8}
+    numbers = [int.from_bytes(i) for i in ids]
+    assert functools.reduce(operator.or_, numbers) == 2**64 - 1, "every bit varies"
+    assert functools.reduce(operator.and_, numbers) == 0
 
 
 def test_who_reveals_itself_is_told_of_once_for_each_channel() -> None:

@@ -276,6 +276,8 @@ async def test_a_ticket_is_for_one_device_once_and_for_a_while(world: World) -> 
     assert incoming.caller == str(alice.identity)
     assert await joins(bob, ticket) == refused, "once"
     later = str(Ticket.issue(call.name, "e" * 16, wanted.secret))
+    just_too_late = call.until_s + 0.001
+    assert server.fleet.redeem(later, bob.identity, just_too_late) is None
     await asyncio.sleep(FLEET_JOIN_S + 1)
     assert await joins(bob, later) == refused, "for a while"
 
@@ -287,7 +289,7 @@ async def test_who_is_blocked_here_joins_no_call_here(world: World) -> None:
     blocked = AccessRules(blocked=frozenset([bob.identity.key]))
     fleet.relays[0].server.reload(RelaySettings(blocked))
     bob.listen()
-    calling = alice.calls(bob, ring_timeout_s=3)
+    calling = alice.calls(bob, ring_timeout_s=3, duration_s=1)
     with pytest.raises(WzpError):
         await calling.result()
     assert fleet.relays[0].left["links"] == 1

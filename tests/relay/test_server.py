@@ -784,6 +784,27 @@ async def test_a_client_that_disappears_frees_everything_too(world: World) -> No
 
 
 @scenario
+async def test_what_a_relay_tells_its_operator_names_nobody(world: World) -> None:
+    """Its events are its log, its facts its metrics: also of calls and refusals."""
+    relay = await world.relay()
+    alice, bob = await world.people("alice", "bob")
+    bob.listen()
+    await alice.call(bob, duration_s=2)
+    await asyncio.sleep(2 * RELAY_SWEEP_S)
+    rules = AccessRules(blocked=frozenset({bob.identity.key}))
+    relay.server.reload(RelaySettings(access=rules))
+    relay.server.drain(1.0)
+    await asyncio.sleep(2)
+    told = repr(relay.events) + repr(relay.server.facts())
+    assert "RelayStats" in told
+    assert "RelayReloaded" in told
+    for person in (alice, bob):
+        keys = (str(person.identity), person.identity.short, person.identity.key.hex())
+        for secret in (*keys, person.public_host, person.name):
+            assert secret not in told
+
+
+@scenario
 async def test_statistics_tell_what_has_changed(world: World) -> None:
     server, alice, bob = await in_use(world)
     await asyncio.sleep(RELAY_SWEEP_S + 0.1)

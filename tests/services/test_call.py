@@ -214,7 +214,7 @@ async def test_a_listener_that_refuses_strangers_cannot_be_dialled(
     bob.listen(strangers_dial=False)
     packets = world.record()
     with pytest.raises(PeerUnreachable):
-        await alice.dial(address)
+        await alice.dial(address, duration_s=1)
     assert not [p for p in packets if p.source.host == bob.public_host], "silence"
 
 

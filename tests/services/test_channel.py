@@ -146,6 +146,27 @@ async def test_a_channel_announced_with_the_peers_name_is_not_believed(
 
 
 @scenario
+async def test_a_channel_announced_for_somebody_else_is_not_the_peers(
+    world: World,
+) -> None:
+    """The relay lets the peer's own checks come out of a stranger's channel."""
+    _relay, alice, bob, call = await talking(world, duration_s=10)
+    mallory = await world.person("mallory", RANDOM)
+    assert mallory.registration is not None
+    assert bob.registration is not None
+    (route,) = await mallory.registration.connect(bob.identity)
+    await asyncio.sleep(0.1)
+    (peers,) = alice.endpoint._checks.values()
+    copied = mallory.endpoint.open_checks()
+    copied.remote = peers.remote
+    copied.send(route, ttl=None, nominates=True)
+    await asyncio.sleep(1)
+    there = ChannelRoute(route.relay, route.receive_id, route.send_id)
+    assert bob.registration.announced(there) == mallory.identity, "nobody took it"
+    assert (await call.result()).end.reason == "time is up"
+
+
+@scenario
 async def test_a_peer_that_brings_ever_more_channels_has_one_more(world: World) -> None:
     _relay, alice, bob, call = await talking(world, duration_s=20)
     assert alice.registration is not None

@@ -192,6 +192,22 @@ async def test_what_is_known_of_a_caller_is_told(world: World) -> None:
 
 
 @scenario
+async def test_who_may_be_taken_for_a_contact_by_name_is_told_so(world: World) -> None:
+    bob, mallory = await world.people("bob", "Alice")
+    asked: list[tuple[str, Identity]] = []
+
+    def namesake(name: str, identity: Identity) -> str | None:
+        asked.append((name, identity))
+        return "Alice"
+
+    bob.listen(no, namesake=namesake)
+    with pytest.raises(PeerDeclined):
+        await mallory.call(bob)
+    assert asked == [("Alice", mallory.identity)], "by the key that was proven"
+    assert [each.namesake for each in bob.all(Incoming)] == ["Alice"]
+
+
+@scenario
 async def test_a_contact_is_known_by_key_and_not_by_name(world: World) -> None:
     alice, bob, mallory = await world.people("alice", "bob", "alice")
     bob.listen(
@@ -386,7 +402,7 @@ async def test_a_channel_to_somebody_else_ends_before_anything_is_said(
     relay.server.presence.reachable = crooked  # type: ignore[method-assign]
     mallory.listen()
     with pytest.raises(WrongPeer):
-        await alice.call(bob)
+        await alice.call(bob, duration_s=1)
     await asyncio.sleep(1)
     assert mallory.all(Incoming) == []
 

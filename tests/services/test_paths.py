@@ -461,6 +461,24 @@ async def test_a_copied_packet_draws_no_stream_to_its_new_source(
     assert bob.outcomes[0].remote.startswith(alice.public_host)
 
 
+@scenario
+async def test_late_and_damaged_copies_draw_not_even_a_check(world: World) -> None:
+    """Who reads the wire knows connection IDs, and can make no authentic packet."""
+    _alice, bob, call = await in_a_call(world, None)
+    packets = world.record()
+    replay = world.net.host("20.5.0.1").wire(5000)
+    bob_at = Address(bob.public_host, bob.endpoint.local.port)
+    await asyncio.sleep(1)
+    heard = [p.datagram for p in packets if p.to == bob_at and p.datagram[0] > 63]
+    assert len(heard) > 20
+    for datagram in heard:
+        replay.send(datagram, bob_at)
+        replay.send(datagram[:-1] + bytes([datagram[-1] ^ 1]), bob_at)
+    await asyncio.sleep(2)
+    assert [p for p in packets if p.to.host == "20.5.0.1"] == []
+    await call.stop()
+
+
 # --- The shell itself -----------------------------------------------------------
 
 

@@ -1,6 +1,7 @@
 """A client's standing with its relay, over real QUIC; relays good, gone and hostile."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -430,6 +431,42 @@ async def test_two_people_call_through_tcp_alone(world: World) -> None:
     assert not [c for c in bob.all(Candidate) if c.type == "srflx"], (
         "a TCP address is no candidate"
     )
+
+
+@scenario
+async def test_a_proxy_that_opens_the_websocket_finds_nothing(world: World) -> None:
+    """It reads every message inside the outer TLS, whose certificate proves nothing."""
+    rules = AccessRules(tokens=frozenset([token_digest("sesame")]))
+    server = await world.relay(access=rules)
+    alice = await world.person("Alice Liddell", registers=False, by_tcp=server)
+    bob = await world.person("Robert Boyle", registers=False, by_tcp=server)
+    read = bytearray()
+    sink_of = server.endpoint.tunnels.sink_of
+
+    def opened(remote: Address) -> Callable[[bytes], None]:
+        sink = sink_of(remote)
+
+        def take(datagram: bytes) -> None:
+            read.extend(datagram)
+            sink(datagram)
+
+        return take
+
+    server.endpoint.tunnels.sink_of = opened  # type: ignore[method-assign]
+    for person in (alice, bob):
+        assert person.nat is not None
+        person.nat.blocked = True
+        await person.register(token="sesame")
+    bob.listen()
+    assert (await alice.call(bob, duration_s=2)).path == "relay"
+    assert len(read) > 2 * 50 * 60, "the sound of both passed here"
+    for person in (alice, bob):
+        key = person.identity.key
+        for secret in (key, key.hex().encode(), str(person.identity).encode()):
+            assert secret not in read
+        assert person.name.encode() not in read
+    for word in (b"sesame", b"connect", b"candidates", b"20.1.0."):
+        assert word not in read
 
 
 @scenario

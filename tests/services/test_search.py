@@ -394,12 +394,12 @@ async def test_many_calls_make_no_flood_of_checks(world: World) -> None:
     alice, bob, conversation = await odd_peer(world)
     packets = world.record()
     began = now()
-    for _ in range(6):
+    for _ in range(12):
         victims = [f"{VICTIM}:{5000 + number}" for number in range(8)]
-        conversation.say(named(*victims, kind="srflx"))
-        await asyncio.sleep(2)
+        conversation.say(named(*victims, kind="host"))
+        await asyncio.sleep(0.6)
         await conversation.hang_up("again")
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.2)
         conversation = await odd_call(alice, bob)
     took_s = now() - began
     sprayed = toward(packets, VICTIM)

@@ -16,6 +16,7 @@ from wzp_cli.adapters.line_files import read_lines, write_lines, writing
 from wzp_cli.address import HostPort
 from wzp_cli.errors import KeyChanged, UsageError
 from wzp_cli.protocol.identity import Identity
+from wzp_cli.protocol.likeness import look_alike
 from wzp_cli.protocol.text import clean
 
 __all__ = ["Blocked", "Contact", "Contacts", "group_name"]
@@ -69,6 +70,16 @@ class Contacts:
     def of(self, identity: Identity) -> Contact | None:
         """Return the contact with that key; rights of contacts go by this alone."""
         return next((each for each in self.all() if each.identity == identity), None)
+
+    def namesake(self, name: str, identity: Identity) -> str | None:
+        """Return the contact as which a stranger's key may be taken by its name.
+
+        None for a contact's own key: that is shown by the name that the user gave it.
+        """
+        if self.of(identity) is not None:
+            return None
+        alike = (each.name for each in self.all() if look_alike(each.name, name))
+        return next(alike, None)
 
     def beginning(self, prefix: str) -> list[Contact]:
         """Return the contacts whose identity begins so (with or without "wzp1")."""

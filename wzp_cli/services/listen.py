@@ -14,12 +14,7 @@ from wzp_cli.defaults.program import HELLO_TIMEOUT_S, MAX_SERVED_LINKS, RING_TIM
 from wzp_cli.endpoint.admission import Strangers
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.link import Link
-from wzp_cli.errors import (
-    EnvironmentFault,
-    RemoteProtocolError,
-    WrongPeer,
-    WzpError,
-)
+from wzp_cli.errors import EnvironmentFault, RemoteProtocolError, WrongPeer, WzpError
 from wzp_cli.events import Answered, Hangup, Incoming, Missed, Report, Warned
 from wzp_cli.ports import (
     Codec,
@@ -31,6 +26,7 @@ from wzp_cli.ports import (
     PortMapping,
 )
 from wzp_cli.protocol import peer_messages as peer
+from wzp_cli.protocol.identity import Identity
 from wzp_cli.protocol.policy import (
     STRANGER,
     Answering,
@@ -67,6 +63,7 @@ class ListenSettings:
         strangers_dial: Whoever finds the port may dial it without a relay.
         auto_answer: Whose calls are taken without asking.
         policy: What the user has said of an identity.
+        namesake: The contact as which a caller may be taken by its name.
         once: Stop after the first call that was answered.
         duration_s: Hang up each call after so long.
         on_outcome: Takes what each call was, also when it is cancelled.
@@ -82,6 +79,7 @@ class ListenSettings:
     strangers_dial: bool = True
     auto_answer: Answering = "nobody"
     policy: PolicyOf = lambda identity: STRANGER
+    namesake: Callable[[str, Identity], str | None] = lambda name, identity: None
     once: bool = False
     ring_timeout_s: float = RING_TIMEOUT_S
     duration_s: float | None = None
@@ -282,6 +280,7 @@ class _Listener:
             else "direct",
             contact=policy.contact,
             verified=policy.verified,
+            namesake=self.settings.namesake(conversation.name, conversation.peer),
         )
         self.report(incoming)
         try:

@@ -136,8 +136,12 @@ def test_contacts_are_answered_and_strangers_declined(
     assert (error["code"], names(calling)[-2:]) == ("requirement", ["error", "end"])
     check_stream(calling)
 
-    carol = processes.user("carol", WZP_RELAY=relay, WZP_IN="null", WZP_OUT="null")
+    carol = processes.user(
+        *("carol",), WZP_RELAY=relay, WZP_IN="null", WZP_OUT="null", WZP_NAME="ALÍCE"
+    )
     stranger = carol.start("call", bob.id)
+    rang = listening.wait_for("incoming", peer=carol.id)
+    assert (rang["name"], rang["contact"], rang["namesake"]) == ("ALÍCE", None, "Alice")
     assert stranger.wait_end()["exit"] == 5
     assert stranger.all("error")[0]["code"] == "peer_declined"
     listening.wait_for("warning", code="nobody_to_ask")

@@ -38,6 +38,11 @@ SAID = [
         f"  {BOB}",
     ),
     (
+        events.Incoming(call="1", peer=BOB, name="ALICE", namesake="Alice"),
+        'Incoming call from "ALICE" (NOT the key of your contact Alice), through the'
+        f" relay, by:\n  {BOB}",
+    ),
+    (
         events.Incoming(call="1", peer=BOB, via="direct"),
         f"Incoming call, directly, by:\n  {BOB}",
     ),

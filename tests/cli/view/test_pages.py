@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from tests.cli.view.stories import (
+    ALICE,
     BOB,
     LISTENING,
     REACHED,
@@ -74,6 +75,14 @@ def test_an_incoming_call() -> None:
     assert "not one of your contacts" in text
     assert 'calls themselves "Al [b]x[/b]" (not verified)' in text
     assert "y answer     n decline" in text
+    assert "NOT" not in text
+
+
+def test_a_caller_who_may_be_taken_for_a_contact() -> None:
+    rings = events.Incoming(call="1", peer=ALICE, name="Bob", namesake="Bob")
+    text = shown(told(listener(), [*LISTENING, rings]))
+    assert 'calls themselves "Bob" (not verified)' in text
+    assert "NOT the key of your contact Bob" in text
 
 
 def test_calling() -> None:

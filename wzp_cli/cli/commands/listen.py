@@ -122,6 +122,7 @@ async def listen(
         strangers_dial=dialled,
         auto_answer=answers,
         policy=state.policy,
+        namesake=state.contacts.namesake,
         once=once,
         ring_timeout_s=ring_timeout_s(settings, ring_timeout),
         duration_s=duration,
@@ -291,6 +292,8 @@ def _asker(session: Session, is_steered: bool, screen: "Stage") -> "AskHuman":
         if incoming.contact is not None:
             verified = "verified" if incoming.verified else "not verified"
             who = f"{incoming.contact}, a contact ({verified}),"
+        if incoming.namesake is not None:
+            who += f" (NOT the key of your contact {incoming.namesake})"
         return await ask_at_terminal(f"{who} calls. Answer?")
 
     return ask

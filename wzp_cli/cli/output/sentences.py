@@ -130,6 +130,8 @@ def _port_mapped(event: events.PortMapped) -> str:
 
 def _incoming(event: events.Incoming) -> str:
     name = f' from "{event.name}" (not verified)' if event.name else ""
+    if event.namesake is not None:
+        name = f' from "{event.name}" (NOT the key of your contact {event.namesake})'
     if event.contact is not None:
         verified = "verified" if event.verified else "not verified"
         name = f" from {event.contact}, a contact ({verified})"

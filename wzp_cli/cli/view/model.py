@@ -100,6 +100,7 @@ class Call:
     Attributes:
         who: The peer; None: not known yet.
         called: What they call themselves: cleaned, not verified.
+        namesake: A contact who is called so, too, and has another key.
         since: When it began to ring, or to be called.
         rings: A device of the peer's rings.
         answered_s, ended_s: When, on the clock of `At`.
@@ -111,6 +112,7 @@ class Call:
     since: At
     who: Who | None = None
     called: str = ""
+    namesake: str | None = None
     rings: bool = False
     answered_s: float | None = None
     ended_s: float | None = None
@@ -219,7 +221,7 @@ def after(model: Model, event: events.Event, at: At) -> Model:
             return _remembered(model, Past(at.long, line, missed=True))
         case events.Incoming():
             who = model.know(event.peer)
-            call = Call(since=at, who=who, called=event.name, via=event.via)
+            call = Call(at, who, event.name, event.namesake, via=event.via)
             return replace(model, phase="incoming", page="call", call=call)
         case events.Calling(peer=peer):
             return _placed(model, peer, at)

@@ -109,6 +109,8 @@ def _standing_lines(call: Call) -> list[Text]:
     own = []
     if call.called and call.called != call.who.contact:
         own = [Text(f'calls themselves "{call.called}" (not verified)', "dim")]
+    if call.namesake:
+        own.append(Text(f"NOT the key of your contact {call.namesake}", "bold red"))
     return [first, *own]
 
 
