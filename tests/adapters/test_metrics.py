@@ -1,6 +1,8 @@
 import asyncio
+import errno
 import socket
 import struct
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -12,6 +14,7 @@ import pytest
 from wzp_cli.adapters import metrics
 from wzp_cli.adapters.metrics import ask_status, exposition, serve_metrics
 from wzp_cli.address import HostPort
+from wzp_cli.defaults.relay import METRICS_ACCEPT_PAUSE_S
 from wzp_cli.errors import EnvironmentFault, RelayUnreachable
 from wzp_cli.protocol.relay_facts import (
     FleetFacts,
@@ -194,3 +197,26 @@ def test_who_leaves_in_the_middle_is_not_printed(
 
     asyncio.run(scenario())
     assert capfd.readouterr().err == ""
+
+
+def test_a_connection_that_can_not_be_taken_does_not_make_it_spin(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The kernel goes on saying that somebody is there."""
+    pauses: list[float] = []
+    tried = threading.Event()
+
+    def fails(_: object) -> None:
+        if len(pauses) >= 2:
+            tried.set()
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async def scenario() -> None:
+        with serve_metrics(ANYWHERE, lambda: FACTS) as where:
+            monkeypatch.setattr("socketserver.TCPServer.get_request", fails)
+            monkeypatch.setattr("wzp_cli.adapters.metrics.time.sleep", pauses.append)
+            with socket.create_connection((where.host, where.port)):
+                await asyncio.to_thread(tried.wait, 10)
+
+    asyncio.run(scenario())
+    assert set(pauses) == {METRICS_ACCEPT_PAUSE_S}

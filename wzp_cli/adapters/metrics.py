@@ -13,6 +13,7 @@ import asyncio
 import importlib.util
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -25,7 +26,7 @@ from typing import Any
 import msgspec
 
 from wzp_cli.address import HostPort
-from wzp_cli.defaults.relay import STATUS_ANSWER_S
+from wzp_cli.defaults.relay import METRICS_ACCEPT_PAUSE_S, STATUS_ANSWER_S
 from wzp_cli.errors import EnvironmentFault, RelayUnreachable
 from wzp_cli.protocol.relay_facts import (
     FleetFacts,
@@ -78,6 +79,14 @@ def _bound(where: HostPort, ask: ReadFacts) -> ThreadingHTTPServer:
             """Print our own faults, and not that somebody has left."""
             if not isinstance(sys.exc_info()[1], OSError):
                 super().handle_error(request, client_address)
+
+        def get_request(self) -> Any:
+            """Accept; where that can't be for want of files, don't spin."""
+            try:
+                return super().get_request()
+            except OSError:
+                time.sleep(METRICS_ACCEPT_PAUSE_S)
+                raise
 
         def server_bind(self) -> None:
             TCPServer.server_bind(self)  # HTTPServer's asks DNS for our name

@@ -227,7 +227,7 @@ class _Refused:
 def _unreached(relay: HostPort, error: Exception) -> NetworkError:
     """Return what to tell of a relay that can't be used now."""
     if isinstance(error, NameNotFound):
-        return NameNotFound(f"no address was found for {relay.host}")
+        return NameNotFound(str(error))
     where = str(error) or str(relay)
     return RelayUnreachable(f"no answer from the relay {where}")
 

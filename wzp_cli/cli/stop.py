@@ -8,19 +8,16 @@ import asyncio
 import contextlib
 import signal
 import socket
-import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
+from wzp_cli.cli.loop import CommandLoop
 from wzp_cli.cli.output.failure import Terminated
 
 __all__ = ["Stop", "run_async", "sigterm_stops"]
 
 Result = TypeVar("Result")
-
-# Windows' usual loop can't watch a socket for reading.
-_LOOP = asyncio.SelectorEventLoop if sys.platform == "win32" else None
 
 
 class Stop:
@@ -64,12 +61,14 @@ def run_async(work: Coroutine[Any, Any, Result], stop: Stop) -> Result:
         BaseException: `work`'s error, or the reason to stop once `work` is cleaned up.
     """
     try:
-        with asyncio.Runner(loop_factory=_LOOP) as runner:
+        with asyncio.Runner(loop_factory=CommandLoop) as runner:
             result = runner.run(stop.cancels(work))
     except asyncio.CancelledError:
         if stop.reason is None:
             raise
         raise stop.reason from None
+    finally:
+        work.close()  # where there was not even a loop to begin it
     if stop.reason is not None:
         raise stop.reason
     return result

@@ -19,6 +19,7 @@ __all__ = [
     "MAX_TLS_MESSAGE_BYTES",
     "MAX_UNSENT_BYTES",
     "MIN_DATAGRAM_PAYLOAD_BYTES",
+    "NAME_TIMEOUT_S",
     "PEER_KEEPALIVE_S",
     "QUIC_MAX_DATAGRAM_FRAME_BYTES",
     "QUIC_MIN_INITIAL_BYTES",
@@ -83,6 +84,12 @@ CALL_IDLE_TIMEOUT_S: Final = 10.0
 
 QUIC_MIN_INITIAL_BYTES: Final = 1200
 """Smallest datagram that may open a connection. Source: RFC 9000 section 14.1."""
+
+NAME_TIMEOUT_S: Final = 8.0
+"""How long the system's DNS may take for a name.
+
+Source: ours; more than the 5 s after which resolv.conf(5) asks a second time.
+"""
 
 HANDSHAKE_TIMEOUT_S: Final = 5.0
 """How long a handshake may stay half open. Source: ours (docs/security.md)."""

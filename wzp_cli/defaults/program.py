@@ -3,6 +3,7 @@
 from typing import Final
 
 __all__ = [
+    "ACCEPT_WARNING_S",
     "CONTROL_MAX_CLIENTS",
     "CONTROL_MAX_EVENTS_WAITING",
     "CONTROL_MAX_FOLLOWERS",
@@ -141,6 +142,9 @@ DEMO_CALL_MARGIN_S: Final = 5.0
 
 MAX_SERVED_LINKS: Final = 32
 """Links of callers that a listener serves at a time. Source: ours."""
+
+ACCEPT_WARNING_S: Final = 60.0
+"""How often the log says that connections can't be taken. Source: ours."""
 
 OUTPUT_QUEUE_LINES: Final = 1000
 """Lines kept for a slow reader of a stream of events. Source: ours."""

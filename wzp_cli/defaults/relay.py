@@ -27,6 +27,7 @@ __all__ = [
     "LOOP_LAG_BUCKETS_S",
     "LOOP_LAG_PROBE_S",
     "MAX_ANNOUNCED_CHANNELS",
+    "METRICS_ACCEPT_PAUSE_S",
     "RELAY_ANSWER_TIMEOUT_S",
     "RELAY_BACKOFF_FIRST_S",
     "RELAY_BACKOFF_MAX_S",
@@ -269,6 +270,9 @@ LOOP_LAG_PROBE_S: Final = 0.1
 
 LOOP_LAG_BUCKETS_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0)
 """Upper ends of the histogram of lateness. Source: ours; voice has 20 ms frames."""
+
+METRICS_ACCEPT_PAUSE_S: Final = 0.5
+"""How long no page is served after a connection failed. Source: ours; no spinning."""
 
 STATUS_ANSWER_S: Final = 2.0
 """How long a relay may take to answer its own operator. Source: ours."""

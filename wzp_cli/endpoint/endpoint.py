@@ -25,6 +25,7 @@ from wzp_cli.defaults.endpoint import (
     CONNECTION_ID_BYTES,
     HANDSHAKE_TIMEOUT_S,
     LINK_IDLE_TIMEOUT_S,
+    NAME_TIMEOUT_S,
     QUIC_MIN_INITIAL_BYTES,
     QUIC_MIN_INITIAL_DCID_BYTES,
 )
@@ -149,9 +150,13 @@ class Endpoint:
         """
         family = socket.AF_UNSPEC if self._wire.local.is_v6 else socket.AF_INET
         try:
-            found = await self._loop.getaddrinfo(
-                server.host, server.port, family=family, type=socket.SOCK_DGRAM
-            )
+            async with asyncio.timeout(NAME_TIMEOUT_S):
+                found = await self._loop.getaddrinfo(
+                    server.host, server.port, family=family, type=socket.SOCK_DGRAM
+                )
+        except TimeoutError as error:
+            message = f"this machine's DNS gave no answer about {server.host}"
+            raise NameNotFound(message) from error
         except (OSError, UnicodeError) as error:
             raise NameNotFound(f"no address was found for {server.host}") from error
         return list(dict.fromkeys(Address(*entry[4][:2]) for entry in found))
