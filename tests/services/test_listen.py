@@ -1,6 +1,7 @@
 """Listening: who reaches a person, who a microphone, and who neither."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
@@ -38,8 +39,10 @@ from wzp_cli.events import (
     Hangup,
     Incoming,
     MediaStarted,
+    Missed,
     Warned,
 )
+from wzp_cli.ports import Codec
 from wzp_cli.protocol import peer_messages as peer
 from wzp_cli.protocol import relay_messages
 from wzp_cli.protocol.identity import Identity, Keypair
@@ -621,3 +624,43 @@ async def test_who_is_answered_without_asking_does_not_ring(world: World) -> Non
 
     bob.listen(never, auto_answer="all", play_tone=tone)
     assert (await alice.call(bob, duration_s=1)).end.reason == "time is up"
+
+
+@scenario
+async def test_a_machine_without_files_fails_one_call_and_goes_on(
+    world: World,
+) -> None:
+    """Such as the library of the codec, which is opened when it is first needed."""
+    alice, bob = await world.people("alice", "bob")
+    real = bob.codec
+    tries = iter((OSError(errno.EMFILE, "Too many open files"),))
+
+    def opened() -> Codec:
+        if (error := next(tries, None)) is not None:
+            raise error
+        return real()
+
+    bob.codec = opened
+    bob.listen()
+    with pytest.raises(WzpError):
+        await alice.call(bob, duration_s=1)
+    warned = await bob.told(Warned)
+    assert (warned.code, warned.message) == (
+        "resources",
+        "a call failed: Too many open files",
+    )
+    assert (await alice.call(bob, duration_s=1)).end.by == "local"
+
+
+@scenario
+async def test_a_caller_that_dies_while_it_rings_is_missed(world: World) -> None:
+    alice, bob = await world.people("alice", "bob")
+    bob.listen(ask=never)
+    calling = alice.calls(bob)
+    await bob.told(Incoming)
+    alice.vanish()
+    ended = await bob.told(Hangup)
+    assert (ended.by, ended.reason) == ("network", "the caller is gone: it fell silent")
+    assert (await bob.told(Missed)).reason == "withdrawn"
+    with pytest.raises(ConnectionLost, match="the peer is gone: it fell silent"):
+        await calling.result()

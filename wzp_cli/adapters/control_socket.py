@@ -205,7 +205,7 @@ class _Door:
         try:
             if self.way.unix or await self._has_token(channel):
                 await self.converse(channel)
-        except WzpError:  # who breaks the rules, or leaves, ends nobody else
+        except (WzpError, OSError):  # who breaks the rules, or leaves, ends nobody else
             return
         finally:
             await channel.close()

@@ -37,6 +37,7 @@ _SIGNAL_STREAM = 0
 _UNWAITED_PING = 0
 _ERROR_REFUSED = 0x1
 _ERROR_FLOOD = 0x2
+_WORDS = {"Idle timeout": "it fell silent"}  # aioquic's, as people say it
 _REASON_MAX_CHARACTERS = 200  # at most 800 bytes: a longer CONNECTION_CLOSE won't fit
 _TLS_ALERT = 0x100
 _ALERT_BAD_CERTIFICATE = _TLS_ALERT + 42
@@ -470,7 +471,8 @@ class Link:
         if self.ended:
             return
         self._end_code = code
-        self.end_reason = clean(reason, _REASON_MAX_CHARACTERS) or "closed"
+        words = _WORDS.get(reason, reason)
+        self.end_reason = clean(words, _REASON_MAX_CHARACTERS) or "closed"
         self._ended.set()
         self._set_handshake_over()
         self._arrived.put_nowait(b"")

@@ -279,7 +279,7 @@ class _Ringing:
         self._conversations.append(conversation)
         conversation.say(peer.Offer(call=self.call_id, media=self.codecs))
         while not self._winner.done():
-            match await conversation.heard():
+            match await _still_heard(conversation):
                 case peer.Ringing():
                     self._report_ringing(conversation)
                 case peer.Answer(media=media):
@@ -367,6 +367,14 @@ class _Ringing:
         if not self._rings.is_set():
             self._rings.set()
             self.report(Ringing(peer=str(conversation.peer)))
+
+
+async def _still_heard(conversation: Conversation) -> peer.PeerMessage:
+    """Return the next message. Raises ConnectionLost, in words, where the peer died."""
+    try:
+        return await conversation.heard()
+    except ConnectionLost as error:
+        raise ConnectionLost(f"the peer is gone: {error}") from error
 
 
 def _declined(reason: str) -> PeerError:

@@ -202,6 +202,11 @@ class _Listener:
             if self.settings.once and isinstance(error, EnvironmentFault):
                 raise
             self.report(Warned(code=error.code, message=f"a call failed: {error}"))
+        except OSError as error:  # a machine that has no more files, for example
+            if self.settings.once:
+                raise
+            why = error.strerror or str(error)
+            self.report(Warned(code="resources", message=f"a call failed: {why}"))
         finally:
             await conversation.hang_up("hung up")  # if nobody has, as when cancelled
 
@@ -351,7 +356,7 @@ class _Listener:
         if answers_itself(self.settings.auto_answer, self._policy(conversation.link)):
             line.decide(True)
             return None
-        gone: list[str] = []
+        gone: list[tuple[Literal["peer", "network"], str]] = []
 
         async def ask() -> None:
             line.decide(await self.ask(incoming))
@@ -377,20 +382,23 @@ class _Listener:
         if answered:
             return None
         if gone:
-            self.report(Hangup(reason=gone[0], by="peer"))
-            if gone[0] != peer.ANSWERED_ELSEWHERE:
+            ((by, reason),) = gone
+            self.report(Hangup(reason=reason, by=by))
+            if reason != peer.ANSWERED_ELSEWHERE:
                 self._missed(conversation, "withdrawn")
         else:
             self.report(Hangup(reason="declined", by="local"))
         return "declined"
 
 
-async def _withdrawn(conversation: Conversation) -> str:
-    """Wait until the caller no longer rings; return why."""
+async def _withdrawn(
+    conversation: Conversation,
+) -> tuple[Literal["peer", "network"], str]:
+    """Wait until the caller no longer rings; return by whom it ended, and why."""
     try:
         while True:
             match await conversation.heard():
                 case peer.Cancel(reason=reason) | peer.Goodbye(reason=reason):
-                    return clean(reason)
+                    return "peer", clean(reason)
     except WzpError as error:
-        return clean(str(error))
+        return "network", clean(f"the caller is gone: {error}")
