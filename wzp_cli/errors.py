@@ -37,6 +37,7 @@ try. `code` is the stable name in JSON, `exit_code` the process's. Imports nothi
     |   |-- WrongPeer
     |   `-- AccessRefused
     `-- EnvironmentFault
+        |-- OutOfResources
         |-- PortInUse
         |-- StateUnusable
         |-- CodecMissing
@@ -66,6 +67,7 @@ __all__ = [
     "NoAnswer",
     "NoCall",
     "NotRunning",
+    "OutOfResources",
     "PeerBusy",
     "PeerDeclined",
     "PeerError",
@@ -298,6 +300,12 @@ class EnvironmentFault(WzpError):
 
     exit_code = 7
     code = "environment"
+
+
+class OutOfResources(EnvironmentFault):
+    """This machine has no more memory, files or space for wzp. Free some of it."""
+
+    code = "resources"
 
 
 class PortInUse(EnvironmentFault):

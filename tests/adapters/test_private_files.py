@@ -206,3 +206,15 @@ def test_a_new_secret_is_private_and_never_written_over_anything(
             write_private(tmp_path / name, b"other")
     assert (tmp_path / "new").read_bytes() == b"secret"
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_secret_that_has_no_room_is_not_left_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StateUnusable, match="no space"):
+        write_private(tmp_path / "words", b"secret")
+    assert os.listdir(tmp_path) == []

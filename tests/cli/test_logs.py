@@ -49,3 +49,14 @@ def test_a_traceback_is_part_of_its_line() -> None:
 def test_a_place_that_takes_no_log_is_told(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentFault, match="--log-file"):
         start_logging(Settings(log_file=tmp_path / "no" / "log"))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_ends_the_log_with_one_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    start_logging(Settings(log_file=Path("/dev/full")))
+    for _ in range(2):
+        logging.getLogger("wzp.test").warning("look")
+    said = "Warning: --log-file takes no more: No space left on device\n"
+    assert capsys.readouterr().err == said

@@ -18,9 +18,10 @@ from tests.support.traces import (
     outages,
     wifi,
 )
+from tests.support.world import CountingCodec
 from wzp_cli.adapters.opus import open_opus
 from wzp_cli.defaults.media import JITTER_STORED_MAX_FRAMES, MEDIA_FRAME_BYTES
-from wzp_cli.protocol.media.jitter import JitterBuffer
+from wzp_cli.protocol.media.jitter import Correction, JitterBuffer
 from wzp_cli.protocol.media.rtp import MediaPacket
 from wzp_cli.services.playback import Playback
 
@@ -182,3 +183,14 @@ def test_sound_comes_back_without_a_click() -> None:
     assert steps[960 * 39 : 960 * 80].max() <= 1.5 * steady
     assert numpy.abs(sound[960 * 63 : 960 * 65]).max() < 200
     assert buffer.concealed == 25
+
+
+def test_where_the_stretcher_can_not_be_loaded_sound_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A process that may open no more files can't import it in mid-call."""
+    monkeypatch.setitem(sys.modules, "wzp_cli.protocol.media.stretch", None)
+    pcm = b"\1" * MEDIA_FRAME_BYTES
+    playback = Playback(JitterBuffer(), CountingCodec())
+    correction = Correction(samples=200, least_likeness=0.5)
+    assert playback._corrected(pcm, pcm, correction) == pcm

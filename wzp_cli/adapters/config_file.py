@@ -60,8 +60,9 @@ def write_config(path: Path, text: str) -> Config:
             f"{path} can't be written: {why}. Name another file with --config."
         ) from error
     except StateUnusable as error:
+        why = getattr(error.__cause__, "strerror", None) or str(error.__cause__)
         raise EnvironmentFault(
-            f"{path} can't be written: {error.__cause__}. Name another with --config."
+            f"{path} can't be written: {why}. Name another with --config."
         ) from error
     return config
 

@@ -41,6 +41,8 @@ _WORDS: Final = {
     errno.EPERM: "this user has no permission: check its owner and mode",
     errno.ENOTDIR: "part of the path is a file, not a folder",
     errno.EISDIR: "it is a folder, not a file",
+    errno.EMFILE: "too many files are open here: raise the limit (ulimit -n)",
+    errno.ENFILE: "too many files are open on this machine: end some programs",
 }
 
 
@@ -139,8 +141,8 @@ def replace_file(path: Path, content: bytes) -> None:
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     with translated(path):
+        _write_new(temporary, content)
         try:
-            _write_new(temporary, content)
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -162,11 +164,16 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def _write_new(path: Path, content: bytes) -> None:
+    """Make a file that was not there; all of it, or none."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _sync_directory(path: Path) -> None:

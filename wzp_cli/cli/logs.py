@@ -1,10 +1,12 @@
 """The log: what happened inside, for whoever looks for a fault."""
 
+import contextlib
 import json
 import logging
 import sys
 from typing import TYPE_CHECKING, TextIO
 
+from wzp_cli.cli.output.channels import say
 from wzp_cli.errors import EnvironmentFault
 
 if TYPE_CHECKING:
@@ -46,6 +48,19 @@ class _StandardError(logging.StreamHandler[TextIO]):
         """Nothing is kept."""
 
 
+class _LogFile(logging.FileHandler):
+    """A file that may be full: that is told once, and the command goes on."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Log no more."""
+        error = sys.exc_info()[1]
+        logging.root.removeHandler(self)
+        with contextlib.suppress(OSError):  # what is left can't be written either
+            self.close()
+        why = getattr(error, "strerror", None) or error
+        say(f"Warning: --log-file takes no more: {why}")
+
+
 def start_logging(settings: "Settings") -> None:
     """Send the log where `settings` say: standard error, or a file.
 
@@ -55,7 +70,7 @@ def start_logging(settings: "Settings") -> None:
     log: logging.Handler = _StandardError()
     if settings.log_file is not None:
         try:
-            log = logging.FileHandler(settings.log_file, encoding="utf-8")
+            log = _LogFile(settings.log_file, encoding="utf-8")
         except OSError as error:
             why = error.strerror or str(error)
             raise EnvironmentFault(f"--log-file {settings.log_file}: {why}") from error

@@ -65,9 +65,12 @@ class Playback:
 
     def _corrected(self, before: bytes, pcm: bytes, correction: Correction) -> bytes:
         """Return a frame, shorter or longer by a pitch period where that is unheard."""
-        # Imported here: it needs numpy, and most beats need no correction.
-        from wzp_cli.protocol.media.stretch import lengthen, shorten
-
+        # Imported here: it needs numpy, and most beats need no correction. A process
+        # that may open no more files plays on without.
+        try:
+            from wzp_cli.protocol.media.stretch import lengthen, shorten
+        except (ImportError, OSError):
+            return pcm
         change = shorten if correction.samples > 0 else lengthen
         most, least = abs(correction.samples), correction.least_likeness
         changed = change(before, pcm, most, least)

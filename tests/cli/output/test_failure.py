@@ -1,3 +1,5 @@
+import errno
+
 import pytest
 
 from wzp_cli import errors
@@ -87,3 +89,22 @@ def test_the_event_says_the_same() -> None:
 def test_a_sentence_is_one_line_with_an_end() -> None:
     assert sentence("it\n  broke", None) == "it broke."
     assert sentence("did it?", "See.") == "did it? See."
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.EMFILE, "Too many open files", "module.py"),
+        OSError(errno.ENOSPC, "No space left on device"),
+        MemoryError(),
+        ExceptionGroup("", [OSError(errno.ENFILE, "")]),
+    ],
+)
+def test_a_machine_that_has_no_more_is_no_bug_of_ours(error: Exception) -> None:
+    told = problem(error)
+    assert (told.code, told.exit) == ("resources", 7)
+    assert told.hint
+
+
+def test_other_errors_of_the_system_are() -> None:
+    assert problem(OSError(errno.EIO, "I/O error")).exit == 70

@@ -1,5 +1,6 @@
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,15 @@ def test_no_voice_is_lent_where_nobody_is_talked_to(as_json: bool, quiet: bool) 
 
     spoken = Speech("call", json=as_json, stream=True, quiet=quiet, closed=closed)
     assert spoken.lend is None
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_that_a_document_has_no_room_is_said_beside_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    speech = Speech("id show", json=True, stream=False, quiet=True, closed=print)
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        speech.close(None, None)
+    said = "wzp: standard output takes no more: No space left on device.\n"
+    assert capsys.readouterr().err == said

@@ -8,6 +8,7 @@ recording and not the call.
 """
 
 import asyncio
+import concurrent.futures.thread  # noqa: F401 - else to_thread opens it at the end
 import contextlib
 import importlib.util
 import itertools
@@ -35,6 +36,7 @@ from wzp_cli.events import Recorded, Report, Warned
 __all__ = ["CallRecording", "check_recording", "record_call"]
 
 _OGG: Final = (".opus", ".ogg")
+_NO_ROOM: Final = f"less than {RECORDING_FREE_MIN_BYTES >> 20} MiB are free there"
 _CHANNELS: Final = 2
 _NEW: Final = (
     os.O_RDWR
@@ -54,7 +56,8 @@ def check_recording(path: str, *, numbered: bool) -> None:
 
     Raises:
         UsageError: Not a name for a recording, or it is there already.
-        SoundError: Its folder can't be written, or a library is missing.
+        SoundError: Its folder can't be written or is nearly full, or a library is
+            missing.
     """
     file = Path(path)
     if file.suffix not in (".wav", *_OGG):
@@ -65,6 +68,8 @@ def check_recording(path: str, *, numbered: bool) -> None:
         raise UsageError(f"--record {path}: there is no folder {file.parent}")
     if not os.access(file.parent, os.W_OK):
         raise SoundError(f"{file.parent} can't be written: check its owner and mode.")
+    if _free_bytes(file.parent) < RECORDING_FREE_MIN_BYTES:
+        raise SoundError(f"--record {path}: {_NO_ROOM}; free some, or name another.")
     if file.suffix in _OGG and importlib.util.find_spec("soundfile") is None:
         raise SoundError(
             f"--record {path}: for Ogg Opus, pip install 'wzp[files]'; or name a .wav."
@@ -264,15 +269,16 @@ def _create_file(path: Path, *, numbered: bool) -> tuple[int, Path]:
 
 def _leave_room(descriptor: int) -> None:
     """Raise OSError where the disk is nearly full: others need some of it, too."""
-    if hasattr(os, "fstatvfs"):
-        status = os.fstatvfs(descriptor)
-        free = status.f_bavail * status.f_frsize
-    else:
-        free = shutil.disk_usage(os.curdir).free
-    if free < RECORDING_FREE_MIN_BYTES:
-        raise OSError(
-            0, f"less than {RECORDING_FREE_MIN_BYTES >> 20} MiB are free there"
-        )
+    if _free_bytes(descriptor) < RECORDING_FREE_MIN_BYTES:
+        raise OSError(0, _NO_ROOM)
+
+
+def _free_bytes(where: int | Path) -> int:
+    """Return how much an ordinary user may still write there."""
+    if hasattr(os, "statvfs"):
+        status = os.statvfs(where)
+        return status.f_bavail * status.f_frsize
+    return shutil.disk_usage(where if isinstance(where, Path) else os.curdir).free
 
 
 def _write_all(file: BinaryIO, piece: bytes) -> None:

@@ -12,9 +12,14 @@ __all__ = ["StandardOutput", "open_events", "say"]
 
 
 class StandardOutput:
-    """Standard output as bytes. Where its reader has gone, `closed` is told once."""
+    """Standard output as bytes. Where its reader has gone, `closed` is told once.
+
+    Attributes:
+        fault: What else went wrong with it: a full disk, for example.
+    """
 
     def __init__(self, closed: Callable[[BaseException], None]) -> None:
+        self.fault: EnvironmentFault | None = None
         self._closed = closed
         self._is_open = True
 
@@ -29,7 +34,10 @@ class StandardOutput:
         except OSError as error:
             self._is_open = False
             _discard_standard_output()
-            self._closed(_reason(error))
+            reason = _reason(error)
+            if isinstance(reason, EnvironmentFault):
+                self.fault = reason
+            self._closed(reason)
 
 
 def say(line: str) -> None:

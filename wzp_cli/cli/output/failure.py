@@ -1,8 +1,11 @@
 """What a failure looks like from outside: a code, a sentence, a hint, an exit code."""
 
+import errno
+from typing import Final
+
 import msgspec
 
-from wzp_cli.errors import WzpError
+from wzp_cli.errors import OutOfResources, WzpError
 from wzp_cli.events import Failed
 
 __all__ = [
@@ -24,6 +27,15 @@ EXIT_INTERNAL = 70
 EXIT_INTERRUPTED = 130
 EXIT_OUTPUT_CLOSED = 141
 EXIT_TERMINATED = 143
+
+_NO_MORE: Final = {
+    errno.EMFILE: "too many files are open here. Raise the limit: ulimit -n 1024",
+    errno.ENFILE: "too many files are open on this machine. End some programs.",
+    errno.ENOSPC: "no space is left on the disk. Free some.",
+    errno.EDQUOT: "your quota of the disk is used up. Free some space.",
+    errno.ENOMEM: "no memory is left. End some programs.",
+    errno.ENOBUFS: "no memory is left for the network. End some programs.",
+}
 
 _REPORT_IT = "Please report this, with what `WZP_DEBUG=1` adds."
 
@@ -57,9 +69,9 @@ def problem(error: BaseException) -> Problem:
 
     The message is what happened, the hint what to try: the error's own first sentence,
     and its others and notes, or else its docstring's. Anything that is not ours is a
-    bug: exit 70.
+    bug: exit 70; but for a machine that has no more to give, wherever that hits us.
     """
-    cause = _cause(error)
+    cause = _told(_cause(error))
     for kind, exit_, message in _STOPS:
         if isinstance(cause, kind):
             return Problem(code="interrupted", message=message, hint=None, exit=exit_)
@@ -108,6 +120,15 @@ def _cause(error: BaseException) -> BaseException:
     causes = [_cause(inner) for inner in error.exceptions]
     bugs = [cause for cause in causes if not isinstance(cause, WzpError)]
     return (bugs or causes)[0]
+
+
+def _told(cause: BaseException) -> BaseException:
+    """Return what an exhausted machine's error is for who reads it."""
+    if isinstance(cause, MemoryError):
+        return OutOfResources(_NO_MORE[errno.ENOMEM])
+    if isinstance(cause, OSError) and cause.errno in _NO_MORE:
+        return OutOfResources(_NO_MORE[cause.errno])
+    return cause
 
 
 def _sentences(text: str) -> tuple[str, str | None]:

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from wzp_cli.cli.command import Lend, Outcome, Voice
-from wzp_cli.cli.output.channels import StandardOutput, open_events
+from wzp_cli.cli.output.channels import StandardOutput, open_events, say
 from wzp_cli.cli.output.document import DocumentVoice
 from wzp_cli.cli.output.event_stream import EventStream
-from wzp_cli.cli.output.failure import exit_code
+from wzp_cli.cli.output.failure import exit_code, problem, sentence
 from wzp_cli.cli.output.patience import PatientWriter
 from wzp_cli.cli.output.sentences import PersonVoice
 from wzp_cli.events import Ended, Event, Warned
@@ -39,7 +39,8 @@ class Speech:
     ) -> None:
         self._started_s = time.monotonic()
         self._exit = 0
-        stdout = StandardOutput(closed)
+        self._stdout = stdout = StandardOutput(closed)
+        self._json = json
         self._patient: PatientWriter | None = None
         voice: Voice
         if not json:
@@ -95,6 +96,10 @@ class Speech:
             self._patient.close()
         if self._aside is not None:
             self._aside.close()
+        fault = self._stdout.fault
+        if self._json and fault is not None:  # where it should stand, it can't
+            told = problem(fault)
+            say(f"wzp: {sentence(told.message, told.hint)}")
         return self._exit if error is None else exit_code(error)
 
     def _write_aside(self, line: bytes) -> None:
