@@ -6,9 +6,13 @@ caller's link by lot, and in each third call the direct path is cut once it is t
 After each call everybody is counted: sockets and other descriptors, threads, memory of
 relay and listeners, channels and links at the relay, ports that the mapping router
 sends on; at the end namespaces, too. Exits 1 where something has not come back.
+
+With --minutes it goes on for so long, and after each tenth call the network is away for
+everybody until the relay is given up: all listeners register again.
 """
 
 import argparse
+import itertools
 import os
 import random
 import statistics
@@ -44,6 +48,11 @@ QUIET_S = 45.0
 """How long leftovers may stay: a last word that is lost is missed at 30 s."""
 LOSSES_PCT = (0.0, 0.0, 2.0, 10.0)
 WARM_CALLS = 10
+START_S = 60.0
+"""How long nine listeners take to start, on a machine that is busy otherwise."""
+OUTAGE_EACH_CALLS = 10
+OUTAGE_MAX_S = 90.0
+"""A keep-alive (25 s), its answer (4 s), and pauses that have grown."""
 GROWTH_MIB = 4.0
 """Of a process, from call 10 to the last: beyond it, memory is not flat."""
 
@@ -76,7 +85,7 @@ class Count:
 
     @property
     def handles(self) -> tuple[int, int, int]:
-        """What must be the same after each call."""
+        """What must not be more after a call than before all of them."""
         return self.descriptors, self.sockets, self.threads
 
 
@@ -93,6 +102,7 @@ class Soak:
     counts: list[dict[str, Count]] = field(default_factory=list)
     paths: list[tuple[str, str]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    registrations: int = 0
 
     def count(self) -> dict[str, Count]:
         """Count every process that lives through all calls."""
@@ -118,6 +128,25 @@ class Soak:
         self.stage.lab.restore()
         self.counts.append(self._at_rest(number))
 
+    def outage(self) -> None:
+        """Cut everybody off until they give the relay up, and let them come back."""
+        for name in self.listeners:
+            self.stage.lab.drop_share(name, 100.0)
+        for name, listener in self.listeners.items():
+            self._await(name, listener, "warning", code="relay_lost")
+        self.stage.lab.restore()
+        for name, listener in self.listeners.items():
+            self._await(name, listener, "registered", published=True)
+            self.registrations += 1
+        if left := self._at_rest_or_left():
+            self.faults.append(f"after an outage: {left}")
+
+    def _await(self, name: str, listener: Program, kind: str, **fields: object) -> None:
+        try:
+            listener.wait_for(kind, OUTAGE_MAX_S, **fields)
+        except AssertionError as error:
+            self.faults.append(f"{name}: {str(error).splitlines()[0]}")
+
     def _call(self, here: str, there: str, name: str, *, cut: bool = False) -> None:
         caller = Wzp(self.stage.lab.host(here), self.folder / f"caller-{name}")
         callee = self.stage.user(there).id
@@ -134,18 +163,21 @@ class Soak:
             self.faults.append(f"call {name} {here}-{there}: {end['exit']}, {said}")
 
     def _at_rest(self, number: int) -> dict[str, Count]:
+        if left := self._at_rest_or_left():
+            self.faults.append(f"after call {number}: {left}")
+        return self.count()
+
+    def _at_rest_or_left(self) -> str:
         """Wait until everything is as before; what is not after a while is a leak."""
         deadline = time.monotonic() + QUIET_S
         while (left := self._left()) and time.monotonic() < deadline:
             time.sleep(0.1)
-        if left:
-            self.faults.append(f"after call {number}: {left}")
-        return self.count()
+        return left
 
     def _left(self) -> str:
         for name, count in self.count().items():
             first = self.first[name]
-            if count.handles != first.handles:
+            if any(n > m for n, m in zip(count.handles, first.handles, strict=True)):
                 return f"{name} holds {count}, at first {first}"
         told = self.relay.all("relay.stats")[-1]
         if told["channels"] or told["links"] != len(self.listeners):
@@ -186,9 +218,9 @@ def soak(seed: int) -> Iterator[Soak]:
             words = ("listen", *stage.at(), "--auto-answer", "all", *SOUND)
             listeners[spec.name] = stage.user(spec.name).start(*words)
         for name, listener in listeners.items():
-            stage.user(name).id = listener.wait_for("ready")["id"]
-        listeners[MAPS_PORTS].wait_for("port.mapped")
-        relay.wait_for("relay.stats", links=len(listeners))
+            stage.user(name).id = listener.wait_for("ready", START_S)["id"]
+        listeners[MAPS_PORTS].wait_for("port.mapped", START_S)
+        relay.wait_for("relay.stats", START_S, links=len(listeners))
         time.sleep(3.0)  # everybody has asked its router
         living = Soak(stage, relay, listeners, chance, folder)
         living.warm_up()
@@ -230,26 +262,44 @@ def _growth(living: Soak) -> list[list[str]]:
     return rows
 
 
+def _go_on(living: Soak, seconds: float) -> None:
+    until = time.monotonic() + seconds
+    for number in itertools.count(1):
+        living.call(number)
+        if time.monotonic() > until:
+            return
+        if number % OUTAGE_EACH_CALLS == 0:
+            living.outage()
+
+
 def main() -> None:
     """Call, count, tell; exit 1 for anything that is left."""
     parser = argparse.ArgumentParser(prog="dev.py bench soak", description=__doc__)
     parser.add_argument("--calls", type=int, default=50)
+    parser.add_argument("--minutes", type=float, help="in place of a number of calls")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    length = f"--calls {options.calls}"
+    if options.minutes is not None:
+        length = f"--minutes {options.minutes:g}"
     introduce(
-        f"soak --calls {options.calls} --seed {options.seed}",
+        f"soak {length} --seed {options.seed}",
         "wzp listen in nine homes, wzp call between two of them by lot",
     )
     with soak(options.seed) as living:
-        for number in range(1, options.calls + 1):
-            living.call(number)
+        if options.minutes is None:
+            for number in range(1, options.calls + 1):
+                living.call(number)
+        else:
+            _go_on(living, 60 * options.minutes)
         rows = _growth(living)
         prefix = living.stage.lab.host("a").namespace.rpartition("-")[0]
     if left := _namespaces(prefix):
         living.faults.append(f"namespaces are left: {left}")
     direct = sum(path == "direct" for path, _ in living.paths)
     head = ["process", "sockets", "after", "files", "after", "MiB, warm", "at the end"]
-    show(f"{options.calls} calls, {direct} ended direct", head, rows)
+    again = f", {living.registrations} registrations again" if options.minutes else ""
+    show(f"{len(living.counts)} calls, {direct} ended direct{again}", head, rows)
     if living.faults:
         sys.exit("\n".join(living.faults))
 
