@@ -85,7 +85,12 @@ class Processes:
 
 
 class User:
-    """Somebody with a state directory, and the programs they run."""
+    """Somebody with a state directory, and the programs they run.
+
+    Attributes:
+        environment: What their programs are told.
+        before: Words in front of every command: of a program that runs it.
+    """
 
     def __init__(
         self, processes: Processes, state: Path, variables: Mapping[str, str]
@@ -94,6 +99,7 @@ class User:
         self.program: tuple[str, ...] = ("-m", "wzp_cli")
         self._processes = processes
         self._started = 0
+        self.before: Sequence[str] = ()
         self.environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(state),
@@ -134,7 +140,7 @@ class User:
         how = ["--json"] if sink is None else ["--events", f"fd:{theirs}"]
         with talk.open("wb") as stderr:
             process = self._processes.popen(
-                [sys.executable, *self.program, *words, *how],
+                [*self.before, sys.executable, *self.program, *words, *how],
                 env=self.environment,
                 stdin=subprocess.DEVNULL if source is None else source,
                 stdout=theirs if sink is None else sink,
@@ -153,7 +159,7 @@ class User:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, as a person would; check its exit code."""
         ran = subprocess.run(
-            [sys.executable, *self.program, *words],
+            [*self.before, sys.executable, *self.program, *words],
             cwd=_ROOT,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -178,7 +184,7 @@ class User:
         self._processes.closes(screen)
         termios.tcsetwinsize(theirs, (24, 80))
         process = self._processes.popen(
-            [sys.executable, *self.program, *words],
+            [*self.before, sys.executable, *self.program, *words],
             env=self.environment,
             stdin=theirs,
             stdout=theirs,

@@ -1,0 +1,21 @@
+from pathlib import Path
+
+from tests.faults.matrix import ROWS, table
+
+PAGE = Path(__file__).parents[2] / "docs" / "robustness.md"
+
+
+def test_the_page_has_the_table_as_it_is_tested() -> None:
+    assert table() in PAGE.read_text("utf-8"), f"put this there:\n{table()}"
+
+
+def test_each_row_is_tested() -> None:
+    names = [row.name for row in ROWS]
+    assert len(set(names)) == len(names)
+    tests = "".join(
+        (Path(__file__).parent / f"test_{name}.py").read_text("utf-8")
+        for name in ("places", "processes")
+    )
+    whole = {name for name in names if f'"{name}"' in tests}
+    kills = {name for name in names if name.startswith("kill-")}
+    assert whole | kills == set(names)
