@@ -218,3 +218,14 @@ def test_a_secret_that_has_no_room_is_not_left_half_written(
     with pytest.raises(StateUnusable, match="no space"):
         write_private(tmp_path / "words", b"secret")
     assert os.listdir(tmp_path) == []
+
+
+def test_what_a_killed_process_has_left_is_taken_away_later(tmp_path: Path) -> None:
+    path, other = tmp_path / "port", tmp_path / f".key.{'0' * 16}"
+    old, new = (tmp_path / f".port.{digit * 16}" for digit in "ab")
+    for left in (old, new, other):
+        left.write_bytes(b"half")
+    os.utime(old, (1, 1))
+    os.utime(other, (1, 1))
+    replace_file(path, b"whole")
+    assert set(tmp_path.iterdir()) == {path, new, other}

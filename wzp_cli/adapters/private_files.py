@@ -5,6 +5,7 @@ The system's errors leave this module as StateUnusable, in words and with the cu
 
 import contextlib
 import errno
+import glob
 import os
 import secrets
 import shlex
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from wzp_cli.defaults.program import LEFTOVER_AGE_S
 from wzp_cli.errors import StateUnusable
 
 __all__ = [
@@ -143,11 +145,21 @@ def replace_file(path: Path, content: bytes) -> None:
     with translated(path):
         _write_new(temporary, content)
         try:
+            _sweep(path, temporary)
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
         _sync_directory(path.parent)
+
+
+def _sweep(path: Path, temporary: Path) -> None:
+    """Take away what processes that were killed on the way here have left."""
+    now_s = temporary.stat().st_mtime
+    for left in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 16}"):
+        with contextlib.suppress(OSError):  # another one was faster
+            if now_s - left.stat().st_mtime > LEFTOVER_AGE_S:
+                left.unlink()
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -27,6 +27,7 @@ __all__ = [
     "HOOK_LAST_WAIT_S",
     "HOOK_OUTPUT_BYTES",
     "HOOK_TIMEOUT_S",
+    "LEFTOVER_AGE_S",
     "MAX_MESSAGE_BEFORE_HELLO_BYTES",
     "MAX_MESSAGE_BYTES",
     "MAX_SERVED_LINKS",
@@ -112,6 +113,12 @@ DOCTOR_LOW_DISK_BYTES: Final = 64 << 20
 DOCTOR_CLOCK_OFF_S: Final = 300
 """A clock that is further behind its own files is wrong. Source: ours; tickets and
 certificates are valid by date, file systems of other machines are minutes off."""
+
+LEFTOVER_AGE_S: Final = 60
+"""How old a file that was to replace another is when nobody writes it any more.
+
+Source: ours; writing one takes milliseconds, on a network disk that hangs longer.
+"""
 
 MAX_TOLD_REFUSALS: Final = 128
 """Blocked identities that a relay is told of; the device itself refuses the rest, too.
