@@ -63,12 +63,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return found
 
 
-def run(scenario: Coroutine[Any, Any, None]) -> None:
+def run(scenario: Coroutine[Any, Any, None], *, give_up_s: float = _GIVE_UP_S) -> None:
     """Run a scenario in virtual time, at most an hour of it: always with one luck."""
     random.seed(1)
 
     async def limited() -> None:
-        async with asyncio.timeout(_GIVE_UP_S):
+        async with asyncio.timeout(give_up_s):
             await scenario
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
