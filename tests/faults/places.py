@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.support.requirements import require
 
-__all__ = ["dead_names", "fill", "full_disk", "unwritable"]
+__all__ = ["dead_names", "fill", "full_disk", "small_disk", "unwritable"]
 
 _DISK_BYTES = 64 * 1024
 
@@ -20,11 +20,18 @@ _DISK_BYTES = 64 * 1024
 @contextlib.contextmanager
 def full_disk(at: Path) -> Iterator[Path]:
     """Yield a file system without space, with an empty folder `state` (0700) in it."""
-    at.mkdir()
-    _mount("-t", "tmpfs", "-o", f"size={_DISK_BYTES}", "tmpfs", str(at))
-    try:
+    with small_disk(at, _DISK_BYTES):
         (at / "state").mkdir(mode=0o700)
         fill(at)
+        yield at
+
+
+@contextlib.contextmanager
+def small_disk(at: Path, size_bytes: int) -> Iterator[Path]:
+    """Yield an empty file system of that size."""
+    at.mkdir()
+    _mount("-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", str(at))
+    try:
         yield at
     finally:
         subprocess.run(["umount", "--lazy", str(at)], check=True)

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.faults.matrix import row
-from tests.faults.places import dead_names, fill, full_disk, unwritable
+from tests.faults.places import dead_names, fill, full_disk, small_disk, unwritable
 from tests.support.processes import Processes, User
 from tests.support.requirements import require
+from wzp_cli.defaults.sound import RECORDING_FREE_MIN_BYTES
 
 SOUND = ("--in", "tone", "--out", "null")
 ALL = ("--auto-answer", "all", *SOUND)
@@ -100,6 +101,16 @@ def test_a_call_where_the_disk_is_full(tmp_path: Path, processes: Processes) -> 
         assert "Traceback" not in gone_on
         listening.wait_for("hangup", reason="time is up")
         assert len(listening.all("incoming")) == 1  # the refused one called nobody
+    room = RECORDING_FREE_MIN_BYTES + (1 << 20)
+    with small_disk(tmp_path / "small", room) as disk:
+        calling = ada.start(
+            *("call", bob.id, "--relay", relay, *SOUND, "--duration", "3s"),
+            *("--record", f"{disk}/r.wav"),
+        )
+        calling.wait_for("recording")
+        (disk / "others").write_bytes(bytes(1 << 20))
+        assert "goes on" in calling.wait_for("warning", code="recording")["message"]
+        assert calling.wait_end()["exit"] == row("disk-recording").ends
 
 
 @pytest.mark.parametrize("words", ["id show", "id show --json", "contacts list --json"])
