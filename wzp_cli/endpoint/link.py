@@ -471,8 +471,8 @@ class Link:
         if self.ended:
             return
         self._end_code = code
-        words = _WORDS.get(reason, reason)
-        self.end_reason = clean(words, _REASON_MAX_CHARACTERS) or "closed"
+        reason = _WORDS.get(reason, reason)
+        self.end_reason = clean(reason, _REASON_MAX_CHARACTERS) or "closed"
         self._ended.set()
         self._set_handshake_over()
         self._arrived.put_nowait(b"")

@@ -269,7 +269,8 @@ def _create_file(path: Path, *, numbered: bool) -> tuple[int, Path]:
 
 def _leave_room(descriptor: int) -> None:
     """Raise OSError where the disk is nearly full: others need some of it, too."""
-    if _free_bytes(descriptor) < RECORDING_FREE_MIN_BYTES:
+    free = _free_bytes(descriptor)
+    if free < RECORDING_FREE_MIN_BYTES:
         raise OSError(0, _NO_ROOM)
 
 
