@@ -137,6 +137,7 @@ def test_the_configuration_is_read_with_all_that_it_proposes(tmp_path: Path) -> 
     plain = settings_of(text, tmp_path)
     assert plain.listen == "[::]:4433"
     assert plain.token_file is None
+    assert plain.forwarders == 1
     every = settings_of(re.sub(r"(?m)^#(?=[a-z-]+ = )", "", text), tmp_path)
     assert every.token_file == Path("/run/credentials/wzp-relay.service/tokens")
     assert None not in (every.allow_file, every.block_file, every.key_file)

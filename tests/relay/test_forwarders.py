@@ -154,11 +154,18 @@ def test_a_forwarder_that_hangs_is_replaced(monkeypatch: pytest.MonkeyPatch) -> 
     play(scenario)
 
 
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ((sys.executable, "-c", "raise SystemExit"), "ended (0)"),
+        (("/nowhere/python",), "failed ([Errno 2] No such file"),
+    ],
+)
 def test_one_that_cannot_start_is_tried_again_and_given_nothing(
-    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...], why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "FORWARDER_AGAIN_S", 0.05)
-    monkeypatch.setattr(module, "_COMMAND", (sys.executable, "-c", "raise SystemExit"))
+    monkeypatch.setattr(module, "_COMMAND", command)
 
     async def scenario() -> None:
         async with stage(0) as relay:
@@ -172,7 +179,7 @@ def test_one_that_cannot_start_is_tried_again_and_given_nothing(
             await until(lambda: forwarders.restarts >= 3)
             keeping.cancel()
         assert forwarders.choose() == 0
-        assert "ended (0)" in str(events[0])
+        assert why in str(events[0])
         ports[0].close()
 
     play(scenario)

@@ -151,7 +151,12 @@ class Forwarders:
         now = asyncio.get_running_loop().time
         while True:
             began_s = now()
-            why = await self._run(seat)
+            try:
+                why = await self._run(seat)
+            except TimeoutError:
+                why = f"was silent for {FORWARDER_SILENT_S:g} s"
+            except (OSError, RemoteProtocolError) as error:
+                why = f"failed ({error})"
             self.restarts += 1
             told = f"forwarder {number} {why}; another one takes over its calls"
             self._report(Warned(code="forwarder", message=told))
@@ -159,7 +164,13 @@ class Forwarders:
                 await asyncio.sleep(FORWARDER_AGAIN_S)
 
     async def _run(self, seat: _Seat) -> str:
-        """Run one process to its end; return what became of it, in words."""
+        """Run one process to its end; return what became of it, in words.
+
+        Raises:
+            TimeoutError: It is silent.
+            OSError: It can't be started, or reached.
+            RemoteProtocolError: It says what it should not.
+        """
         ours, theirs = socket.socketpair()
         reader, seat.writer = await asyncio.open_unix_connection(sock=ours)
         try:
@@ -176,10 +187,6 @@ class Forwarders:
                 )
             await self._listen(seat, reader)
             return f"ended ({await seat.process.wait()})"
-        except TimeoutError:
-            return f"was silent for {FORWARDER_SILENT_S:g} s"
-        except (OSError, RemoteProtocolError) as error:
-            return f"failed ({error})"
         finally:
             seat.writer.close()
             process, seat.process, seat.writer = seat.process, None, None

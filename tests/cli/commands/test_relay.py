@@ -295,19 +295,24 @@ def children(pid: int) -> set[int]:
 def test_forwarders_carry_a_call_and_their_death_does_not_end_it(
     processes: Processes,
 ) -> None:
-    """Killed in mid-call; then the relay drains, and leaves nobody."""
+    """Killed in mid-call; then the relay drains, and leaves nobody.
+
+    The two sides know the relay at different addresses, and take frames from these.
+    """
     boss = processes.user("relay")
-    words = ("--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
+    words = ("--listen", "*:0", "--metrics", "127.0.0.1:0")
     serving = boss.start("relay", *words, "--forwarders", "2")
     ready = serving.wait_for("relay.ready")
-    relay = ("--relay", f"127.0.0.1:{ready['port']}")
+    here, there = (
+        ("--relay", f"127.0.0.{number}:{ready['port']}") for number in (1, 2)
+    )
     alice, bob = (
         processes.user(name, WZP_PRIVACY="always-relay") for name in ("alice", "bob")
     )
     sound = ("--in", "tone", "--out", "null")
-    listening = bob.start("listen", *relay, "--auto-answer", "all", "--once", *sound)
+    listening = bob.start("listen", *there, "--auto-answer", "all", "--once", *sound)
     listening.wait_for("ready")
-    calling = alice.start("call", bob.id, *relay, *sound, "--duration", "4s")
+    calling = alice.start("call", bob.id, *here, *sound, "--duration", "4s")
     calling.wait_for("media.started")
     before = children(serving.pid)
     assert len(before) == 2
