@@ -42,6 +42,7 @@ def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         "HOME": str(tmp_path),
         "XDG_STATE_HOME": str(tmp_path / "state"),
         "XDG_CONFIG_HOME": str(tmp_path / "config"),
+        "WZP_FORWARDERS": "0",  # a process less for each relay
         "WZP_PORTMAP": "false",  # this machine's router is nobody's test
         "WZP_PUBLIC_STUN": "false",  # nor are other people's servers
     }

@@ -286,6 +286,7 @@ def _environment(state: Path, name: str) -> dict[str, str]:
         "HOME": str(state),
         "PYTHONPATH": str(Path(__file__).parents[2]),
         "WZP_STATE_DIR": str(state),
+        "WZP_FORWARDERS": "0",  # a process less for each relay
         "WZP_PUBLIC_STUN": "false",
     }
     return kept | own | ({"WZP_NAME": name} if name else {})

@@ -15,6 +15,7 @@ from tests.cli.test_schema import fits
 from tests.support.nats_server import nats_server
 from tests.support.processes import Processes
 from wzp_cli.cli.app import run
+from wzp_cli.defaults.relay import RELAY_FORWARDERS
 
 
 def test_a_relay_tells_where_it_serves_and_whom(processes: Processes) -> None:
@@ -300,8 +301,9 @@ def test_forwarders_carry_a_call_and_their_death_does_not_end_it(
     The two sides know the relay at different addresses, and take frames from these.
     """
     boss = processes.user("relay")
+    del boss.environment["WZP_FORWARDERS"]
     words = ("--listen", "*:0", "--metrics", "127.0.0.1:0")
-    serving = boss.start("relay", *words, "--forwarders", "2")
+    serving = boss.start("relay", *words)
     ready = serving.wait_for("relay.ready")
     here, there = (
         ("--relay", f"127.0.0.{number}:{ready['port']}") for number in (1, 2)
@@ -315,7 +317,7 @@ def test_forwarders_carry_a_call_and_their_death_does_not_end_it(
     calling = alice.start("call", bob.id, *here, *sound, "--duration", "4s")
     calling.wait_for("media.started")
     before = children(serving.pid)
-    assert len(before) == 2
+    assert len(before) == RELAY_FORWARDERS
     for pid in before:
         os.kill(pid, signal.SIGKILL)
     for _ in before:
@@ -326,11 +328,11 @@ def test_forwarders_carry_a_call_and_their_death_does_not_end_it(
         assert end["frames"]["received"] > 100
     status = boss.ask("relay", "status", "--metrics", ready["metrics"])
     fits(status.document, "relay-status.json")
-    assert status.result["forwarders"]["running"] == 2
-    assert status.result["forwarders"]["restarts"] == 2
+    assert status.result["forwarders"]["running"] == RELAY_FORWARDERS
+    assert status.result["forwarders"]["restarts"] == RELAY_FORWARDERS
     assert status.result["forwarded_packets"] > 200
     after = children(serving.pid)
-    assert len(after) == 2
+    assert len(after) == RELAY_FORWARDERS
     for pid in after:
         os.kill(pid, signal.SIGTERM)  # as systemd does, to all of a service
     serving.terminate()
