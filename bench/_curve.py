@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 640, 360, 60, 50, 20, 150
-COLOURS = ("#0b6e4f", "#b5532a", "#4b4e9e")
+COLOURS = ("#0b6e4f", "#b5532a", "#4b4e9e", "#8a6d00")
 
 
 def curve(

@@ -30,6 +30,7 @@ from wzp_cli.address import HostPort
 CALLS = (1, 10, 100, 500)
 FORWARDERS = (0, 1, 2)
 MOST_ENDED = 100
+MOST_DRAWN = 1.0
 _PACE = (str(SECONDS), str(PER_S))
 REGISTRATIONS = 200
 DRAWING = Path(__file__).parents[1] / "docs" / "relay-load.svg"
@@ -61,7 +62,7 @@ def main() -> None:
     show(f"calls: frames of {FRAME_BYTES} bytes, {PER_S:g}/s each way", head, rows)
     if options.draw:
         lines = {
-            name: [(each.calls, 100 * each.wanted) for each in some]
+            name: [(e.calls, 100 * e.wanted) for e in some if e.wanted < MOST_DRAWN]
             for name, some in loads.items()
         }
         up = "CPU that its packets want, % of a core"
@@ -72,7 +73,7 @@ def main() -> None:
 def _ways(forwarders: Sequence[int]) -> Iterator[tuple[str, Callable[[int], Load]]]:
     """Yield what so many calls may go through, and how that is measured."""
     for count in forwarders:
-        name = f"wzp, {count} forwarders" if count else "wzp"
+        name = f"wzp, {count} forwarder{'s'[: count - 1]}" if count else "wzp"
         yield name, functools.partial(_wzp, forwarders=count)
     if shutil.which("turnserver"):
         yield "coturn", coturn
