@@ -106,7 +106,7 @@ class User:
             "LANG": "C.UTF-8",
             "PYTHONPATH": str(_ROOT),
             "WZP_STATE_DIR": str(state),
-            "WZP_FORWARDERS": "0",  # a process less for each relay, where it matters not
+            "WZP_FORWARDERS": "0",  # a process less for each relay
             "WZP_PORTMAP": "false",  # this machine's router is nobody's test
             "WZP_PUBLIC_STUN": "false",  # nor are other people's servers
             **variables,
