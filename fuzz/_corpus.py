@@ -54,14 +54,17 @@ def inputs_of(name: str) -> list[bytes]:
 def pack(name: str, folder: Path) -> int:
     """Keep the inputs that are files in `folder`, the smallest first; return how many.
 
-    Those that do not fit into MAX_TARGET_BYTES are left out.
+    Those that do not fit into MAX_TARGET_BYTES are left out, and those above a
+    target's own `MOST_KEPT`, where each takes long.
     """
+    most = getattr(importlib.import_module(f"fuzz.{name}"), "MOST_KEPT", 1000)
     inputs = sorted((path.read_bytes() for path in folder.iterdir()), key=len)
     kept: list[str] = []
     size = 0
     for each in inputs:
         line = base64.b64encode(each).decode("ascii") + "\n"
-        if each and size + len(line) <= MAX_TARGET_BYTES:
+        fits = size + len(line) <= MAX_TARGET_BYTES and len(kept) < most
+        if each and fits:
             kept.append(line)
             size += len(line)
     (_HERE / "corpus").mkdir(exist_ok=True)
