@@ -87,6 +87,16 @@ def test_loss_that_begins_is_news_and_loss_that_goes_on_is_not() -> None:
     assert len(early) < 25, "and once in a while later"
 
 
+def test_after_a_long_pause_of_the_peer_there_is_no_queue_of_less_than_nothing() -> (
+    None
+):
+    reception = Reception()
+    for number in range(5):
+        reception.arrived(1, number, 1, number * FRAME_S)
+    reception.arrived(1, 5, 1, 60.0)  # it was silent, and numbers on
+    assert reception.report().queue_ms == 0
+
+
 def test_another_sender_begins_anew() -> None:
     reception = listen(stream(100, {50}))
     reception.report()

@@ -204,6 +204,8 @@ class StandingDelay:
         last.append((now, transit_s))
         while len(last) > QUEUE_PACKETS and last[1][0] <= now - QUEUE_RECENT_S:
             last.popleft()
+        while last[0][0] < now - self._memory_s:
+            last.popleft()  # or, after a long break, it would be faster than all
         while fastest and fastest[-1][1] >= transit_s:
             fastest.pop()
         fastest.append((now, transit_s))
