@@ -24,6 +24,9 @@ from wzp_cli.protocol.media import redundancy, rtp
 from wzp_cli.protocol.media.control import SendControl
 from wzp_cli.protocol.media.ladder import most_bps
 from wzp_cli.protocol.media.reception import Received
+from wzp_cli.protocol.media.report import Report, ReportReader
+from wzp_cli.protocol.media.report import decode as decode_report
+from wzp_cli.protocol.media.report import encode as encode_report
 from wzp_cli.services.media import MediaStream
 
 __all__ = ["MAX_BYTES", "SEEDS", "one"]
@@ -59,6 +62,9 @@ SEEDS = (
     bytes([3, 0, 50, 0, 5, 2, 0, 90]) * 4
     + bytes([2, 50])
     + bytes([3, 0, 50, 0, 0, 0, 0, 0]),
+    _arrives(encode_report(Report(1, 50, 5, 2, 90, 1000, 40, 9000))) + _PLAYED,
+    _arrives(encode_report(Report(2, 99, 9, 3, 0, 2000, 40, 9)))
+    + _arrives(encode_report(Report(4, 20, 65_000, 65_000, 65_535, 9, 0, 5))),
     _arrives(bytes.fromhex("00bfef123401020304cafef00d") + bytes(200)),
 )
 
@@ -66,7 +72,7 @@ SEEDS = (
 class _Link:
     """Takes what is sent and says nothing."""
 
-    def send_datagram(self, payload: bytes) -> None:
+    def send_datagram(self, payload: bytes, *beside: bytes) -> None:
         pass
 
     def let_acks_wait(self, seconds: float) -> None:
@@ -107,6 +113,8 @@ class _Call:
         self.ends = _Ends()
         self.stream = MediaStream(_Link(), self.ends, self.ends, _Codec())
         self.control = SendControl(OPUS_BITRATES_BPS)
+        self.reader = ReportReader()
+        self.stream.reports, self.stream.on_report = True, self.take
         self.sequence, self.played = 0, -1
 
     def step(self) -> None:
@@ -154,7 +162,17 @@ class _Call:
         expected, lost, gaps = (self.script.number(2) for _ in range(3))
         queue_ms = self.script.number(1) ** 1.5
         self.pass_time(0.1)
-        received = Received(expected, lost, gaps, queue_ms)
+        self.follow(Received(expected, lost, gaps, queue_ms))
+
+    def take(self, report: Report) -> None:
+        """Take a report that came as a datagram."""
+        assert decode_report(encode_report(report)) == report
+        received = self.reader.read(report)
+        if received is not None:
+            assert received.queue_ms >= 0
+            self.follow(received)
+
+    def follow(self, received: Received) -> None:
         sending = self.control.heard(received, self.now)
         assert sending.bitrate_bps in OPUS_BITRATES_BPS
         assert sending.wire_bps <= _MOST_BPS

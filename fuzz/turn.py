@@ -7,6 +7,7 @@ with the right key or not. Then the server sends what it likes beside.
 
 import random
 import struct
+from typing import Any
 
 from aioice.stun import message_fingerprint, message_integrity
 from aioice.turn import make_integrity_key
@@ -36,6 +37,7 @@ _CODES = (
 )
 _RELAYED = b"\0\1" + bytes.fromhex("e2423512a44b")
 _LOOP = VirtualLoop()
+_NO_TUNNELS: Any = None  # only servers reached by TCP have one
 
 _DENIED = bytes([1])
 _GRANTED = bytes([2, 0])
@@ -54,7 +56,7 @@ class _Server:
     def __init__(self, script: Script) -> None:
         self.script = script
         self.packets = 0
-        self.allocations = Allocations(self.take, self.came)
+        self.allocations = Allocations(self.take, self.came, _NO_TUNNELS, None)
 
     def came(self, datagram: bytes, route: TurnRoute) -> None:
         assert datagram
