@@ -30,6 +30,7 @@ def test_keys_here_switch_the_call_there(
     window.press("d")
     window.wait_for("as `wzp listen` has it")
     window.press("Escape")
+    window.wait_for("both sides are heard")
 
     window.press("m")
     becomes(window, "MUTED")
@@ -61,6 +62,26 @@ def test_keys_here_switch_the_call_there(
     assert not window.is_alternate
     assert here.wait_for("hangup")["by"] == "local"
     assert not here.all("loudness"), "that is told to who shows it alone"
+
+
+def test_a_listener_that_is_killed_leaves_the_terminal_as_it_was(
+    processes: Processes, tmux: Tmux
+) -> None:
+    alice = processes.user("alice")
+    here = alice.start("listen", *SOUND)
+    there = processes.user("bob").start("listen", "--auto-answer", "all", *SOUND)
+    port = there.wait_for("bound")["port"]
+    there.wait_for("ready")
+    here.wait_for("ready")
+    window = tmux.window(alice, 80, 24)
+    before = window.modes()
+    window.wzp("call", f"127.0.0.1:{port}", behind="; echo code $?")
+    window.wait_for("both sides are heard", "q hang up")
+    here.kill()
+    window.wait_for("has ended", "code 1")
+    assert not window.is_alternate
+    assert window.modes() == before
+    assert there.wait_for("hangup")["by"] == "network"
 
 
 def test_a_key_that_repeats_is_one_order_and_a_flood_is_cut(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def check_beginning(text: str) -> str:
     digits = text.removeprefix("wzp1")
     if not _BEGINNING.fullmatch(digits):
         raise UsageError(
-            f"{clean(text)!r} is no contact, and begins no identity; who is here says"
-            " wzp lan"
+            f"{clean(text)!r} is no contact, and begins no identity; `wzp lan` says who"
+            " is here"
         )
     return digits

@@ -170,11 +170,11 @@ SAID = [
     ),
     (
         events.LanAnnounced(name="Ada", addresses=["a", "b"]),
-        "Announced on this LAN as Ada, by a, b: wzp lan.",
+        "Others on this LAN see us by `wzp lan`: as Ada, at a, b.",
     ),
     (
         events.LanAnnounced(name="", addresses=["a"]),
-        "Announced on this LAN, by a: wzp lan.",
+        "Others on this LAN see us by `wzp lan`: at a.",
     ),
     (events.Ready(id="wzp1me", ticket="wzp:wzp1me"), "Ready for calls."),
     (

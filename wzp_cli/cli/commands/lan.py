@@ -70,7 +70,7 @@ def _known(neighbour: "Neighbour", state: "State") -> LanNeighbour:
 
 def _text(seen: list[LanNeighbour]) -> str:
     if not seen:
-        return "Nobody is announced on this LAN. To be: wzp listen --lan"
+        return "Nobody is announced on this LAN. To announce yourself: wzp listen --lan"
     lines = ["On this LAN:"]
     for each in seen:
         lines += [f"  {_who(each)}", f"    wzp call {_called(each)}@lan"]

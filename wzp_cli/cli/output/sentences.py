@@ -110,8 +110,9 @@ def _registered(event: events.Registered) -> str:
 
 
 def _lan_announced(event: events.LanAnnounced) -> str:
-    name = f" as {event.name}" if event.name else ""
-    return f"Announced on this LAN{name}, by {', '.join(event.addresses)}: wzp lan."
+    facts = [f"as {event.name}"] if event.name else []
+    facts.append(f"at {', '.join(event.addresses)}")
+    return f"Others on this LAN see us by `wzp lan`: {', '.join(facts)}."
 
 
 def _ready(event: events.Ready) -> str:
