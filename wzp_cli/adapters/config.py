@@ -202,6 +202,12 @@ def _wanted(key: str) -> str | None:
     for kind in typing.get_args(_TYPES[key]):
         if typing.get_origin(kind) is Literal:
             return "expected one of " + ", ".join(typing.get_args(kind))
+        if kind is bool:
+            return "expected true or false"
+        if kind is float:
+            return "expected a number"
+        if kind is Port:
+            return "expected a port, 0 to 65535"
         if kind is Duration:
             return "expected a duration, as 500ms, 10s or 2m"
     return None

@@ -70,9 +70,12 @@ def _check_shape(text: str) -> None:
     if not text.startswith(_PREFIX):
         raise UsageError(f'An identity starts with "{_PREFIX}".')
     if len(text) != _TEXT_CHARACTERS:
-        raise UsageError(
+        error = UsageError(
             f"An identity has {_TEXT_CHARACTERS} characters; this one has {len(text)}."
         )
+        if len(text) < _TEXT_CHARACTERS:
+            error.add_note("Its first characters are for eyes: `wzp id show` has all.")
+        raise error
     for position, character in enumerate(text[len(_PREFIX) :], len(_PREFIX) + 1):
         if character not in _ALPHABET:
             raise UsageError(
