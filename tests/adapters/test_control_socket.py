@@ -1,16 +1,20 @@
 import asyncio
+import errno
 import os
 import socket
 import stat
+import struct
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.requirements import require
+from wzp_cli.adapters import control_socket
 from wzp_cli.adapters.control_socket import (
     LineChannel,
     Transport,
@@ -382,3 +386,31 @@ def test_systems_without_unix_sockets(
 ) -> None:
     monkeypatch.delattr(socket, "AF_UNIX")
     assert not transport(Path("/s")).unix
+
+
+class Told:
+    """A connection of which the system says this."""
+
+    def __init__(self, answer: bytes | int) -> None:
+        self._answer = answer
+
+    def getsockopt(self, *asked: int) -> bytes:
+        if isinstance(self._answer, int):
+            raise OSError(self._answer, "x")
+        return self._answer
+
+
+@pytest.mark.parametrize("system", ["linux", "darwin", "freebsd14"])
+def test_whose_process_asks_where_the_system_can_or_can_not_tell(
+    system: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.platform", system)
+    whole = struct.pack("3i", 7, 501, 20) if system == "linux" else b""
+    for answer, uid in (
+        (whole or struct.pack("II", 0, 501) + bytes(68), 501),
+        (errno.EOPNOTSUPP, None),
+        (errno.ENOPROTOOPT, None),
+        (errno.ENOTCONN, -1),  # it has left, and may have asked before
+    ):
+        told: Any = Told(answer)
+        assert control_socket._peer_uid(told) == uid

@@ -11,6 +11,7 @@ left of a process that was killed is replaced.
 
 import asyncio
 import contextlib
+import errno
 import os
 import secrets
 import socket
@@ -50,6 +51,8 @@ _LONGEST_PATH_BYTES: Final = 100  # sun_path: 108 on Linux, 104 on BSDs and macO
 _UCRED: Final = struct.Struct("3i")  # pid, uid, gid: unix(7)
 _XUCRED: Final = struct.Struct("II")  # version, uid: macOS's and FreeBSD's sys/ucred.h
 _LOCAL_PEERCRED: Final = 1
+_NEVER_TOLD: Final = frozenset({errno.EOPNOTSUPP, errno.ENOPROTOOPT})
+_NOBODY: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,11 +243,12 @@ def _is_same_user(writer: asyncio.StreamWriter) -> bool:
 def _peer_uid(connected: socket.socket) -> int | None:
     """Return whose process is at the other end; None where the system does not tell.
 
-    The folder, 0700, keeps others out as well.
+    Where it would tell and can't, as of one that has left already: nobody's.
     """
-    with contextlib.suppress(OSError):
+    try:
         return _told_uid(connected)
-    return None
+    except OSError as error:
+        return None if error.errno in _NEVER_TOLD else _NOBODY
 
 
 def _told_uid(connected: socket.socket) -> int | None:
