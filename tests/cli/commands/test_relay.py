@@ -296,7 +296,7 @@ def children(pid: int) -> set[int]:
 def test_forwarders_carry_a_call_and_their_death_does_not_end_it(
     processes: Processes,
 ) -> None:
-    """Killed in mid-call; then the relay drains, and leaves nobody.
+    """Killed in mid-call; then the relay is stuck; then it drains, and leaves nobody.
 
     The two sides know the relay at different addresses, and take frames from these.
     """
@@ -314,7 +314,7 @@ def test_forwarders_carry_a_call_and_their_death_does_not_end_it(
     sound = ("--in", "tone", "--out", "null")
     listening = bob.start("listen", *there, "--auto-answer", "all", "--once", *sound)
     listening.wait_for("ready")
-    calling = alice.start("call", bob.id, *here, *sound, "--duration", "4s")
+    calling = alice.start("call", bob.id, *here, *sound, "--duration", "6s")
     calling.wait_for("media.started")
     before = children(serving.pid)
     assert len(before) == RELAY_FORWARDERS
@@ -322,6 +322,12 @@ def test_forwarders_carry_a_call_and_their_death_does_not_end_it(
         os.kill(pid, signal.SIGKILL)
     for _ in before:
         assert "(-9)" in serving.wait_for("warning", code="forwarder")["message"]
+    while not calling.wait_for("stats")["rx_bps"]:
+        pass  # the next one is on its way
+    serving.send(signal.SIGSTOP)  # as if it had more to do than it can
+    calling.wait_for("stats")
+    assert calling.wait_for("stats")["rx_bps"] > 0, "the sound does not need it"
+    serving.send(signal.SIGCONT)
     ends = [each.wait_end() for each in (calling, listening)]
     for end in ends:
         assert (end["exit"], end["path"]) == (0, "relay")
