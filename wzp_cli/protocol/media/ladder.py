@@ -12,6 +12,7 @@ share a packet (a header costs more than a frame), then the bitrate falls, then 
 are given up: a copy at 12 kbit/s is worth more than 32 kbit/s with holes.
 """
 
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -54,13 +55,19 @@ def choose(
         limit_bps: Wire rate that may not be passed. Where nothing fits, the least.
     """
     rung = next(rung for rung in _RUNGS if loss >= rung.least_loss)
-    ways = [
+    ways = _ways(tuple(bitrates_bps), rung, burst)
+    fitting = next((way for way in ways if way.wire_bps <= limit_bps), None)
+    return fitting or min(ways, key=lambda sending: sending.wire_bps)
+
+
+@functools.lru_cache(maxsize=64)
+def _ways(bitrates_bps: tuple[int, ...], rung: _Rung, burst: float) -> list[Sending]:
+    """Return what a rung offers, best first; asked for several times a second."""
+    return [
         Sending(bitrates_bps[place], frames, *_copies(copies, burst / frames))
         for copies in range(rung.copies, -1, -1)
         for place, frames in _narrower(rung.bitrate, len(bitrates_bps))
     ]
-    least = min(ways, key=lambda sending: sending.wire_bps)
-    return next((way for way in ways if way.wire_bps <= limit_bps), least)
 
 
 def least_bps(bitrates_bps: Sequence[int]) -> float:
