@@ -41,23 +41,23 @@ def test_on_a_quiet_network_the_delay_is_the_least_at_every_phase() -> None:
 
 def test_exponential_jitter() -> None:
     heard = listen(exponential(15_000), 300)
-    assert heard.mean_delay_ms() <= 118
-    assert heard.concealed_pct <= 0.8
+    assert heard.mean_delay_ms() <= 150
+    assert heard.concealed_pct <= 0.15
     corrections = heard.buffer.shortened + heard.buffer.lengthened
     assert corrections <= 5 * 15, "15 a minute"
 
 
 def test_wifi_that_stalls() -> None:
     heard = listen(wifi(15_000), 300)
-    assert heard.mean_delay_ms() <= 100
-    assert heard.concealed_pct <= 0.9
+    assert heard.mean_delay_ms() <= 146
+    assert heard.concealed_pct <= 0.2
     assert heard.buffer.late == 0
 
 
 def test_a_delay_that_wanders() -> None:
     heard = listen(cellular(15_000), 300)
-    assert heard.mean_delay_ms() <= 85
-    assert heard.concealed_pct <= 0.2
+    assert heard.mean_delay_ms() <= 90
+    assert heard.concealed_pct <= 0.03
 
 
 def test_after_an_outage_the_delay_comes_back_within_seconds() -> None:
@@ -65,8 +65,8 @@ def test_after_an_outage_the_delay_comes_back_within_seconds() -> None:
     after_s = 1000 * FRAME_S + 0.8
     during = heard.delays_ms[round((after_s - 0.2) / FRAME_S) :]
     assert max(during) > 300
-    assert max(heard.delays_ms[round((after_s + 2) / FRAME_S) :]) <= 100
-    assert max(heard.delays_ms[round((after_s + 5) / FRAME_S) :]) <= 50
+    assert max(heard.delays_ms[round((after_s + 2) / FRAME_S) :]) <= 120
+    assert max(heard.delays_ms[round((after_s + 5) / FRAME_S) :]) <= 90
     assert heard.buffer.concealed <= 42, "the outage, and nothing after it"
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "JITTER_LIKENESS",
     "JITTER_LIKENESS_EASING",
     "JITTER_LIKENESS_FAR",
+    "JITTER_LONG_S",
     "JITTER_LOWER_GAIN",
     "JITTER_MISSED_S",
     "JITTER_NEAR_OFF_S",
@@ -123,7 +124,10 @@ JITTER_DELAY_MAX_S: Final = 0.400
 JITTER_STORED_MAX_FRAMES: Final = 20
 """Hard cap of the span of stored frames. Source: the constant above, in frames."""
 
-JITTER_MISSED_S: Final = 0.85
+JITTER_LONG_S: Final = 0.25
+"""Delay from which talk suffers, so that it weighs double. Source: ITU-T G.107."""
+
+JITTER_MISSED_S: Final = 2.4
 """Delay that weighs as much as a missed frame. Source: measured (decision 0014)."""
 
 JITTER_FORGETTING: Final = 0.983

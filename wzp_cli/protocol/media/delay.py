@@ -4,12 +4,14 @@
                      last 2 s would have, both counted from their place in the stream
     target           the delay d, in steps of 5 ms, with the least
 
-                         d**2  +  (0.85 s)**2 * share of the packets later than d
+                 d**2 * (1 + (d / 0.25 s)**4)  +  (2.4 s)**2 * share later than d
 
 What was learnt fades (factor 0.983 each half second), as in NetEQ, the jitter buffer of
 WebRTC. NetEQ takes a fixed quantile. This sum takes the one that is worth its delay: a
-missed frame counts as one that is 0.85 s late. So on a quiet network rare hiccups are
-covered, which costs little; on a bad one the last percent, which costs much, is not.
+missed frame counts as one that is 2.4 s late, and delay itself hardly counts below
+0.15 s and a lot above 0.25 s, as in the E-model (ITU-T G.107). So on a quiet network
+rare hiccups are covered, which costs little; of long delays the rarest, which would cost
+much, are not.
 """
 
 from collections import deque
@@ -20,6 +22,7 @@ from wzp_cli.defaults.media import (
     JITTER_DELAY_MIN_S,
     JITTER_DELAY_START_S,
     JITTER_FORGETTING,
+    JITTER_LONG_S,
     JITTER_MISSED_S,
     JITTER_SAMPLE_S,
     JITTER_STEP_S,
@@ -97,6 +100,11 @@ class DelayTarget:
         self._sampled_at = now
 
 
+def _burden(delay_s: float) -> float:
+    """Return what a delay costs by itself."""
+    return delay_s**2 * (1 + (delay_s / JITTER_LONG_S) ** 4)
+
+
 def _cheapest(shares: list[float]) -> float:
     """Return the delay whose own cost and that of what it misses are least."""
     missed = sum(shares)
@@ -104,7 +112,7 @@ def _cheapest(shares: list[float]) -> float:
     for bucket, share in enumerate(shares, start=1):
         missed -= share
         delay_s = bucket * JITTER_STEP_S
-        cost = delay_s**2 + JITTER_MISSED_S**2 * missed
+        cost = _burden(delay_s) + JITTER_MISSED_S**2 * missed
         if cost < least:
             best, least = delay_s, cost
     return best
