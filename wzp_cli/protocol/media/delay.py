@@ -10,8 +10,8 @@ What was learnt fades (factor 0.983 each half second), as in NetEQ, the jitter b
 WebRTC. NetEQ takes a fixed quantile. This sum takes the one that is worth its delay: a
 missed frame counts as one that is 2.4 s late, and delay itself hardly counts below
 0.15 s and a lot above 0.25 s, as in the E-model (ITU-T G.107). So on a quiet network
-rare hiccups are covered, which costs little; of long delays the rarest, which would cost
-much, are not.
+rare hiccups are covered, which costs little; of long delays the rarest, which would
+cost much, are not.
 """
 
 from collections import deque
