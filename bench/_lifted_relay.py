@@ -1,12 +1,15 @@
 """`wzp relay` with its limits out of the way: for benchmarks, never to be run.
 
 The limits are constants of `wzp_cli.defaults.relay`; they are set before the modules
-that take them over are loaded.
+that take them over are loaded. Its forwarders are this program, too.
 """
+
+import sys
 
 from wzp_cli.defaults import relay
 
 PLENTY = 1_000_000_000
+FORWARDER = "--forwarder"
 
 
 def main() -> None:
@@ -21,8 +24,17 @@ def main() -> None:
     for name, value in lifted.items():
         assert hasattr(relay, name)
         setattr(relay, name, value)
-    from wzp_cli.cli.app import main as wzp
+    if sys.argv[1:2] == [FORWARDER]:
+        from wzp_cli.relay import forwarder
 
+        del sys.argv[1]
+        forwarder.main()
+        return
+    from wzp_cli.cli.app import main as wzp
+    from wzp_cli.relay import forwarders
+
+    lifted_too = (sys.executable, "-m", "bench._lifted_relay", FORWARDER)
+    forwarders._COMMAND = lifted_too  # type: ignore[assignment]
     wzp()
 
 
