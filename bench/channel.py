@@ -89,7 +89,9 @@ async def _passage(
         (route,) = await registration.connect(listener.identity)
         target = route.relay if through else listener.local
         header = (b"\x08" + route.send_id).hex()
-        return await _blast(program, caller, listener, [*target[:2], header, rate, SECONDS])
+        return await _blast(
+            program, caller, listener, [*target[:2], header, rate, SECONDS]
+        )
 
 
 async def _blast(
