@@ -35,7 +35,7 @@ def main() -> None:
             with running("call", identity, *WORDS, *where) as caller:
                 caller.until("end")
             failures += [e["message"] for e in caller.events if e["event"] == "error"]
-            for name, value in _figures(caller.events).items():
+            for name, value in figures_of(caller.events).items():
                 if value is not None:
                     figures[name].append(value)
     rows = [
@@ -47,7 +47,8 @@ def main() -> None:
         sys.stdout.write(f"one call failed: {message}\n")
 
 
-def _figures(events: list[dict]) -> dict[str, float | None]:
+def figures_of(events: list[dict]) -> dict[str, float | None]:
+    """Return the times of a call that was made, by ROWS."""
     at_ms = {event["event"]: event["t_ms"] for event in reversed(events)}
     end = events[-1]
     return {

@@ -370,6 +370,18 @@ class Lab:
                     self._drop("cuts", f"{family} saddr {here} {family} daddr {there}")
                     self._drop("cuts", f"{family} saddr {there} {family} daddr {here}")
 
+    def part(self, one: str, other: str) -> None:
+        """Drop everything between two machines in the core, TCP as well."""
+        here, there = self._hosts[one].public, self._hosts[other].public
+        self._add_rule("cuts", f"ip saddr {here} ip daddr {there} drop")
+        self._add_rule("cuts", f"ip saddr {there} ip daddr {here} drop")
+
+    def isolate(self, name: str) -> None:
+        """Drop everything from and to a machine in the core."""
+        address = self._hosts[name].public
+        self._add_rule("cuts", f"ip saddr {address} drop")
+        self._add_rule("cuts", f"ip daddr {address} drop")
+
     def drop_share(
         self, site: str, percent: float, direction: Direction = "both"
     ) -> None:
@@ -383,7 +395,7 @@ class Lab:
                 self._add_rule("losses", f"{family} {side} {network} {chance} drop")
 
     def restore(self) -> None:
-        """Undo every `cut` and `drop_share`."""
+        """Undo every `cut`, `part`, `isolate` and `drop_share`."""
         self._nft("flush chain inet lab cuts\nflush chain inet lab losses")
 
     def _public(self, who: str) -> tuple[list[str], list[str]]:

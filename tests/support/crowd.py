@@ -1,4 +1,4 @@
-"""Many clients in one process, each with a socket of its own on this machine.
+"""Many clients in one process, each with a socket of its own.
 
 Endpoints, QUIC and services are the real ones; the sound counts its frames.
 """
@@ -15,7 +15,7 @@ from tests.support.world import CountingCodec, CountingSound, Pins, yes
 from wzp_cli.address import HostPort
 from wzp_cli.concurrency import task_group
 from wzp_cli.endpoint.endpoint import Endpoint
-from wzp_cli.endpoint.factory import Bind, open_endpoint
+from wzp_cli.endpoint.factory import Bind, OpenWire, open_endpoint
 from wzp_cli.errors import WzpError
 from wzp_cli.events import Event
 from wzp_cli.protocol.identity import Keypair
@@ -69,8 +69,10 @@ class Client:
 
 
 @asynccontextmanager
-async def crowd(count: int, server: HostPort) -> AsyncIterator[list[Client]]:
-    """Register so many clients, and let them take calls."""
+async def crowd(
+    count: int, server: HostPort, open_wire: OpenWire
+) -> AsyncIterator[list[Client]]:
+    """Register so many clients, and let them take calls; each opens a socket so."""
     clients: list[Client] = []
     async with task_group() as group:
         tasks: list[asyncio.Task[None]] = []
@@ -78,7 +80,9 @@ async def crowd(count: int, server: HostPort) -> AsyncIterator[list[Client]]:
 
         async def live() -> None:
             keypair = Keypair.generate()
-            async with open_endpoint(keypair, Bind(host="127.0.0.1"), _quiet) as ours:
+            async with open_endpoint(
+                keypair, Bind(), _quiet, open_wire=open_wire
+            ) as ours:
                 client = Client(keypair, ours)
                 async with register(ours, server, Pins(), _quiet, publishes=True) as it:
                     client.registration = it

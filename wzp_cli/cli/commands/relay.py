@@ -203,22 +203,22 @@ async def relay(
                 def reload() -> None:
                     _reload(session, said, server, listener)
 
-                with (
-                    _metrics(words.metrics, server) as answers_at,
-                    on_signal("SIGHUP", reload),
-                    on_signal("SIGTERM", lambda: _drain(words, server), once=True),
-                ):
-                    report(
-                        RelayReady(
-                            id=str(keypair.identity),
-                            port=port,
-                            addresses=addresses,
-                            ports=[each.port for each in reflectors],
-                            metrics=None if answers_at is None else str(answers_at),
-                            tcp_port=tcp_port,
+                async with _answering(own_state(session), server):
+                    with (
+                        _metrics(words.metrics, server) as answers_at,
+                        on_signal("SIGHUP", reload),
+                        on_signal("SIGTERM", lambda: _drain(words, server), once=True),
+                    ):
+                        report(
+                            RelayReady(
+                                id=str(keypair.identity),
+                                port=port,
+                                addresses=addresses,
+                                ports=[each.port for each in reflectors],
+                                metrics=None if answers_at is None else str(answers_at),
+                                tcp_port=tcp_port,
+                            )
                         )
-                    )
-                    async with _answering(own_state(session), server):
                         await server.run()
 
 

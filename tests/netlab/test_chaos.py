@@ -1,14 +1,14 @@
-"""A fleet under fire: relays killed, drained and stopped, NATS killed, calls all along.
+"""A fleet under fire: relays killed, drained and cut off, NATS killed, calls all along.
 
-Relays and nats-server are real processes; the clients live in this one, each with a
-socket of its own. What is asked of them: every call ends in a known state, nobody is
-locked out, nobody is found who is not there, and no channel is left.
+Relays and nats-server are real processes on machines of their own; the clients live in
+this one, each with a socket of its own in the laboratory. What is asked of them: every
+call ends in a known state, nobody is locked out, nobody is found who is not there, and
+no channel is left.
 """
 
 import asyncio
+import itertools
 import random
-import signal
-import socket
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,20 +16,27 @@ from pathlib import Path
 
 import pytest
 
+from tests.netlab.lab import Lab, SiteSpec
+from tests.netlab.nats_server import LabNats
+from tests.netlab.program import Stage
 from tests.support.crowd import Client, crowd, named
-from tests.support.nats_server import NatsServer, nats_server
-from tests.support.processes import Processes
-from wzp_cli.adapters.metrics import ask_status
 from wzp_cli.adapters.state import open_state
 from wzp_cli.address import HostPort
+from wzp_cli.cli.asking import asked_running
 from wzp_cli.concurrency import task_group
 from wzp_cli.defaults.endpoint import LINK_IDLE_TIMEOUT_S
-from wzp_cli.defaults.relay import RELAY_BACKOFF_MAX_S
+from wzp_cli.defaults.relay import RELAY_BACKOFF_MAX_S, RELAY_DEFAULT_PORT
+from wzp_cli.endpoint.udp import UdpWire
+from wzp_cli.endpoint.wire import Wire
+from wzp_cli.protocol.control_messages import AskRelay
 from wzp_cli.protocol.relay_facts import RelayFacts
 
-HOSTS = ("127.0.0.11", "127.0.0.12", "127.0.0.13")
+pytestmark = pytest.mark.netlab
+
 NAME = "fleet.example"
-CLIENTS = 24
+SERVERS = ("r1", "r2", "r3", "n1")
+MACHINES = 6
+CLIENTS = 60
 CALLS_AT_ONCE = 4
 KNOWN_ENDS = {
     *("made, ended by local", "made, ended by peer", "made, ended by network"),
@@ -39,45 +46,33 @@ KNOWN_ENDS = {
 RECOVERY_S = LINK_IDLE_TIMEOUT_S + RELAY_BACKOFF_MAX_S
 
 
-def free_port() -> int:
-    """Return a port that is free, with the three after it, on each of the hosts."""
-    while True:
-        port = random.randint(20_000, 60_000)
-        try:
-            for host in HOSTS:
-                for number in range(port, port + 4):
-                    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-                        probe.bind((host, number))
-        except OSError:
-            continue
-        return port
+class RelayMachine:
+    """One relay of the fleet, through all its lives."""
 
-
-@dataclass
-class RelayProcess:
-    """One relay of the fleet, at an address of its own, through all its lives."""
-
-    processes: Processes
-    host: str
-    words: tuple[str, ...]
+    def __init__(self, stage: Stage, server: str, words: tuple[str, ...]) -> None:
+        self._user = stage.user(server)
+        self._words = words
 
     def start(self) -> None:
         """Start it; returns when it serves."""
-        self.program = self.processes.user(self.host).start("relay", *self.words)
-        ready = self.program.wait_for("relay.ready")
-        self.status_at = HostPort("127.0.0.1", int(ready["metrics"].split(":")[1]))
+        self.program = self._user.start("relay", *self._words)
+        self.program.wait_for("relay.ready")
 
-    def facts(self) -> RelayFacts:
+    async def facts(self) -> RelayFacts:
         """Ask it."""
-        return ask_status(self.status_at, 5.0)
+        state = open_state(self._user.state / "relay")
+        facts = await asked_running(state, AskRelay(), RelayFacts, lambda event: None)
+        assert facts is not None, self.program.transcript()
+        return facts
 
 
 @dataclass
 class Scene:
     """All that takes part."""
 
-    relays: list[RelayProcess]
-    nats: NatsServer
+    lab: Lab
+    relays: list[RelayMachine]
+    nats: LabNats
     clients: list[Client]
     ends: Counter[str] = field(default_factory=Counter)
     over: bool = False
@@ -94,7 +89,7 @@ class Scene:
 
     async def strike(self) -> None:
         """Do what operators fear, one thing after the other."""
-        first, second, third = self.relays
+        first, second, _ = self.relays
         await asyncio.sleep(4)
         first.program.kill()
         await asyncio.sleep(5)
@@ -106,25 +101,32 @@ class Scene:
         await asyncio.to_thread(second.start)
         await asyncio.sleep(2)
         self.nats.kill()
-        await asyncio.sleep(4)
+        await asyncio.sleep(3)
         await asyncio.to_thread(self.nats.start)
         await asyncio.sleep(2)
-        third.program.send(signal.SIGSTOP)  # to all others, it is cut off
+        self.lab.part("r3", "n1")
         await asyncio.sleep(4)
-        third.program.send(signal.SIGCONT)
+        self.lab.isolate("r1")
+        await asyncio.sleep(4)
+        self.lab.restore()
         await asyncio.sleep(3)
 
-    def all_facts(self) -> list[RelayFacts]:
-        return [relay.facts() for relay in self.relays]
+    async def all_facts(self) -> list[RelayFacts]:
+        return [await relay.facts() for relay in self.relays]
 
     async def settled(self, is_so: Callable[[list[RelayFacts]], bool]) -> bool:
         """Return whether it becomes so within the time that recovery may take."""
         deadline = asyncio.get_running_loop().time() + RECOVERY_S
-        while not is_so(await asyncio.to_thread(self.all_facts)):
+        while not is_so(await self.all_facts()):
             if asyncio.get_running_loop().time() > deadline:
                 return False
             await asyncio.sleep(0.5)
         return True
+
+
+def machine(number: int) -> str:
+    """Return the name of a clients' machine."""
+    return f"a{number + 1}" if number else "a"
 
 
 def at_rest(facts: list[RelayFacts]) -> bool:
@@ -145,44 +147,51 @@ async def play(scene: Scene) -> None:
         await asyncio.wait(callers)
     assert set(scene.ends) <= KNOWN_ENDS, scene.ends
     assert scene.ends["made, ended by local"] > 10, scene.ends
-    assert await scene.settled(at_rest), (scene.all_facts(), scene.ends)
-    for one, two in zip(
-        scene.clients, scene.clients[1:] + scene.clients[:1], strict=True
-    ):
-        (route,) = await one.registration.connect(two.identity)
-        one.registration.close_channel(route)
-    assert await scene.settled(at_rest), scene.all_facts()
+    assert await scene.settled(at_rest), (await scene.all_facts(), scene.ends)
+    everybody = scene.clients
+    async with task_group() as group:
+        for one, two in zip(everybody, everybody[1:] + everybody[:1], strict=True):
+            group.create_task(find(one, two))
+    assert await scene.settled(at_rest), await scene.all_facts()
+
+
+async def find(one: Client, two: Client) -> None:
+    (route,) = await one.registration.connect(two.identity)
+    one.registration.close_channel(route)
 
 
 @pytest.mark.timeout(300)
 def test_a_fleet_under_fire(tmp_path: Path) -> None:
     key = tmp_path / "key"
     identity = open_state(key).keypair.identity
-    port = free_port()
+    office = SiteSpec("a", "open", hosts=MACHINES)
 
-    async def scenario(processes: Processes, nats: NatsServer) -> None:
-        named(NAME, HOSTS)
+    async def scenario(lab: Lab, nats: LabNats) -> None:
+        stage = Stage(lab, tmp_path)
+        words = ("--key-file", str(key / "identity.key"), "--drain", "3s")
         relays = [
-            RelayProcess(
-                processes,
-                host,
-                (
-                    *("--listen", f"{host}:{port}", "--metrics", "127.0.0.1:0"),
-                    *("--key-file", str(key / "identity.key"), "--drain", "3s"),
-                    *("--cluster", nats.url),
-                ),
-            )
-            for host in HOSTS
+            RelayMachine(stage, server, (*words, "--cluster", nats.url))
+            for server in SERVERS[:3]
         ]
+        named(NAME, [lab.host(server).address for server in SERVERS[:3]])
         for each in relays:
             await asyncio.to_thread(each.start)
-            assert (await asyncio.to_thread(each.facts)).id == str(identity)
-        async with crowd(CLIENTS, HostPort(NAME, port)) as clients:
-            await play(Scene(relays, nats, clients))
+            assert (await each.facts()).id == str(identity)
+        turns = itertools.cycle(machine(number) for number in range(MACHINES))
+
+        def open_wire(port: int, host: str, multihomed: bool) -> Wire:
+            sock = lab.host(next(turns)).socket()
+            sock.setblocking(False)
+            sock.bind(("0.0.0.0", port))
+            return UdpWire(sock, multihomed=multihomed)
+
+        relay = HostPort(NAME, RELAY_DEFAULT_PORT)
+        async with crowd(CLIENTS, relay, open_wire) as clients:
+            await play(Scene(lab, relays, nats, clients))
         for each in relays:
             each.program.terminate()
             end = await asyncio.to_thread(each.program.wait_end)
             assert end["exit"] == 0
 
-    with Processes(tmp_path / "users") as processes, nats_server() as nats:
-        asyncio.run(scenario(processes, nats))
+    with Lab(office, servers=SERVERS) as lab, LabNats(lab.host("n1")) as nats:
+        asyncio.run(scenario(lab, nats))
