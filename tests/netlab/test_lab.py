@@ -270,6 +270,15 @@ def test_a_cut_spares_the_way_by_the_relay(make_lab: MakeLab) -> None:
         assert passes(a, b)
         lab.cut(lab.site("b").public, lab.site("a").public)
         assert not passes(b, a)
+        lab.restore()
+        lab.part("a", "b")
+        assert not passes(a, b)
+        assert reflexive(a, relay) == to[a]
+        lab.restore()
+        lab.isolate("b")
+        assert not passes(b, a)
+        lab.restore()
+        assert passes(b, a)
 
 
 def test_a_share_of_the_packets_is_lost(make_lab: MakeLab) -> None:
