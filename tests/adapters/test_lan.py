@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,7 +14,10 @@ from wzp_cli.adapters.interfaces import InterfaceAddress
 from wzp_cli.address import Address
 from wzp_cli.errors import EnvironmentFault
 from wzp_cli.protocol.identity import Keypair
-from wzp_cli.protocol.lan import Neighbour
+from wzp_cli.protocol.lan import LAN_SERVICE, Neighbour
+
+if TYPE_CHECKING:
+    from zeroconf import DNSOutgoing
 
 LOOPBACK = [
     InterfaceAddress("lo", "127.0.0.1", ipaddress.ip_network("127.0.0.0/8")),
@@ -42,6 +46,70 @@ def test_who_is_announced_is_found_until_it_leaves() -> None:
             )
             assert expected in found
         assert expected not in await lan.look_around(lambda: LOOPBACK)
+
+    asyncio.run(scenario())
+
+
+HOSTILE = (
+    "evil.other.local.",
+    LAN_SERVICE,
+    f"\x1b[2J\r\n.{LAN_SERVICE}",
+    f"a.b.{LAN_SERVICE}",
+)
+
+
+def hostile(number: int) -> "DNSOutgoing":
+    """Return announcements that no wzp makes, and a record with garbage in it."""
+    from zeroconf import (
+        DNSAddress,
+        DNSOutgoing,
+        DNSPointer,
+        DNSService,
+        DNSText,
+        const,
+    )
+
+    answer = DNSOutgoing(const._FLAGS_QR_RESPONSE | const._FLAGS_AA)
+    name = f"f{number}.{LAN_SERVICE}"
+    how = (const._CLASS_IN, 120)
+    for alias in (*HOSTILE, name):
+        pointer = DNSPointer(LAN_SERVICE, const._TYPE_PTR, *how, alias)
+        answer.add_answer_at_time(pointer, 0)
+    for record in (
+        DNSText(name, const._TYPE_TXT, *how, b"\xff\xff\x03id="),
+        DNSService(name, const._TYPE_SRV, *how, 0, 0, 0, "x.local."),
+        DNSAddress("x.local.", const._TYPE_A, *how, b"\x7f\0\0\1"),
+    ):
+        answer.add_answer_at_time(record, 0)
+    return answer
+
+
+def test_what_strangers_announce_hides_nobody_and_breaks_nothing() -> None:
+    from zeroconf import IPVersion
+    from zeroconf.asyncio import AsyncZeroconf
+
+    ada = Keypair.generate().identity
+
+    async def scenario() -> None:
+        stranger = AsyncZeroconf(["127.0.0.1"], ip_version=IPVersion.V4Only)
+        told = asyncio.Queue[events.Event]()
+
+        async def shout() -> None:
+            for number in range(20):
+                stranger.zeroconf.async_send(hostile(number))
+                await asyncio.sleep(0.02)
+
+        async with (
+            lan.announced(ada, "", 41822, lambda: LOOPBACK, told.put_nowait),
+            asyncio.TaskGroup() as tasks,
+        ):
+            await told.get()
+            tasks.create_task(shout())
+            found = await lan.look_around(
+                lambda: LOOPBACK, lambda seen: any(ada == one.identity for one in seen)
+            )
+            assert ada in [one.identity for one in found]
+        await stranger.async_close()
 
     asyncio.run(scenario())
 

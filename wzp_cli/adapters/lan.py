@@ -66,7 +66,7 @@ async def announced(
     """
     need_zeroconf()
     told = announcement(identity, name)
-    instance = f"{identity.short}-{secrets.token_hex(2)}"
+    instance = f"{identity.short}-{secrets.token_hex(4)}"
     async with task_group() as group:
         announcing = group.create_task(_announce(instance, told, port, find, report))
         try:
@@ -91,7 +91,11 @@ async def _announce(
             async with _multicast(hosts) as zeroconf:
                 if zeroconf is None:
                     continue
-                told_all = await zeroconf.async_register_service(info)
+                # No probing: the name has chance in it, and whoever answered that it
+                # is taken would keep us from being announced.
+                told_all = await zeroconf.async_register_service(
+                    info, cooperating_responders=True
+                )
                 try:
                     await told_all
                     report(LanAnnounced(name=told.get("name", ""), addresses=hosts))
@@ -217,10 +221,14 @@ class _Look:
             group.create_task(self._resolve(zeroconf, await self._names.get()))
 
     async def _resolve(self, zeroconf: "AsyncZeroconf", name: str) -> None:
-        from zeroconf import DNSQuestionType
+        from zeroconf import BadTypeInNameException, DNSQuestionType
         from zeroconf.asyncio import AsyncServiceInfo
 
-        info, wait_ms = AsyncServiceInfo(LAN_SERVICE, name), LAN_RESOLVE_S * 1000
+        try:
+            info = AsyncServiceInfo(LAN_SERVICE, name)
+        except BadTypeInNameException:  # a stranger's: with controls, of another type
+            return
+        wait_ms = LAN_RESOLVE_S * 1000
         if not await info.async_request(
             zeroconf.zeroconf, wait_ms, question_type=DNSQuestionType.QM
         ):
