@@ -35,7 +35,9 @@ QUIET_S = 120.0
 """All that is left over has gone by then: links at 30 s, checks and budgets later."""
 ROWS = 8
 GROWTH_KIB = 512.0
-"""Of Python's own memory from the first row to the last: beyond it, it is not flat."""
+"""Of what wzp and aioquic hold, from the first row to the last: beyond it, not flat."""
+OWN = ("*/wzp_cli/*", "*/aioquic/*")
+"""The network in memory remembers what it has seen: that is not ours."""
 TOP = 8
 
 
@@ -142,14 +144,15 @@ class Soak:
 
     def _count(self, relay: RelayAtWork, minutes: float) -> None:
         gc.collect()
-        self.last = tracemalloc.take_snapshot()
+        ours = [tracemalloc.Filter(True, pattern) for pattern in OWN]
+        self.last = tracemalloc.take_snapshot().filter_traces(ours)
         self.first = self.first or self.last
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         self.counts.append(
             Count(
                 minutes,
                 self.calls,
-                tracemalloc.get_traced_memory()[0] / 1024,
+                sum(each.size for each in self.last.traces) / 1024,
                 pages * os.sysconf("SC_PAGE_SIZE") / 2**20,
                 len(os.listdir("/proc/self/fd")),
                 len(asyncio.all_tasks()),
@@ -162,9 +165,7 @@ def _growth(soak: Soak) -> list[list[str]]:
     """Return who holds more at the end than after the first eighth."""
     assert soak.first is not None
     assert soak.last is not None
-    kept = [tracemalloc.Filter(False, tracemalloc.__file__)]
-    first, last = (each.filter_traces(kept) for each in (soak.first, soak.last))
-    grown = last.compare_to(first, "lineno")
+    grown = soak.last.compare_to(soak.first, "lineno")
     here = f"{Path.cwd()}/"
     return [
         [str(each.traceback).replace(here, ""), f"{each.size_diff / 1024:.1f}"]

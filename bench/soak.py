@@ -47,14 +47,14 @@ TALK_S = 6
 QUIET_S = 45.0
 """How long leftovers may stay: a last word that is lost is missed at 30 s."""
 LOSSES_PCT = (0.0, 0.0, 2.0, 10.0)
-WARM_CALLS = 10
+AROUND_CALLS = 5
 START_S = 60.0
 """How long nine listeners take to start, on a machine that is busy otherwise."""
 OUTAGE_EACH_CALLS = 10
 OUTAGE_MAX_S = 90.0
 """A keep-alive (25 s), its answer (4 s), and pauses that have grown."""
 GROWTH_MIB = 4.0
-"""Of a process, from call 10 to the last: beyond it, memory is not flat."""
+"""Of a process, in the second half: beyond it, memory is not flat."""
 
 
 @dataclass
@@ -241,24 +241,27 @@ def _namespaces(prefix: str) -> list[str]:
 
 
 def _growth(living: Soak) -> list[list[str]]:
-    """One row for each process; note what has grown."""
+    """One row for each process; note what grows on in the second half."""
     rows = []
     for name, first in living.first.items():
-        warm = living.counts[:WARM_CALLS][-1][name].mib
-        last = statistics.median(count[name].mib for count in living.counts[-5:])
+        mib = [count[name].mib for count in living.counts]
+        at = [
+            statistics.median(mib[max(0, end - AROUND_CALLS) : end])
+            for end in (len(mib) * quarter // 4 or 1 for quarter in range(1, 5))
+        ]
+        last = living.counts[-1][name]
         rows.append(
             [
                 name,
                 f"{first.sockets}",
-                f"{living.counts[-1][name].sockets}",
+                f"{last.sockets}",
                 f"{first.descriptors}",
-                f"{living.counts[-1][name].descriptors}",
-                f"{warm:.1f}",
-                f"{last:.1f}",
+                f"{last.descriptors}",
+                *(f"{each:.1f}" for each in at),
             ]
         )
-        if last - warm > GROWTH_MIB:
-            living.faults.append(f"{name} has grown from {warm:.1f} to {last:.1f} MiB")
+        if at[-1] - at[1] > GROWTH_MIB:
+            living.faults.append(f"{name} has grown from {at[1]:.1f} to {at[-1]:.1f}")
     return rows
 
 
@@ -297,7 +300,8 @@ def main() -> None:
     if left := _namespaces(prefix):
         living.faults.append(f"namespaces are left: {left}")
     direct = sum(path == "direct" for path, _ in living.paths)
-    head = ["process", "sockets", "after", "files", "after", "MiB, warm", "at the end"]
+    head = ["process", "sockets", "after", "files", "after", "MiB, 1/4", "1/2", "3/4"]
+    head.append("end")
     again = f", {living.registrations} registrations again" if options.minutes else ""
     show(f"{len(living.counts)} calls, {direct} ended direct{again}", head, rows)
     if living.faults:
