@@ -209,9 +209,12 @@ def test_a_caller_or_a_listener_that_is_killed(stage: Stage, tmp_path: Path) -> 
     assert not unread
 
 
+@pytest.mark.skipif(
+    not EVERYTHING, reason="WZP_TESTS_FAULTS=all; the laboratory's mishaps have most"
+)
 def test_a_relay_that_is_killed(stage: Stage) -> None:
     relay = stage.relay("relay")
-    states = ("ringing", "relayed", "direct", *(("ending",) if EVERYTHING else ()))
+    states = ("ringing", "relayed", "direct", "ending")
     pairs = {pair.state: pair for pair in stage.pairs(relay, *states, name="call")}
     for pair in pairs.values():
         pair.call()
