@@ -11,13 +11,19 @@ __all__ = ["ROWS", "Row", "row", "table"]
 
 @dataclass(frozen=True)
 class Row:
-    """One fault. `exit`: of the command that it hits; None where that goes on."""
+    """One fault.
+
+    Attributes:
+        exit: Of the command that it hits; None where that goes on.
+        test: What tries it, where that is elsewhere: file and function.
+    """
 
     name: str
     fault: str
     state: str
     happens: str
     exit: int | None
+    test: str = ""
 
     @property
     def ends(self) -> int:
@@ -139,6 +145,60 @@ ROWS = (
         "calling by a ticket that expires",
         "refused as expired",
         6,
+    ),
+    # --- the network, and who is at its other end
+    Row(
+        "interface",
+        "interface down and up",
+        "in a call",
+        "sound goes by the relay at the other side, and directly again once it is up",
+        None,
+        "tests/netlab/test_networks.py::test_an_interface_goes_down_and_comes_back",
+    ),
+    Row(
+        "peer-reads-nothing",
+        "a peer that takes nothing any more",
+        "in a call",
+        "256 KiB wait for it at the most, then the link ends",
+        4,
+        "tests/endpoint/test_link.py"
+        "::test_a_peer_that_never_acknowledges_does_not_fill_our_memory",
+    ),
+    Row(
+        "relay-slow",
+        "a relay that keeps the link up and says nothing",
+        "registering",
+        "given up after 5 s",
+        4,
+        "tests/services/test_registration.py"
+        "::test_a_relay_that_only_keeps_the_link_up_is_unreachable",
+    ),
+    Row(
+        "relay-silent",
+        "a relay that never answers",
+        "calling",
+        "given up after 5 s",
+        4,
+        "tests/services/test_registration.py"
+        "::test_a_relay_that_never_answers_a_connect",
+    ),
+    Row(
+        "relay-wrong-welcome",
+        "a relay that sends junk",
+        "registering",
+        "the link ends: compare versions",
+        1,
+        "tests/services/test_registration.py"
+        "::test_a_broken_welcome_is_one_of_our_errors",
+    ),
+    Row(
+        "relay-wrong",
+        "a relay that sends junk, or too much",
+        "listening",
+        "its link ends, and it is asked again",
+        None,
+        "tests/services/test_registration.py"
+        "::test_broken_messages_cost_the_relay_its_link_and_us_nothing",
     ),
     # --- stopped (SIGSTOP, a laptop's lid)
     Row(
