@@ -263,7 +263,7 @@ class RouteRules(RuleBasedStateMachine):
 
 
 TestRouteRules = RouteRules.TestCase
-TestRouteRules.settings = depth(examples=50, steps=25)
+TestRouteRules.settings = depth(examples=30, steps=25)
 
 
 def test_the_table_leads_from_each_state_to_each_that_media_needs() -> None:

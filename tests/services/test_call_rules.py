@@ -323,4 +323,4 @@ def _is_peer(link: Link) -> bool:
 
 
 TestCallRules = CallRules.TestCase
-TestCallRules.settings = depth(examples=12, steps=15)
+TestCallRules.settings = depth(examples=8, steps=12)
