@@ -136,6 +136,7 @@ class Soak:
             self._await(name, listener, "warning", code="relay_lost")
         self.stage.lab.restore()
         for name, listener in self.listeners.items():
+            # One such event for each time, the first of them from the start.
             self._await(name, listener, "registered", published=True)
             self.registrations += 1
         if left := self._at_rest_or_left():
@@ -218,6 +219,7 @@ def soak(seed: int) -> Iterator[Soak]:
             words = ("listen", *stage.at(), "--auto-answer", "all", *SOUND)
             listeners[spec.name] = stage.user(spec.name).start(*words)
         for name, listener in listeners.items():
+            listener.wait_for("registered", START_S, published=True)
             stage.user(name).id = listener.wait_for("ready", START_S)["id"]
         listeners[MAPS_PORTS].wait_for("port.mapped", START_S)
         relay.wait_for("relay.stats", START_S, links=len(listeners))

@@ -99,7 +99,7 @@ ROWS = (
         "no more descriptors",
         "in a call",
         "the call goes on to its end",
-        0,
+        None,
     ),
     Row(
         "files-listener",
