@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from aioice.stun import Class, Message, Method
 
+from tests.endpoint.test_admission import initial
 from tests.support.memory_turn import TURN_HOST, MemoryTurn
 from tests.support.world import World, scenario
 from wzp_cli.address import Address
 from wzp_cli.defaults.relay import TURN_ANSWER_S, TURN_DELETE_S, TURN_MAX_PEERS
+from wzp_cli.endpoint.admission import Strangers
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.turn import Allocation
 from wzp_cli.errors import TurnUnavailable
@@ -204,6 +206,18 @@ async def test_a_hostile_servers_bytes_lead_nowhere(world: World) -> None:
         await asyncio.sleep(0.1)
         # Left to STUN's own rules, as from anybody: no route of a peer's.
         assert {route for _, route in heard.came} == {DirectRoute(server.at)}
+
+
+@scenario
+async def test_no_initial_is_admitted_out_of_an_allocation(world: World) -> None:
+    server, one, _ = await two(world)
+    one.accept_peers(Strangers.PROVEN)
+    async with one.turn.open(server.at, server.grant()) as ours:
+        await ours.bind(Address(TURN_HOST, 50000))
+        server.say(encode_channel_data(0x4000, initial()))
+        await asyncio.sleep(0.1)
+        assert not one.links
+        assert one.half_open == one.handshakes["retry"] == 0
 
 
 @scenario

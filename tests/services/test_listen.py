@@ -113,7 +113,7 @@ async def test_who_is_answered_without_asking(
     )
     if asks:
         with pytest.raises(PeerDeclined):
-            await alice.call(bob)
+            await alice.call(bob, duration_s=1)
         assert bob.sounds == [], "no microphone before a human said yes"
     else:
         assert (await alice.call(bob, duration_s=1)).path == "direct"
