@@ -12,7 +12,7 @@ RULES = Path(__file__).parent / "rules"
 
 HOSTILE = (
     *("stranger", "peer", "relay", "network", "router", "STUN server", "TURN server"),
-    *("NATS", "DNS", "local user", "web page", "text", "file"),
+    *("NATS", "DNS", "LAN", "local user", "web page", "text", "file"),
 )
 """Who or what is hostile in an attack: docs/security.md says what each can do."""
 

@@ -7,7 +7,7 @@ import pytest
 from tests.support.virtual_time import run
 from wzp_cli import errors
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults.program import CONTROL_REQUEST_S
+from wzp_cli.defaults.program import CONTROL_MAX_EVENTS_WAITING, CONTROL_REQUEST_S
 from wzp_cli.errors import (
     ConnectionLost,
     ControlBusy,
@@ -182,11 +182,13 @@ def test_who_leaves_no_longer_wants_it() -> None:
 
 
 def test_work_never_waits_for_a_reader() -> None:
-    done = asyncio.Event()
+    done, reads = asyncio.Event(), asyncio.Event()
+    said: list[bytes] = []
 
     class Stuck(Pipe):
         async def send(self, line: bytes) -> None:
-            await asyncio.Event().wait()
+            await reads.wait()
+            said.append(line)
 
     async def work(report: Report) -> Found:
         for number in range(10_000):
@@ -200,9 +202,14 @@ def test_work_never_waits_for_a_reader() -> None:
         async with task_group() as group:
             serving = group.create_task(serve(there, verb(work)))
             await done.wait()
+            reads.set()
+            for _ in range(20_000):
+                await asyncio.sleep(0)
             serving.cancel()
 
     run(scenario())
+    assert b'"9999"' in said[-2], "the newest event, before the result"
+    assert len(said) <= CONTROL_MAX_EVENTS_WAITING + 2, "old ones are dropped"
 
 
 @pytest.mark.parametrize(
