@@ -33,6 +33,7 @@ MAX_BYTES = 500
 _HOSTILE = "20.66.0.2"
 _STRANGER = Address("20.66.0.1", 6000)
 _AT = Address(RELAY_HOST, RELAY.port)
+_MOST_PROBES = 30
 _SILENCE_S = (0.02, 0.3, 2.0, 6.0)
 
 
@@ -87,6 +88,7 @@ async def _build(world: World) -> _Cast:
         hostile,
     )
     cast.traffic._known.update(cast.people)
+    cast.traffic.most_beside = _MOST_PROBES * len(stun.encode_indication())
     return cast
 
 
