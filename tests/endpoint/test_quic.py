@@ -469,6 +469,18 @@ def test_what_was_said_counts_as_unsent_until_it_is_acknowledged() -> None:
     assert one.unsent_bytes(0) == 0
 
 
+@contract("_configuration", "_idle_timeout", "_remote_max_idle_timeout")
+def test_acknowledgements_that_are_read_late_make_no_link_outlive_its_silence() -> None:
+    """A process that was stopped reads them so, and measures round trips of seconds."""
+    one, *_ = joined()
+    one._loss._rtt_smoothed = one._loss._rtt_variance = 13.0
+    assert one._loss.get_probe_timeout() > 60
+    idle_s = one._configuration.idle_timeout
+    assert one._idle_timeout() == idle_s
+    one._remote_max_idle_timeout = idle_s / 2
+    assert one._idle_timeout() == idle_s / 2
+
+
 @contract("_close_event", "_state")
 def test_the_end_is_seen_at_once_on_both_sides() -> None:
     one, other, now = joined()

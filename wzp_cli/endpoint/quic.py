@@ -107,6 +107,17 @@ class WzpQuic(QuicConnection):
         ):
             limit.sent = limit.value = streams
 
+    def _idle_timeout(self) -> float:
+        """Return after how much silence the link is over: what it was set to.
+
+        aioquic waits for three probe timeouts at the least (RFC 9000 section 10.1). A
+        process that was stopped for 13 s reads acknowledgements so late that this is a
+        minute and more, of a call that the other side has long given up.
+        """
+        remote_s = self._remote_max_idle_timeout
+        own_s = self._configuration.idle_timeout
+        return own_s if remote_s is None else min(own_s, remote_s)
+
     # -- the handshake
 
     def _initialize(self, peer_cid: bytes) -> None:
