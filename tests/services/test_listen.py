@@ -509,6 +509,19 @@ async def test_callers_that_say_nothing_are_let_go_and_block_nobody(
 
 
 @scenario
+async def test_so_many_callers_are_served_at_once_and_no_more(world: World) -> None:
+    alice, bob = await listener(world)
+    address = Address(bob.public_host, bob.endpoint.local.port)
+    links = [
+        await alice.endpoint.dial_peer(DirectRoute(address), bob.identity)
+        for _ in range(MAX_SERVED_LINKS + 2)
+    ]
+    await asyncio.sleep(0.5)
+    reasons = [each.end_reason for each in links if each.ended]
+    assert reasons == ["too many callers at once"] * 2
+
+
+@scenario
 async def test_a_caller_without_hello(world: World) -> None:
     alice, bob = await listener(world)
     address = Address(bob.public_host, bob.endpoint.local.port)
