@@ -5,6 +5,7 @@ import enum
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -85,16 +86,21 @@ def run(
             *("-p", "no:cacheprovider", f"--timeout={_TEST_S}"),
             *(f"--record-to={record}", *options, *wanted),
         ]
-        with suppress(subprocess.TimeoutExpired):  # what did not end did not run
-            subprocess.run(
-                command,
-                cwd=tree,
-                env={**os.environ, "PYTHONPATH": f"{tree}{os.pathsep}{ROOT}"},
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                timeout=within_s,
-                check=False,
-            )
+        with subprocess.Popen(
+            command,
+            cwd=tree,
+            env={**os.environ, "PYTHONPATH": f"{tree}{os.pathsep}{ROOT}"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        ) as ran:
+            try:
+                ran.wait(within_s)
+            except subprocess.TimeoutExpired:
+                pass  # what did not end did not run
+            finally:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(ran.pid, signal.SIGKILL)  # and what it has started
         return _results(wanted, record.read_text("utf-8").splitlines())
 
 
