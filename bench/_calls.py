@@ -17,9 +17,9 @@ from bench.channel import Pins
 from wzp_cli.address import HostPort
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.factory import Bind, open_endpoint
-from wzp_cli.protocol.identity import Keypair
-from wzp_cli.protocol.route import ChannelRoute
-from wzp_cli.services.registration import Registration, register
+from wzp_cli.protocol.names.identity import Keypair
+from wzp_cli.protocol.traversal.route import ChannelRoute
+from wzp_cli.services.relays.registration import Registration, register
 
 Voice = tuple[int, ChannelRoute]
 """The socket of one side of a call, and what it sends to."""

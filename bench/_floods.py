@@ -20,11 +20,11 @@ from aioquic.quic.connection import QuicConnection
 
 from wzp_cli.address import Address
 from wzp_cli.endpoint.factory import Bind, open_endpoint
-from wzp_cli.endpoint.tls import RELAY_ALPN
+from wzp_cli.endpoint.links.tls import RELAY_ALPN
 from wzp_cli.errors import WzpError
-from wzp_cli.protocol import relay_messages as relay
-from wzp_cli.protocol.identity import Keypair
-from wzp_cli.protocol.signal import encode
+from wzp_cli.protocol.messages import relay
+from wzp_cli.protocol.messages.signal import encode
+from wzp_cli.protocol.names.identity import Keypair
 
 PACKETS_PER_S = 10_000
 SOURCES = 200

@@ -25,13 +25,13 @@ def main() -> None:
         assert hasattr(relay, name)
         setattr(relay, name, value)
     if sys.argv[1:2] == [FORWARDER]:
-        from wzp_cli.relay import forwarder
+        from wzp_cli.relay.forwarding import forwarder
 
         del sys.argv[1]
         forwarder.main()
         return
     from wzp_cli.cli.app import main as wzp
-    from wzp_cli.relay import forwarders
+    from wzp_cli.relay.forwarding import forwarders
 
     lifted_too = (sys.executable, "-m", "bench._lifted_relay", FORWARDER)
     forwarders._COMMAND = lifted_too  # type: ignore[assignment]

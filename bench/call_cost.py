@@ -8,7 +8,7 @@ import sys
 import time
 
 from bench._stage import Program, folder, introduce, listener, relay, running, show
-from wzp_cli.adapters.opus import open_opus
+from wzp_cli.adapters.codecs.opus import open_opus
 from wzp_cli.defaults.media import MEDIA_FRAME_BYTES
 from wzp_cli.protocol.media.babble import babble
 

@@ -15,8 +15,8 @@ from bench._stage import Program, folder, introduce, percentile, relay, show
 from wzp_cli.address import HostPort
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.factory import Bind, open_endpoint
-from wzp_cli.protocol.identity import Keypair
-from wzp_cli.services.registration import register
+from wzp_cli.protocol.names.identity import Keypair
+from wzp_cli.services.relays.registration import register
 
 RATES = (1_000, 5_000, 20_000, 0)
 SECONDS = 5

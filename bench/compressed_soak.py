@@ -25,7 +25,7 @@ from tests.support.world import RELAY, Person, RelayAtWork, World
 from wzp_cli.concurrency import task_group
 from wzp_cli.errors import WzpError
 from wzp_cli.events import Registered
-from wzp_cli.services.registration import register
+from wzp_cli.services.relays.registration import register
 
 TALK_S = 5.0
 PAUSES_S = (20.0, 60.0)

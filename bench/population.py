@@ -39,8 +39,8 @@ from tests.support.fakenet import (
 )
 from tests.support.world import Person, World, scenario
 from wzp_cli.events import PathPlanned
-from wzp_cli.protocol.policy import Policy
-from wzp_cli.services.ping import PingOutcome, PingSettings, ping_identity
+from wzp_cli.protocol.names.policy import Policy
+from wzp_cli.services.calls.ping import PingOutcome, PingSettings, ping_identity
 
 PINGS = 16
 POPULATIONS: dict[str, tuple[tuple[NatKind, float], ...]] = {

@@ -16,7 +16,7 @@ from tests.support.rogue import Puppet, Rogue, papers_of
 from tests.support.stage import Stage
 from wzp_cli.address import Address
 from wzp_cli.endpoint.endpoint import Endpoint
-from wzp_cli.protocol.identity import Keypair
+from wzp_cli.protocol.names.identity import Keypair
 
 __all__ = ["Hostile", "Tamper", "dialled", "frames", "scripted"]
 

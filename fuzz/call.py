@@ -19,13 +19,13 @@ from fuzz._script import Script
 from tests.support.fakenet import Packet
 from tests.support.stage import Stage
 from tests.support.world import RELAY_HOST, Doing, Person, World, yes
-from wzp_cli.endpoint import stun
+from wzp_cli.endpoint.stun import message as stun
 from wzp_cli.errors import LocalProtocolError, WzpError
 from wzp_cli.events import Answered, Hangup
-from wzp_cli.protocol import peer_messages as peer
 from wzp_cli.protocol.media import rtp
+from wzp_cli.protocol.messages import peer
+from wzp_cli.services.calls.talk import CallOutcome
 from wzp_cli.services.conversation import Conversation, greet
-from wzp_cli.services.talk import CallOutcome
 
 __all__ = ["MAX_BYTES", "MOST_KEPT", "SEEDS", "one"]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from fuzz._script import Script
-from wzp_cli.adapters.config import config_keys, env_overlay, parse_config
-from wzp_cli.adapters.config_file import Setting, edited
+from wzp_cli.adapters.disk.config import config_keys, env_overlay, parse_config
+from wzp_cli.adapters.disk.config_file import Setting, edited
 from wzp_cli.errors import ConfigError
 
 __all__ = ["MAX_BYTES", "SEEDS", "one"]

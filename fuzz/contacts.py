@@ -8,10 +8,10 @@ from pathlib import Path
 
 from fuzz._folder import new_folder
 from fuzz._script import Script
-from wzp_cli.adapters.contacts import Blocked, Contacts
+from wzp_cli.adapters.disk.contacts import Blocked, Contacts
 from wzp_cli.errors import StateUnusable, UsageError
-from wzp_cli.protocol.identity import Keypair
-from wzp_cli.protocol.text import clean
+from wzp_cli.protocol.names.identity import Keypair
+from wzp_cli.protocol.names.text import clean
 
 __all__ = ["MAX_BYTES", "SEEDS", "one"]
 

@@ -20,14 +20,14 @@ from tests.support.stage import Stage, Traffic
 from tests.support.world import World
 from wzp_cli.address import Address
 from wzp_cli.defaults.endpoint import MAX_HALF_OPEN_CHANNELS, MAX_HALF_OPEN_STRANGERS
-from wzp_cli.endpoint import stun
-from wzp_cli.endpoint.admission import Strangers
-from wzp_cli.endpoint.checks import CheckKey, CheckSession
 from wzp_cli.endpoint.endpoint import Endpoint
-from wzp_cli.endpoint.link import Link
-from wzp_cli.endpoint.tls import PEER_ALPN
+from wzp_cli.endpoint.links.admission import Strangers
+from wzp_cli.endpoint.links.link import Link
+from wzp_cli.endpoint.links.tls import PEER_ALPN
+from wzp_cli.endpoint.stun import message as stun
+from wzp_cli.endpoint.stun.checks import CheckKey, CheckSession
 from wzp_cli.protocol.demux import encode_frame
-from wzp_cli.protocol.route import ChannelRoute, DirectRoute
+from wzp_cli.protocol.traversal.route import ChannelRoute, DirectRoute
 from wzp_cli.protocol.turn import encode_channel_data
 
 __all__ = ["MAX_BYTES", "SEEDS", "one"]

@@ -21,13 +21,13 @@ from wzp_cli.defaults.media import (
 )
 from wzp_cli.errors import RemoteProtocolError
 from wzp_cli.protocol.media import redundancy, rtp
-from wzp_cli.protocol.media.control import SendControl
-from wzp_cli.protocol.media.ladder import most_bps
-from wzp_cli.protocol.media.reception import Received
-from wzp_cli.protocol.media.report import Report, ReportReader
-from wzp_cli.protocol.media.report import decode as decode_report
-from wzp_cli.protocol.media.report import encode as encode_report
-from wzp_cli.services.media import MediaStream
+from wzp_cli.protocol.media.adaptation.control import SendControl
+from wzp_cli.protocol.media.adaptation.ladder import most_bps
+from wzp_cli.protocol.media.adaptation.reception import Received
+from wzp_cli.protocol.media.adaptation.report import Report, ReportReader
+from wzp_cli.protocol.media.adaptation.report import decode as decode_report
+from wzp_cli.protocol.media.adaptation.report import encode as encode_report
+from wzp_cli.services.sound.media import MediaStream
 
 __all__ = ["MAX_BYTES", "SEEDS", "one"]
 

@@ -1,8 +1,8 @@
 """Packets for the codecs: whatever they hold, 20 ms of sound come out."""
 
 from fuzz._script import Script
-from wzp_cli.adapters.g711 import G711Codec
-from wzp_cli.adapters.opus import open_opus
+from wzp_cli.adapters.codecs.g711 import G711Codec
+from wzp_cli.adapters.codecs.opus import open_opus
 from wzp_cli.defaults.media import MEDIA_FRAME_BYTES
 from wzp_cli.ports import Codec
 

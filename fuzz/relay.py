@@ -21,11 +21,11 @@ from tests.support.stage import Stage, Traffic
 from tests.support.world import RELAY, RELAY_HOST, Person, RelayAtWork, World
 from wzp_cli.address import Address
 from wzp_cli.defaults.relay import RELAY_MAX_HALF_OPEN
-from wzp_cli.endpoint import stun
-from wzp_cli.endpoint.admission import Strangers
-from wzp_cli.endpoint.tls import RELAY_ALPN
+from wzp_cli.endpoint.links.admission import Strangers
+from wzp_cli.endpoint.links.tls import RELAY_ALPN
+from wzp_cli.endpoint.stun import message as stun
 from wzp_cli.protocol.demux import encode_frame
-from wzp_cli.protocol.route import ChannelRoute
+from wzp_cli.protocol.traversal.route import ChannelRoute
 
 __all__ = ["MAX_BYTES", "SEEDS", "one"]
 

@@ -11,11 +11,10 @@ import msgspec
 from fuzz._script import Script
 from wzp_cli.defaults.program import MAX_MESSAGE_BEFORE_HELLO_BYTES, MAX_MESSAGE_BYTES
 from wzp_cli.errors import LocalProtocolError, RemoteProtocolError
-from wzp_cli.protocol import control_messages as control
-from wzp_cli.protocol import fleet_messages as fleet
-from wzp_cli.protocol.peer_messages import PeerMessage
-from wzp_cli.protocol.relay_messages import RelayMessage
-from wzp_cli.protocol.signal import MessageDecoder, Unknown, encode
+from wzp_cli.protocol.messages import control, fleet
+from wzp_cli.protocol.messages.peer import PeerMessage
+from wzp_cli.protocol.messages.relay import RelayMessage
+from wzp_cli.protocol.messages.signal import MessageDecoder, Unknown, encode
 
 __all__ = ["SEEDS", "one"]
 

@@ -8,11 +8,11 @@ from aioice.stun import message_fingerprint, message_integrity
 
 from fuzz._script import Script
 from wzp_cli.address import Address
-from wzp_cli.endpoint import stun
-from wzp_cli.endpoint.checks import CheckKey, CheckSession
-from wzp_cli.endpoint.reflector import BindingBudget
+from wzp_cli.endpoint.stun import message as stun
+from wzp_cli.endpoint.stun.checks import CheckKey, CheckSession
+from wzp_cli.endpoint.stun.reflector import BindingBudget
 from wzp_cli.errors import RemoteProtocolError
-from wzp_cli.protocol.route import DirectRoute, Route
+from wzp_cli.protocol.traversal.route import DirectRoute, Route
 
 __all__ = ["SEEDS", "one"]
 

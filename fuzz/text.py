@@ -3,7 +3,7 @@
 import unicodedata
 
 from fuzz._script import Script
-from wzp_cli.protocol.text import clean
+from wzp_cli.protocol.names.text import clean
 
 __all__ = ["SEEDS", "one"]
 

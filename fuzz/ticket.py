@@ -5,9 +5,9 @@ The first byte says whether we sign what follows with the right key, another, or
 
 from fuzz._script import Script
 from wzp_cli.errors import IdentityError, LocalProtocolError, UsageError
-from wzp_cli.protocol.identity import Identity, Keypair
-from wzp_cli.protocol.text import clean
-from wzp_cli.protocol.ticket import Ticket, _format_signature, _signed
+from wzp_cli.protocol.names.identity import Identity, Keypair
+from wzp_cli.protocol.names.text import clean
+from wzp_cli.protocol.names.ticket import Ticket, _format_signature, _signed
 
 __all__ = ["SEEDS", "one"]
 

@@ -15,9 +15,9 @@ from aioice.turn import make_integrity_key
 from fuzz._script import Script
 from tests.support.virtual_time import VirtualLoop
 from wzp_cli.address import Address
-from wzp_cli.endpoint.turn import Allocations
+from wzp_cli.endpoint.stun.turn import Allocations
 from wzp_cli.errors import TurnUnavailable
-from wzp_cli.protocol.route import TurnRoute
+from wzp_cli.protocol.traversal.route import TurnRoute
 from wzp_cli.protocol.turn import TurnGrant, split_channel_data
 
 __all__ = ["MAX_BYTES", "SEEDS", "one"]

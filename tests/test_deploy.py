@@ -16,15 +16,15 @@ import pytest
 from tests.adapters.test_nats_bus import certificate
 from tests.support.requirements import require
 from tests.support.turn_server import SECRET, turn_on_loopback
-from wzp_cli.adapters.config import load_config
+from wzp_cli.adapters.disk.config import load_config
 from wzp_cli.adapters.metrics import exposition
 from wzp_cli.address import Address
 from wzp_cli.cli.app import app
 from wzp_cli.cli.command import Job
-from wzp_cli.cli.relay_words import RelayWords
+from wzp_cli.cli.relay.words import RelayWords
 from wzp_cli.endpoint.factory import Bind, open_endpoint
 from wzp_cli.errors import TurnUnavailable
-from wzp_cli.protocol.identity import Keypair
+from wzp_cli.protocol.names.identity import Keypair
 from wzp_cli.protocol.relay_facts import (
     FleetFacts,
     ForwarderFacts,

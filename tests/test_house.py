@@ -33,8 +33,8 @@ NO_TEST_MODULE = {
 }
 
 BINDS_UDP = {
-    "endpoint/udp.py": "the one socket: open_endpoint() gets it from here",
-    "endpoint/shared_port.py": "a relay's further sockets on the port of its one",
+    "endpoint/sockets/udp.py": "the one socket: open_endpoint() gets it from here",
+    "endpoint/sockets/shared_port.py": "a relay's further sockets on its one port",
     "adapters/port_mapping/pcp.py": "connected to the router alone; carries no call",
 }
 

@@ -7,7 +7,7 @@ from wzp_cli.adapters.identity_words import (
     verification_words,
 )
 from wzp_cli.errors import UsageError
-from wzp_cli.protocol.identity import Keypair
+from wzp_cli.protocol.names.identity import Keypair
 
 ALICE = Keypair.from_seed(b"\1" * 32)
 

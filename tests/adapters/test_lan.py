@@ -13,8 +13,8 @@ from wzp_cli.adapters import lan
 from wzp_cli.adapters.interfaces import InterfaceAddress
 from wzp_cli.address import Address
 from wzp_cli.errors import EnvironmentFault
-from wzp_cli.protocol.identity import Keypair
 from wzp_cli.protocol.lan import LAN_SERVICE, Neighbour
+from wzp_cli.protocol.names.identity import Keypair
 
 if TYPE_CHECKING:
     from zeroconf import DNSOutgoing

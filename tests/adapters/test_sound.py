@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wzp_cli.adapters import opus
+from wzp_cli.adapters.codecs import opus
 from wzp_cli.adapters.sound import Sound, check_words, open_codec, open_sound
 from wzp_cli.adapters.sound_files.wav import WavSink, WavSource
 from wzp_cli.errors import SoundError, UsageError

@@ -56,7 +56,7 @@ def test_how_each_test_ended(tmp_path: Path) -> None:
 
 def test_a_copy_is_a_tree_of_its_own_and_leaves_nothing() -> None:
     with copied() as tree:
-        assert (tree / "wzp_cli/endpoint/quic.py").is_file()
+        assert (tree / "wzp_cli/endpoint/links/quic.py").is_file()
         assert (tree / "attacks/rules").is_dir()
         assert not (tree / ".git").exists()
     assert not tree.exists()

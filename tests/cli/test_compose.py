@@ -16,9 +16,9 @@ from wzp_cli.errors import (
     RequirementNotMet,
     UsageError,
 )
-from wzp_cli.protocol.identity import Keypair
-from wzp_cli.services.media import MediaSnapshot
-from wzp_cli.services.talk import CallOutcome, EndOfCall
+from wzp_cli.protocol.names.identity import Keypair
+from wzp_cli.services.calls.talk import CallOutcome, EndOfCall
+from wzp_cli.services.sound.media import MediaSnapshot
 
 BOB = Keypair.generate()
 FRAMES = events.Frames(sent=5, received=4, recovered=1, concealed=0, late=0)

@@ -1,6 +1,6 @@
 import pytest
 
-from wzp_cli.adapters.config import Config
+from wzp_cli.adapters.disk.config import Config
 from wzp_cli.cli.lan import wants_lan
 from wzp_cli.cli.settings import Settings
 from wzp_cli.errors import UsageError

@@ -1,4 +1,4 @@
-from wzp_cli.adapters.config import config_keys
+from wzp_cli.adapters.disk.config import config_keys
 from wzp_cli.cli.app import COMMANDS
 from wzp_cli.cli.commands.config import template
 from wzp_cli.cli.manual import flag_of_key, pages

@@ -2,12 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from wzp_cli.adapters.state import Contact, State, open_state
+from wzp_cli.adapters.disk.state import Contact, State, open_state
 from wzp_cli.address import HostPort
 from wzp_cli.cli.peers import Peer, find_peer
 from wzp_cli.errors import IdentityError, UsageError
-from wzp_cli.protocol.identity import Keypair
-from wzp_cli.protocol.ticket import Ticket
+from wzp_cli.protocol.names.identity import Keypair
+from wzp_cli.protocol.names.ticket import Ticket
 
 BOB = Keypair.generate()
 RELAY = HostPort("relay.example", 4433)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from wzp_cli.adapters.config import Config
-from wzp_cli.adapters.pace import NullSink, NullSource
+from wzp_cli.adapters.disk.config import Config
 from wzp_cli.adapters.sound import Sound, Treatment
+from wzp_cli.adapters.sound_files.pace import NullSink, NullSource
 from wzp_cli.adapters.voice.cleaning import Cleaning
 from wzp_cli.cli import sound
 from wzp_cli.cli.command import Session

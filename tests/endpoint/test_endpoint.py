@@ -20,17 +20,17 @@ from tests.support.rogue import Puppet, Rogue, papers_of
 from wzp_cli.address import Address, HostPort
 from wzp_cli.concurrency import task_group
 from wzp_cli.defaults.endpoint import HANDSHAKE_TIMEOUT_S, STUN_TRIES_S
-from wzp_cli.endpoint import stun
-from wzp_cli.endpoint.admission import Strangers
 from wzp_cli.endpoint.endpoint import Endpoint
-from wzp_cli.endpoint.link import Link
-from wzp_cli.endpoint.tls import PEER_ALPN
+from wzp_cli.endpoint.links.admission import Strangers
+from wzp_cli.endpoint.links.link import Link
+from wzp_cli.endpoint.links.tls import PEER_ALPN
+from wzp_cli.endpoint.stun import message as stun
 from wzp_cli.errors import ConnectionLost, NameNotFound
-from wzp_cli.protocol import relay_messages as relay_says
 from wzp_cli.protocol.demux import encode_frame
-from wzp_cli.protocol.identity import Keypair
-from wzp_cli.protocol.route import ChannelRoute, DirectRoute, Route
-from wzp_cli.protocol.signal import encode
+from wzp_cli.protocol.messages import relay as relay_says
+from wzp_cli.protocol.messages.signal import encode
+from wzp_cli.protocol.names.identity import Keypair
+from wzp_cli.protocol.traversal.route import ChannelRoute, DirectRoute, Route
 from wzp_cli.relay.server import RelaySettings, run_relay
 
 FRAME_S = 0.020
@@ -305,7 +305,7 @@ def test_a_packet_from_elsewhere_draws_nothing_there(by_relay: bool) -> None:
 
 
 def test_a_preferred_address_is_no_route() -> None:
-    """tests/endpoint/test_quic.py makes one; here is why it would not matter."""
+    """tests/endpoint/links/test_quic.py makes one; here is why it would not matter."""
 
     async def scenario(house: House) -> None:
         alice, bob, here, _ = await meet(house)

@@ -8,11 +8,11 @@ from tests.support.fakenet import FakeNet, Host
 from wzp_cli.defaults.endpoint import RANDOM_PORT_TRIES
 from wzp_cli.defaults.program import REMEMBERED_PORT_FIRST, REMEMBERED_PORT_LAST
 from wzp_cli.endpoint.factory import Bind, OpenWire, open_endpoint
-from wzp_cli.endpoint.udp import open_udp_wire
-from wzp_cli.endpoint.wire import Wire
+from wzp_cli.endpoint.sockets.udp import open_udp_wire
+from wzp_cli.endpoint.sockets.wire import Wire
 from wzp_cli.errors import EnvironmentFault, PortInUse
 from wzp_cli.events import Event, Warned
-from wzp_cli.protocol.identity import Keypair
+from wzp_cli.protocol.names.identity import Keypair
 
 
 class Desk:

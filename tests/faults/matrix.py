@@ -161,7 +161,7 @@ ROWS = (
         "in a call",
         "256 KiB wait for it at the most, then the link ends",
         4,
-        "tests/endpoint/test_link.py"
+        "tests/endpoint/links/test_link.py"
         "::test_a_peer_that_never_acknowledges_does_not_fill_our_memory",
     ),
     Row(
@@ -170,7 +170,7 @@ ROWS = (
         "registering",
         "given up after 5 s",
         4,
-        "tests/services/test_registration.py"
+        "tests/services/relays/test_registration.py"
         "::test_a_relay_that_only_keeps_the_link_up_is_unreachable",
     ),
     Row(
@@ -179,7 +179,7 @@ ROWS = (
         "calling",
         "given up after 5 s",
         4,
-        "tests/services/test_registration.py"
+        "tests/services/relays/test_registration.py"
         "::test_a_relay_that_never_answers_a_connect",
     ),
     Row(
@@ -188,7 +188,7 @@ ROWS = (
         "registering",
         "the link ends: compare versions",
         1,
-        "tests/services/test_registration.py"
+        "tests/services/relays/test_registration.py"
         "::test_a_broken_welcome_is_one_of_our_errors",
     ),
     Row(
@@ -197,7 +197,7 @@ ROWS = (
         "listening",
         "its link ends, and it is asked again",
         None,
-        "tests/services/test_registration.py"
+        "tests/services/relays/test_registration.py"
         "::test_broken_messages_cost_the_relay_its_link_and_us_nothing",
     ),
     # --- stopped (SIGSTOP, a laptop's lid)

@@ -16,7 +16,7 @@ from aioquic.buffer import Buffer
 from aioquic.quic.crypto import CryptoError, CryptoPair
 from aioquic.quic.packet import QuicPacketType, pull_quic_header
 
-from wzp_cli.protocol.identity import Identity
+from wzp_cli.protocol.names.identity import Identity
 
 __all__ = ["Seen", "identity_spellings", "initials", "read_capture", "unframed"]
 

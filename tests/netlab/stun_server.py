@@ -16,7 +16,7 @@ from typing import Final
 from tests.netlab.lab import Host
 from tests.support.requirements import require
 from wzp_cli.defaults.endpoint import STUN_DEFAULT_PORT
-from wzp_cli.endpoint import stun
+from wzp_cli.endpoint.stun import message as stun
 
 __all__ = ["await_ready", "stun_server"]
 

@@ -27,7 +27,7 @@ from tests.support.speech import (
 from wzp_cli.adapters.sound import open_codec
 from wzp_cli.address import Address
 from wzp_cli.defaults.media import MEDIA_FRAME_BYTES
-from wzp_cli.protocol.identity import Identity
+from wzp_cli.protocol.names.identity import Identity
 
 pytestmark = pytest.mark.netlab
 

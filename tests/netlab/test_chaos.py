@@ -20,15 +20,15 @@ from tests.netlab.lab import Lab, SiteSpec
 from tests.netlab.nats_server import LabNats
 from tests.netlab.program import Stage
 from tests.support.crowd import Client, crowd, named
-from wzp_cli.adapters.state import open_state
+from wzp_cli.adapters.disk.state import open_state
 from wzp_cli.address import HostPort
-from wzp_cli.cli.asking import asked_running
+from wzp_cli.cli.control.asking import asked_running
 from wzp_cli.concurrency import task_group
 from wzp_cli.defaults.endpoint import LINK_IDLE_TIMEOUT_S
 from wzp_cli.defaults.relay import RELAY_BACKOFF_MAX_S, RELAY_DEFAULT_PORT
-from wzp_cli.endpoint.udp import UdpWire
-from wzp_cli.endpoint.wire import Wire
-from wzp_cli.protocol.control_messages import AskRelay
+from wzp_cli.endpoint.sockets.udp import UdpWire
+from wzp_cli.endpoint.sockets.wire import Wire
+from wzp_cli.protocol.messages.control import AskRelay
 from wzp_cli.protocol.relay_facts import RelayFacts
 
 pytestmark = pytest.mark.netlab

@@ -16,7 +16,7 @@ _WALK = """
 import asyncio, json, sys
 from wzp_cli.address import Address
 from wzp_cli.endpoint.factory import Bind, open_endpoint
-from wzp_cli.protocol.identity import Keypair
+from wzp_cli.protocol.names.identity import Keypair
 
 async def walk():
     bind = Bind(host=sys.argv[2])

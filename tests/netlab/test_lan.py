@@ -11,7 +11,7 @@ from tests.netlab.program import Stage
 from tests.support.requirements import require
 from wzp_cli.adapters.lan import need_zeroconf
 from wzp_cli.errors import EnvironmentFault
-from wzp_cli.protocol.identity import Keypair
+from wzp_cli.protocol.names.identity import Keypair
 
 pytestmark = pytest.mark.netlab
 
@@ -21,7 +21,7 @@ IMPOSTOR = """
 import asyncio, sys
 from wzp_cli.adapters.interfaces import interface_addresses
 from wzp_cli.adapters.lan import announced
-from wzp_cli.protocol.identity import Identity
+from wzp_cli.protocol.names.identity import Identity
 
 async def main():
     told = asyncio.Queue()

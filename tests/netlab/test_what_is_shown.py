@@ -25,7 +25,7 @@ from tests.netlab.eavesdropper import (
 )
 from tests.netlab.program import Program, Stage
 from tests.support.speech import speech, write_wav
-from wzp_cli.protocol.identity import Identity
+from wzp_cli.protocol.names.identity import Identity
 
 pytestmark = pytest.mark.netlab
 

@@ -4,7 +4,6 @@ import pytest
 
 from wzp_cli.address import Address
 from wzp_cli.errors import PeerUnreachable, UsageError
-from wzp_cli.protocol.identity import Keypair
 from wzp_cli.protocol.lan import (
     Neighbour,
     announcement,
@@ -13,6 +12,7 @@ from wzp_cli.protocol.lan import (
     picked,
     read,
 )
+from wzp_cli.protocol.names.identity import Keypair
 
 ADA = Keypair.from_seed(b"\1" * 32).identity
 BOB = Keypair.from_seed(b"\2" * 32).identity

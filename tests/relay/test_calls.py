@@ -8,10 +8,10 @@ from tests.support.fleet_bus import Hub
 from tests.support.world import RELAY, Person, World, scenario
 from wzp_cli.address import HostPort
 from wzp_cli.defaults.relay import RELAY_MAX_CHANNELS_PER_IDENTITY
-from wzp_cli.endpoint.message_stream import MessageStream
+from wzp_cli.endpoint.links.message_stream import MessageStream
 from wzp_cli.errors import ConnectionLost, PeerOffline, RelayBusy
-from wzp_cli.protocol import relay_messages as relay
-from wzp_cli.protocol.identity import Keypair
+from wzp_cli.protocol.messages import relay
+from wzp_cli.protocol.names.identity import Keypair
 
 HERE, THERE = "20.0.0.1", "20.0.0.2"
 

@@ -20,12 +20,12 @@ from wzp_cli.defaults.relay import (
     RELAY_MAX_CONNECTS_PER_TARGET_PER_MIN,
     RELAY_SWEEP_S,
 )
-from wzp_cli.endpoint.message_stream import MessageStream
+from wzp_cli.endpoint.links.message_stream import MessageStream
 from wzp_cli.errors import PeerOffline, RelayBusy, RelayUnreachable, WzpError
 from wzp_cli.events import MediaStarted, Warned
-from wzp_cli.protocol import relay_messages as relay
-from wzp_cli.protocol.fleet_messages import Ticket, Wanted, subject
-from wzp_cli.protocol.identity import Keypair
+from wzp_cli.protocol.messages import relay
+from wzp_cli.protocol.messages.fleet import Ticket, Wanted, subject
+from wzp_cli.protocol.names.identity import Keypair
 from wzp_cli.relay.access import AccessRules
 from wzp_cli.relay.server import RelaySettings
 

@@ -31,8 +31,8 @@ from wzp_cli.defaults.relay import (
     RELAY_MAX_REGISTRATIONS_PER_SOURCE_PER_MIN,
     RELAY_SWEEP_S,
 )
-from wzp_cli.endpoint.link import Link
-from wzp_cli.endpoint.message_stream import MessageStream
+from wzp_cli.endpoint.links.link import Link
+from wzp_cli.endpoint.links.message_stream import MessageStream
 from wzp_cli.errors import ConnectionLost, WzpError
 from wzp_cli.events import (
     Incoming,
@@ -41,13 +41,13 @@ from wzp_cli.events import (
     RelayReloaded,
     RelayStats,
 )
-from wzp_cli.protocol import relay_messages as relay
 from wzp_cli.protocol.demux import encode_frame
-from wzp_cli.protocol.identity import Identity, Keypair
-from wzp_cli.protocol.signal import encode
+from wzp_cli.protocol.messages import relay
+from wzp_cli.protocol.messages.signal import encode
+from wzp_cli.protocol.names.identity import Identity, Keypair
 from wzp_cli.protocol.turn import issue_grant
 from wzp_cli.relay.access import AccessRules, token_digest
-from wzp_cli.relay.data_plane import DropReason
+from wzp_cli.relay.forwarding.data_plane import DropReason
 from wzp_cli.relay.server import RelaySettings, run_relay
 
 AT = Address(RELAY_HOST, RELAY.port)

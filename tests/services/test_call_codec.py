@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.world import Person, World, scenario
-from wzp_cli.adapters.g711 import G711Codec
-from wzp_cli.adapters.opus import open_opus
+from wzp_cli.adapters.codecs.g711 import G711Codec
+from wzp_cli.adapters.codecs.opus import open_opus
 
 Outfit = Callable[[Person], None]
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.world import Person, World, never, scenario
 from wzp_cli.events import Answered, Hangup, Ringing
-from wzp_cli.services.talk import CallOutcome
+from wzp_cli.services.calls.talk import CallOutcome
 
 
 async def crossed(world: World, first: str, second: str) -> tuple[Person, Person]:

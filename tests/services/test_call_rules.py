@@ -23,13 +23,13 @@ from hypothesis.stateful import (
 from tests.support.depth import depth
 from tests.support.stage import Stage
 from tests.support.world import RELAY_HOST, Doing, Person, RelayAtWork, World
-from wzp_cli.endpoint.link import Link
+from wzp_cli.endpoint.links.link import Link
 from wzp_cli.errors import ConnectionLost, LocalProtocolError, NetworkError, PeerError
 from wzp_cli.events import Answered, Hangup, Incoming, MediaStarted
-from wzp_cli.protocol import peer_messages as peer
-from wzp_cli.protocol.signal import Message, encode
-from wzp_cli.services.call_controls import CallControls
-from wzp_cli.services.talk import CallOutcome
+from wzp_cli.protocol.messages import peer
+from wzp_cli.protocol.messages.signal import Message, encode
+from wzp_cli.services.calls.call_controls import CallControls
+from wzp_cli.services.calls.talk import CallOutcome
 
 _SETTLE_S: Final = 0.25
 _RING_S: Final = 20.0

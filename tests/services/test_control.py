@@ -19,7 +19,7 @@ from wzp_cli.errors import (
     WzpError,
 )
 from wzp_cli.events import Event, Report, Warned
-from wzp_cli.protocol import control_messages as control
+from wzp_cli.protocol.messages import control
 from wzp_cli.services.control import Verbs, ask, serve
 
 

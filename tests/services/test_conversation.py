@@ -8,12 +8,12 @@ from tests.support.world import Doing, Person, World, scenario
 from wzp_cli.address import Address
 from wzp_cli.defaults.endpoint import FAREWELL_TIMEOUT_S
 from wzp_cli.defaults.program import HELLO_TIMEOUT_S
-from wzp_cli.endpoint.admission import Strangers
-from wzp_cli.endpoint.link import Link
+from wzp_cli.endpoint.links.admission import Strangers
+from wzp_cli.endpoint.links.link import Link
 from wzp_cli.errors import ConnectionLost, RemoteProtocolError, WzpError
-from wzp_cli.protocol.peer_messages import Goodbye, Hello, Offer, Ringing
-from wzp_cli.protocol.route import DirectRoute
-from wzp_cli.protocol.signal import encode
+from wzp_cli.protocol.messages.peer import Goodbye, Hello, Offer, Ringing
+from wzp_cli.protocol.messages.signal import encode
+from wzp_cli.protocol.traversal.route import DirectRoute
 from wzp_cli.services.conversation import Conversation, greet
 
 UGLY = "Al\x1b[31mice\u202e\n" + "x" * 200

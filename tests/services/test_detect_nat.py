@@ -15,10 +15,10 @@ from tests.support.fakenet import (
 )
 from tests.support.world import RELAY, Person, World, scenario
 from wzp_cli.address import Address, HostPort
-from wzp_cli.endpoint.reflector import Reflector
+from wzp_cli.endpoint.stun.reflector import Reflector
 from wzp_cli.errors import KeyChanged
 from wzp_cli.events import Registered
-from wzp_cli.protocol.identity import Keypair
+from wzp_cli.protocol.names.identity import Keypair
 from wzp_cli.protocol.nat import (
     Allocation,
     Mapping,

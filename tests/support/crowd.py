@@ -18,11 +18,11 @@ from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.factory import Bind, OpenWire, open_endpoint
 from wzp_cli.errors import WzpError
 from wzp_cli.events import Event
-from wzp_cli.protocol.identity import Keypair
-from wzp_cli.services.call import CallSettings, call_identity
-from wzp_cli.services.listen import ListenSettings, listen
-from wzp_cli.services.registration import Registration, register
-from wzp_cli.services.talk import CallOutcome
+from wzp_cli.protocol.names.identity import Keypair
+from wzp_cli.services.calls.call import CallSettings, call_identity
+from wzp_cli.services.calls.listen import ListenSettings, listen
+from wzp_cli.services.calls.talk import CallOutcome
+from wzp_cli.services.relays.registration import Registration, register
 
 __all__ = ["Client", "crowd", "named"]
 

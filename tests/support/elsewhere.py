@@ -16,9 +16,9 @@ __all__ = ["be_elsewhere", "main"]
 
 _NOWHERE = Path("/nowhere")
 _LINUX_ONLY = (
-    "wzp_cli.endpoint.error_queue",
-    "wzp_cli.endpoint.udp",
-    "wzp_cli.adapters.sound_pipe",
+    "wzp_cli.endpoint.sockets.error_queue",
+    "wzp_cli.endpoint.sockets.udp",
+    "wzp_cli.adapters.sound_files.pipe",
 )
 
 

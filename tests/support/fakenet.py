@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 
 from tests.support.bottleneck import Bottleneck
 from wzp_cli.address import Address
-from wzp_cli.endpoint.wire import ErrorSink, Losses, Sink
+from wzp_cli.endpoint.sockets.wire import ErrorSink, Losses, Sink
 from wzp_cli.protocol.nat import Allocation, Filtering, Mapping
 
 __all__ = [
@@ -206,7 +206,7 @@ class Nat:
 
 
 class FakeWire:
-    """A `wzp_cli.endpoint.wire.Wire` on a host of this network."""
+    """A `wzp_cli.endpoint.sockets.wire.Wire` on a host of this network."""
 
     def __init__(self, host: "Host", port: int) -> None:
         self._host, self._port = host, port

@@ -19,12 +19,12 @@ from tests.support.fakenet import FakeNet, FakeWire, Host, Packet
 from tests.support.virtual_time import run
 from wzp_cli.address import Address
 from wzp_cli.concurrency import task_group
-from wzp_cli.endpoint.admission import Strangers
 from wzp_cli.endpoint.endpoint import Endpoint
-from wzp_cli.endpoint.link import Link
-from wzp_cli.protocol.identity import Keypair
-from wzp_cli.protocol.route import ChannelRoute, DirectRoute, Route
-from wzp_cli.relay.channels import ChannelTable
+from wzp_cli.endpoint.links.admission import Strangers
+from wzp_cli.endpoint.links.link import Link
+from wzp_cli.protocol.names.identity import Keypair
+from wzp_cli.protocol.traversal.route import ChannelRoute, DirectRoute, Route
+from wzp_cli.relay.forwarding.channels import ChannelTable
 
 __all__ = ["House", "Machine", "Mailbox", "house_of", "link_pair", "meet", "turns"]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from wzp_cli.defaults.program import MAX_MESSAGE_BYTES
 from wzp_cli.errors import RemoteProtocolError
-from wzp_cli.protocol.signal import Message, MessageDecoder, Unknown, encode
+from wzp_cli.protocol.messages.signal import Message, MessageDecoder, Unknown, encode
 
 __all__ = ["MessageFamily"]
 

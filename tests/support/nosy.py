@@ -18,7 +18,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run wzp with open ears."""
-    from wzp_cli.endpoint.message_stream import MessageStream
+    from wzp_cli.endpoint.links.message_stream import MessageStream
 
     receive = MessageStream.receive
     path = Path(os.environ["WZP_STATE_DIR"]) / "heard.jsonl"

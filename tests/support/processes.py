@@ -116,7 +116,7 @@ class User:
     @property
     def id(self) -> str:
         """The identity; made now if there was none."""
-        from wzp_cli.adapters.state import open_state
+        from wzp_cli.adapters.disk.state import open_state
 
         return str(open_state(self.state).keypair.identity)
 

@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from wzp_cli.address import Address
-from wzp_cli.endpoint.tls import Credentials
-from wzp_cli.endpoint.wire import Wire
-from wzp_cli.protocol.identity import Keypair
+from wzp_cli.endpoint.links.tls import Credentials
+from wzp_cli.endpoint.sockets.wire import Wire
+from wzp_cli.protocol.names.identity import Keypair
 
 __all__ = [
     "ACCEPTOR",

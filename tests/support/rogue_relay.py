@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 
 from tests.support.world import RELAY, RELAY_HOST, Person, World
 from wzp_cli.endpoint.endpoint import Endpoint
-from wzp_cli.endpoint.link import Link
-from wzp_cli.endpoint.message_stream import MessageStream
+from wzp_cli.endpoint.links.link import Link
+from wzp_cli.endpoint.links.message_stream import MessageStream
 from wzp_cli.errors import WzpError
-from wzp_cli.protocol import relay_messages as relay
+from wzp_cli.protocol.messages import relay
 
 __all__ = ["RogueRelay", "incoming", "rogue_relay", "welcomed"]
 

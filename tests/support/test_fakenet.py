@@ -18,7 +18,7 @@ from tests.support.fakenet import (
     Packet,
 )
 from wzp_cli.address import Address
-from wzp_cli.endpoint.wire import Wire
+from wzp_cli.endpoint.sockets.wire import Wire
 from wzp_cli.protocol.nat import Mapping
 
 HOME, AWAY = "198.51.100.7", "203.0.113.9"

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from wzp_cli.defaults.media import MEDIA_FRAME_BYTES, MEDIA_FRAME_SAMPLES
-from wzp_cli.protocol.media.jitter import JitterBuffer
+from wzp_cli.protocol.media.playout.jitter import JitterBuffer
 from wzp_cli.protocol.media.rtp import MediaPacket
-from wzp_cli.services.playback import Playback
+from wzp_cli.services.sound.playback import Playback
 
 __all__ = [
     "FRAME_S",

@@ -14,7 +14,7 @@ from typing import Final
 
 from tests.support.requirements import require
 from wzp_cli.address import Address
-from wzp_cli.endpoint import stun
+from wzp_cli.endpoint.stun import message as stun
 
 __all__ = ["SECRET", "turn_command", "turn_on_loopback"]
 

@@ -11,10 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tests.support.bottleneck import Bottleneck
-from wzp_cli.protocol.media.control import SendControl
-from wzp_cli.protocol.media.reception import Reception
-from wzp_cli.protocol.media.report import ReportReader, ReportWriter, decode, encode
-from wzp_cli.protocol.media.sending import Sending
+from wzp_cli.protocol.media.adaptation.control import SendControl
+from wzp_cli.protocol.media.adaptation.reception import Reception
+from wzp_cli.protocol.media.adaptation.report import (
+    ReportReader,
+    ReportWriter,
+    decode,
+    encode,
+)
+from wzp_cli.protocol.media.adaptation.sending import Sending
 
 __all__ = ["OPUS", "Story", "talk"]
 

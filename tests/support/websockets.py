@@ -15,9 +15,9 @@ from wzp_cli.endpoint.tcp.dialler import dial_tunnel
 from wzp_cli.endpoint.tcp.listener import TunnelListener, open_tunnel_listener
 from wzp_cli.endpoint.tcp.outer_tls import acceptor_context
 from wzp_cli.events import Event
-from wzp_cli.protocol.identity import Keypair
+from wzp_cli.protocol.names.identity import Keypair
 from wzp_cli.relay.server import Relay, RelaySettings
-from wzp_cli.services.registration import Registration, register
+from wzp_cli.services.relays.registration import Registration, register
 
 __all__ = ["LOOPBACK", "Client", "TcpRelay", "tcp_relay", "until"]
 

@@ -36,22 +36,22 @@ from wzp_cli.concurrency import task_group
 from wzp_cli.defaults.media import MEDIA_FRAME_BYTES, MEDIA_FRAME_SAMPLES
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.factory import Bind, open_endpoint
-from wzp_cli.endpoint.reflector import Reflector
+from wzp_cli.endpoint.stun.reflector import Reflector
+from wzp_cli.endpoint.stun.turn import DialTurn
 from wzp_cli.endpoint.tunnels import DialTunnel
-from wzp_cli.endpoint.turn import DialTurn
 from wzp_cli.errors import WzpError
 from wzp_cli.events import Event, Incoming
 from wzp_cli.ports import Codec
-from wzp_cli.protocol.identity import Identity, Keypair
-from wzp_cli.protocol.policy import STRANGER, Policy, PolicyOf
+from wzp_cli.protocol.names.identity import Identity, Keypair
+from wzp_cli.protocol.names.policy import STRANGER, Policy, PolicyOf
 from wzp_cli.relay.access import AccessRules
 from wzp_cli.relay.fleet import Fleet
 from wzp_cli.relay.server import Relay, RelaySettings
 from wzp_cli.relay.turn import TurnService
-from wzp_cli.services.call import CallSettings, call_address, call_identity
-from wzp_cli.services.listen import AskHuman, ListenSettings, listen
-from wzp_cli.services.registration import Registration, register
-from wzp_cli.services.talk import CallOutcome
+from wzp_cli.services.calls.call import CallSettings, call_address, call_identity
+from wzp_cli.services.calls.listen import AskHuman, ListenSettings, listen
+from wzp_cli.services.calls.talk import CallOutcome
+from wzp_cli.services.relays.registration import Registration, register
 
 __all__ = [
     "CONCEALED",

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from wzp_cli.adapters.private_files import (
+from wzp_cli.adapters.disk.private_files import (
     make_private_directory,
     read_private,
     replace_file,

@@ -24,7 +24,7 @@ from wzp_cli.defaults.program import (
     HOOK_OUTPUT_BYTES,
     HOOK_TIMEOUT_S,
 )
-from wzp_cli.protocol.text import clean
+from wzp_cli.protocol.names.text import clean
 
 __all__ = ["Argv", "HookRunner", "are_hooks_possible"]
 

@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from wzp_cli.errors import UsageError
-from wzp_cli.protocol.identity import Identity, Keypair
+from wzp_cli.protocol.names.identity import Identity, Keypair
 
 if TYPE_CHECKING:
     from mnemonic import Mnemonic

@@ -22,8 +22,8 @@ from wzp_cli.defaults.lan import (
 )
 from wzp_cli.errors import EnvironmentFault
 from wzp_cli.events import LanAnnounced, Report, Warned
-from wzp_cli.protocol.identity import Identity
 from wzp_cli.protocol.lan import LAN_SERVICE, Neighbour, announcement, merged, read
+from wzp_cli.protocol.names.identity import Identity
 from wzp_cli.protocol.reach import IpNetwork
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple, TypeVar
 
-from wzp_cli.adapters.opus import open_opus
-from wzp_cli.adapters.pace import NullSink, NullSource, ToneSource
+from wzp_cli.adapters.codecs.opus import open_opus
 from wzp_cli.adapters.sound_card.card import Card, open_card
 from wzp_cli.adapters.sound_files.decoded import DecodedSource, open_file
+from wzp_cli.adapters.sound_files.pace import NullSink, NullSource, ToneSource
+from wzp_cli.adapters.sound_files.pipe import PipeSink, PipeSource
 from wzp_cli.adapters.sound_files.wav import WavSink, WavSource
-from wzp_cli.adapters.sound_pipe import PipeSink, PipeSource
 from wzp_cli.adapters.voice.cleaning import Cleaning, CleanSource, can_clean
 from wzp_cli.adapters.voice.gain import GainSink, GainSource
 from wzp_cli.defaults.media import FALLBACK_CODEC
@@ -158,7 +158,7 @@ def open_codec(name: str | None = None) -> tuple[Codec, str | None]:
     Raises:
         CodecMissing: "opus" by name, and there is no libopus.
     """
-    from wzp_cli.adapters.g711 import G711Codec
+    from wzp_cli.adapters.codecs.g711 import G711Codec
 
     if name == FALLBACK_CODEC:
         return G711Codec(), None

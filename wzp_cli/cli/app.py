@@ -103,7 +103,7 @@ def run(argv: list[str], environ: Mapping[str, str]) -> int:
         if not isinstance(job, Job):
             return job if isinstance(job, int) else 0  # --help and --version are done
         command = job.command
-        from wzp_cli.cli.execution import execute
+        from wzp_cli.cli.running.execution import execute
 
         return execute(job, environ)
     except typer.TyperException as error:
@@ -147,7 +147,7 @@ def _tell(
     environ: Mapping[str, str],
 ) -> int:
     """Tell an error from outside of any run; return its exit code."""
-    from wzp_cli.cli.execution import refuse
+    from wzp_cli.cli.running.execution import refuse
 
     options = argv[: argv.index("--")] if "--" in argv else argv
     return refuse(command, error, json="--json" in options, environ=environ)

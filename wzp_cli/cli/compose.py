@@ -17,18 +17,18 @@ from typing import Literal
 from msgspec import structs
 
 from wzp_cli import __version__
+from wzp_cli.adapters.disk.relay_lists import read_token
+from wzp_cli.adapters.disk.state import State, open_state
 from wzp_cli.adapters.interfaces import interface_addresses
 from wzp_cli.adapters.port_mapping.keeper import keep_port_mapping
-from wzp_cli.adapters.relay_lists import read_token
-from wzp_cli.adapters.state import State, open_state
 from wzp_cli.address import Address, HostPort
 from wzp_cli.cli.command import Session
 from wzp_cli.cli.peers import Peer, met
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.factory import Bind, open_endpoint
 from wzp_cli.endpoint.srv import look_up_srv
+from wzp_cli.endpoint.stun.turn import DialTurn
 from wzp_cli.endpoint.tunnels import DialTunnel, TakeDatagram, TunnelEnd
-from wzp_cli.endpoint.turn import DialTurn
 from wzp_cli.errors import (
     ConnectionLost,
     NameNotFound,
@@ -41,10 +41,10 @@ from wzp_cli.errors import (
 )
 from wzp_cli.events import Bound, Ended, Hello, Pings, Report, Warned
 from wzp_cli.ports import PortMapping
-from wzp_cli.protocol.identity import Identity
-from wzp_cli.services.ping import PingOutcome
-from wzp_cli.services.registration import Registration, register
-from wzp_cli.services.talk import CallOutcome
+from wzp_cli.protocol.names.identity import Identity
+from wzp_cli.services.calls.ping import PingOutcome
+from wzp_cli.services.calls.talk import CallOutcome
+from wzp_cli.services.relays.registration import Registration, register
 
 __all__ = [
     "Way",

@@ -13,8 +13,8 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from wzp_cli.adapters.disk.state import State
 from wzp_cli.adapters.hooks import Argv, HookRunner, are_hooks_possible
-from wzp_cli.adapters.state import State
 from wzp_cli.cli.command import Session
 from wzp_cli.cli.output.event_stream import enveloped
 from wzp_cli.errors import UsageError

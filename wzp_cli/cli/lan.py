@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from wzp_cli.adapters.disk.state import State
 from wzp_cli.adapters.interfaces import interface_addresses
 from wzp_cli.adapters.lan import announced, need_zeroconf
-from wzp_cli.adapters.state import State
 from wzp_cli.cli.command import Session
 from wzp_cli.cli.settings import Settings
 from wzp_cli.endpoint.endpoint import Endpoint

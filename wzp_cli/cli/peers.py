@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from wzp_cli.adapters.contacts import Contact
-from wzp_cli.adapters.state import State
+from wzp_cli.adapters.disk.contacts import Contact
+from wzp_cli.adapters.disk.state import State
 from wzp_cli.address import Address, HostPort
 from wzp_cli.cli.options import parse_relay
 from wzp_cli.errors import IdentityError, UsageError
-from wzp_cli.protocol.identity import Identity
 from wzp_cli.protocol.lan import Neighbour, check_beginning, picked
-from wzp_cli.protocol.ticket import Ticket
+from wzp_cli.protocol.names.identity import Identity
+from wzp_cli.protocol.names.ticket import Ticket
 
 __all__ = [
     "Peer",

@@ -10,7 +10,7 @@ from typing import Self, TypeVar
 
 import msgspec
 
-from wzp_cli.adapters.config import Config, env_overlay, load_config
+from wzp_cli.adapters.disk.config import Config, env_overlay, load_config
 from wzp_cli.address import HostPort
 from wzp_cli.cli.options import (
     Color,

@@ -29,25 +29,25 @@ from wzp_cli.defaults.endpoint import (
     QUIC_MIN_INITIAL_BYTES,
     QUIC_MIN_INITIAL_DCID_BYTES,
 )
-from wzp_cli.endpoint import stun
-from wzp_cli.endpoint.admission import Admission, Admitted, Retry, Strangers
-from wzp_cli.endpoint.checks import CheckSession
-from wzp_cli.endpoint.hops import trace
-from wzp_cli.endpoint.link import Link
-from wzp_cli.endpoint.quic import KeyJudge, WzpQuic
-from wzp_cli.endpoint.spares import Spares
+from wzp_cli.endpoint.links.admission import Admission, Admitted, Retry, Strangers
+from wzp_cli.endpoint.links.link import Link
+from wzp_cli.endpoint.links.quic import KeyJudge, WzpQuic
+from wzp_cli.endpoint.links.tls import PEER_ALPN, RELAY_ALPN, Credentials
+from wzp_cli.endpoint.sockets.spares import Spares
+from wzp_cli.endpoint.sockets.wire import ErrorSink, Fate, IcmpError, Losses, Wire
 from wzp_cli.endpoint.srv import LookUpSrv
-from wzp_cli.endpoint.tls import PEER_ALPN, RELAY_ALPN, Credentials
-from wzp_cli.endpoint.transactions import StunSink, Transactions
+from wzp_cli.endpoint.stun import message as stun
+from wzp_cli.endpoint.stun.checks import CheckSession
+from wzp_cli.endpoint.stun.hops import trace
+from wzp_cli.endpoint.stun.transactions import StunSink, Transactions
+from wzp_cli.endpoint.stun.turn import Allocations, DialTurn
 from wzp_cli.endpoint.tunnels import DialTunnel, Tunnels
-from wzp_cli.endpoint.turn import Allocations, DialTurn
-from wzp_cli.endpoint.wire import ErrorSink, Fate, IcmpError, Losses, Wire
 from wzp_cli.errors import ConnectionLost, NameNotFound, RemoteProtocolError
 from wzp_cli.protocol.demux import DatagramKind, encode_frame, kind_of, split_frame
-from wzp_cli.protocol.identity import Identity, Keypair, is_acceptable_key
+from wzp_cli.protocol.names.identity import Identity, Keypair, is_acceptable_key
 from wzp_cli.protocol.nat import Reflection
 from wzp_cli.protocol.reach import is_public
-from wzp_cli.protocol.route import ChannelRoute, DirectRoute, Route, TurnRoute
+from wzp_cli.protocol.traversal.route import ChannelRoute, DirectRoute, Route, TurnRoute
 from wzp_cli.protocol.traversal.spray import SprayBudget
 
 __all__ = ["Endpoint", "Forward"]

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from wzp_cli.defaults.endpoint import RANDOM_PORT_TRIES
 from wzp_cli.defaults.program import REMEMBERED_PORT_FIRST, REMEMBERED_PORT_LAST
 from wzp_cli.endpoint.endpoint import Endpoint
+from wzp_cli.endpoint.sockets.udp import open_udp_wire
+from wzp_cli.endpoint.sockets.wire import Wire
 from wzp_cli.endpoint.srv import LookUpSrv
+from wzp_cli.endpoint.stun.turn import DialTurn
 from wzp_cli.endpoint.tunnels import DialTunnel
-from wzp_cli.endpoint.turn import DialTurn
-from wzp_cli.endpoint.udp import open_udp_wire
-from wzp_cli.endpoint.wire import Wire
 from wzp_cli.errors import EnvironmentFault, PortInUse
 from wzp_cli.events import Report, Warned
-from wzp_cli.protocol.identity import Keypair
+from wzp_cli.protocol.names.identity import Keypair
 
 __all__ = ["Bind", "OpenWire", "open_endpoint"]
 

@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from wzp_cli.address import Address
-from wzp_cli.endpoint.link import Link
-from wzp_cli.endpoint.wire import Sink
+from wzp_cli.endpoint.links.link import Link
+from wzp_cli.endpoint.sockets.wire import Sink
 from wzp_cli.errors import ConnectionLost
 
 __all__ = ["DialTunnel", "TakeDatagram", "TunnelEnd", "Tunnels"]

@@ -17,9 +17,9 @@ from typing import Final
 from wzp_cli.address import Address
 from wzp_cli.defaults.lan import LAN_MAX_ADDRESSES, LAN_NAME_BYTES
 from wzp_cli.errors import PeerUnreachable, UsageError
-from wzp_cli.protocol.identity import Identity
+from wzp_cli.protocol.names.identity import Identity
+from wzp_cli.protocol.names.text import clean
 from wzp_cli.protocol.reach import IpAddress, IpNetwork, unmap
-from wzp_cli.protocol.text import clean
 
 __all__ = [
     "LAN_SERVICE",

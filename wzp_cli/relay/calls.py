@@ -5,17 +5,17 @@ from dataclasses import dataclass, field
 
 from wzp_cli.defaults.relay import RELAY_MAX_DEVICES_PER_TARGET
 from wzp_cli.endpoint.endpoint import Endpoint
-from wzp_cli.endpoint.link import Link
-from wzp_cli.endpoint.message_stream import MessageStream
+from wzp_cli.endpoint.links.link import Link
+from wzp_cli.endpoint.links.message_stream import MessageStream
 from wzp_cli.errors import ConnectionLost, WzpError
-from wzp_cli.protocol import relay_messages as relay
-from wzp_cli.protocol.fleet_messages import Found, Ticket, Wanted
-from wzp_cli.protocol.identity import Identity
-from wzp_cli.protocol.signal import Message
-from wzp_cli.relay.channels import Channel, ChannelTable, Reservation
+from wzp_cli.protocol.messages import relay
+from wzp_cli.protocol.messages.fleet import Found, Ticket, Wanted
+from wzp_cli.protocol.messages.signal import Message
+from wzp_cli.protocol.names.identity import Identity
 from wzp_cli.relay.counts import Counts
 from wzp_cli.relay.drain import Drain
 from wzp_cli.relay.fleet import Fleet, FleetCall
+from wzp_cli.relay.forwarding.channels import Channel, ChannelTable, Reservation
 from wzp_cli.relay.limits import Limits, Refusal
 from wzp_cli.relay.presence import Presence, Reachable
 

@@ -15,7 +15,7 @@ import msgspec
 from wzp_cli.defaults.relay import FLEET_JOIN_S
 from wzp_cli.errors import RemoteProtocolError, WzpError
 from wzp_cli.ports import FleetBus
-from wzp_cli.protocol.fleet_messages import (
+from wzp_cli.protocol.messages.fleet import (
     Found,
     Ticket,
     Wanted,
@@ -23,9 +23,9 @@ from wzp_cli.protocol.fleet_messages import (
     decode_wanted,
     subject,
 )
-from wzp_cli.protocol.identity import Identity
+from wzp_cli.protocol.names.identity import Identity
 from wzp_cli.protocol.relay_facts import FleetFacts
-from wzp_cli.relay.channels import Channel, Reservation
+from wzp_cli.relay.forwarding.channels import Channel, Reservation
 
 __all__ = ["Fleet", "FleetCall"]
 

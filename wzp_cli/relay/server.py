@@ -15,22 +15,22 @@ from wzp_cli.defaults.relay import (
     RELAY_SWEEP_S,
 )
 from wzp_cli.endpoint.endpoint import Endpoint
-from wzp_cli.endpoint.link import Link
-from wzp_cli.endpoint.message_stream import MessageStream
-from wzp_cli.endpoint.reflector import BindingBudget, Reflector
-from wzp_cli.endpoint.wire import Losses
+from wzp_cli.endpoint.links.link import Link
+from wzp_cli.endpoint.links.message_stream import MessageStream
+from wzp_cli.endpoint.sockets.wire import Losses
+from wzp_cli.endpoint.stun.reflector import BindingBudget, Reflector
 from wzp_cli.errors import WzpError
 from wzp_cli.events import RelayDraining, RelayReloaded, RelayStats, Report
-from wzp_cli.protocol import relay_messages as relay
-from wzp_cli.protocol.identity import Identity
+from wzp_cli.protocol.messages import relay
+from wzp_cli.protocol.messages.signal import Message
+from wzp_cli.protocol.names.identity import Identity
 from wzp_cli.protocol.relay_facts import RelayFacts
-from wzp_cli.protocol.signal import Message
 from wzp_cli.relay.access import AccessRules, token_digest
 from wzp_cli.relay.calls import Calls
-from wzp_cli.relay.data_plane import DropReason
 from wzp_cli.relay.fleet import Fleet
-from wzp_cli.relay.forwarder_messages import Account
-from wzp_cli.relay.forwarders import Forwarders
+from wzp_cli.relay.forwarding.data_plane import DropReason
+from wzp_cli.relay.forwarding.forwarders import Forwarders
+from wzp_cli.relay.forwarding.messages import Account
 from wzp_cli.relay.limits import TURNED_AWAY, Refusal
 from wzp_cli.relay.turn import TurnService
 from wzp_cli.relay.whereabouts import Whereabouts, as_told

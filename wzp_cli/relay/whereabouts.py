@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from wzp_cli.address import Address
 from wzp_cli.defaults.paths import LOWEST_PEER_PORT
 from wzp_cli.endpoint.endpoint import Endpoint
-from wzp_cli.endpoint.link import Link
-from wzp_cli.endpoint.reflector import Reflector
-from wzp_cli.protocol import relay_messages as relay
-from wzp_cli.protocol.signal import Message
+from wzp_cli.endpoint.links.link import Link
+from wzp_cli.endpoint.stun.reflector import Reflector
+from wzp_cli.protocol.messages import relay
+from wzp_cli.protocol.messages.signal import Message
 from wzp_cli.relay.calls import Calls
-from wzp_cli.relay.channels import Channel
+from wzp_cli.relay.forwarding.channels import Channel
 
 __all__ = ["Whereabouts", "as_told"]
 

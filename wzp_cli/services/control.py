@@ -20,7 +20,7 @@ from wzp_cli.errors import (
 )
 from wzp_cli.events import Event, Report
 from wzp_cli.ports import ControlChannel
-from wzp_cli.protocol import control_messages as control
+from wzp_cli.protocol.messages import control
 
 __all__ = ["Verb", "Verbs", "ask", "serve"]
 

@@ -5,24 +5,24 @@ from contextlib import suppress
 
 from wzp_cli import __version__
 from wzp_cli.defaults.program import HELLO_TIMEOUT_S
-from wzp_cli.endpoint.link import Link
-from wzp_cli.endpoint.message_stream import MessageStream
+from wzp_cli.endpoint.links.link import Link
+from wzp_cli.endpoint.links.message_stream import MessageStream
 from wzp_cli.errors import (
     ConnectionLost,
     LocalProtocolError,
     RemoteProtocolError,
     VersionMismatch,
 )
-from wzp_cli.protocol.identity import Identity
-from wzp_cli.protocol.peer_messages import (
+from wzp_cli.protocol.messages.peer import (
     QUICK_REPORTS,
     REDUNDANCY,
     Goodbye,
     Hello,
     PeerMessage,
 )
-from wzp_cli.protocol.signal import Message
-from wzp_cli.protocol.text import clean
+from wzp_cli.protocol.messages.signal import Message
+from wzp_cli.protocol.names.identity import Identity
+from wzp_cli.protocol.names.text import clean
 
 __all__ = ["Conversation", "greet"]
 

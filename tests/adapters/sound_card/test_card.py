@@ -17,9 +17,9 @@ from tests.support.pulse import Pulse, need_sound
 from tests.support.requirements import require
 from tests.support.speech import speech
 from wzp_cli.adapters import sound as sound_module
-from wzp_cli.adapters.pace import ToneSource
 from wzp_cli.adapters.sound import Sound, Treatment, open_sound
 from wzp_cli.adapters.sound_card.devices import list_devices
+from wzp_cli.adapters.sound_files.pace import ToneSource
 from wzp_cli.adapters.voice.cleaning import Cleaning, can_clean
 from wzp_cli.errors import SoundError
 from wzp_cli.events import Event, Warned

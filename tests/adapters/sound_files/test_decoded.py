@@ -23,7 +23,7 @@ def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
 
     if not can_decode():
         require("files", "the extra files is not installed")
-    monkeypatch.setattr("wzp_cli.adapters.pace.Pace.beat", at_once)
+    monkeypatch.setattr("wzp_cli.adapters.sound_files.pace.Pace.beat", at_once)
 
 
 def sine(hz: int, rate_hz: int, seconds: float = 1.0) -> npt.NDArray[np.float64]:

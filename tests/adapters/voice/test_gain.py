@@ -3,7 +3,7 @@ import asyncio
 
 import pytest
 
-from wzp_cli.adapters.pace import NullSink, ToneSource
+from wzp_cli.adapters.sound_files.pace import NullSink, ToneSource
 from wzp_cli.adapters.voice.gain import GainSink, GainSource, amplified, check_gain
 from wzp_cli.errors import UsageError
 from wzp_cli.ports import FrameSink, FrameSource

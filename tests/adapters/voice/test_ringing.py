@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.support.virtual_time import run
-from wzp_cli.adapters.pace import NullSink
+from wzp_cli.adapters.sound_files.pace import NullSink
 from wzp_cli.adapters.voice.ringing import RING, RING_BACK, Ringing, play
 from wzp_cli.protocol.media.level import level
 

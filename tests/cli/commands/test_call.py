@@ -7,11 +7,11 @@ import pytest
 
 from tests.cli.test_schema import fits
 from tests.support.processes import Processes
-from wzp_cli.adapters.state import open_state
+from wzp_cli.adapters.disk.state import open_state
 from wzp_cli.address import HostPort
 from wzp_cli.cli.app import run
-from wzp_cli.protocol.identity import Keypair
-from wzp_cli.protocol.ticket import Ticket
+from wzp_cli.protocol.names.identity import Keypair
+from wzp_cli.protocol.names.ticket import Ticket
 
 SILENCE = ["--in", "null", "--out", "null"]
 SILENT = "127.0.0.1:1"

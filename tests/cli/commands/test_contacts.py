@@ -6,11 +6,11 @@ import pytest
 
 from tests.cli.test_schema import fits
 from tests.support.processes import Processes
-from wzp_cli.adapters.state import State, open_state
+from wzp_cli.adapters.disk.state import State, open_state
 from wzp_cli.address import HostPort
 from wzp_cli.cli.app import run
-from wzp_cli.protocol.identity import Keypair
-from wzp_cli.protocol.ticket import Ticket
+from wzp_cli.protocol.names.identity import Keypair
+from wzp_cli.protocol.names.ticket import Ticket
 
 ADA = Keypair.from_seed(b"\1" * 32)
 BOB = Keypair.from_seed(b"\2" * 32).identity

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.cli.control.test_steering import raw
 from tests.cli.test_schema import fits
-from tests.cli.test_steering import raw
 from tests.support.processes import Processes, User
 from wzp_cli.cli.app import run
 from wzp_cli.defaults.program import CONTROL_MAX_FOLLOWERS

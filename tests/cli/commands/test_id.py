@@ -8,12 +8,12 @@ import pytest
 
 from tests.cli.test_schema import fits
 from tests.support.processes import Processes
+from wzp_cli.adapters.disk.state import Contact, State, open_state
 from wzp_cli.adapters.identity_words import backup_words, verification_words
-from wzp_cli.adapters.state import Contact, State, open_state
 from wzp_cli.address import HostPort
 from wzp_cli.cli.app import run
-from wzp_cli.protocol.identity import Identity, Keypair
-from wzp_cli.protocol.ticket import Ticket
+from wzp_cli.protocol.names.identity import Identity, Keypair
+from wzp_cli.protocol.names.ticket import Ticket
 
 ADA = Keypair.from_seed(b"\1" * 32)
 BOB = Keypair.from_seed(b"\2" * 32)

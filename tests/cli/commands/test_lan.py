@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from wzp_cli.adapters.state import Contact, State, open_state
+from wzp_cli.adapters.disk.state import Contact, State, open_state
 from wzp_cli.address import Address
 from wzp_cli.cli.app import run
 from wzp_cli.cli.commands import lan
-from wzp_cli.protocol.identity import Keypair
 from wzp_cli.protocol.lan import Neighbour
+from wzp_cli.protocol.names.identity import Keypair
 
 ADA = Keypair.from_seed(b"\1" * 32).identity
 BOB = Keypair.from_seed(b"\2" * 32).identity

@@ -11,9 +11,9 @@ import pytest
 from tests.cli.test_schema import fits
 from tests.support.processes import Processes, Program, User
 from tests.support.speech import aligned_correlation, heard, speech, write_wav
-from wzp_cli.adapters.state import Contact, open_state
+from wzp_cli.adapters.disk.state import Contact, open_state
 from wzp_cli.cli.app import run
-from wzp_cli.protocol.identity import Identity
+from wzp_cli.protocol.names.identity import Identity
 
 SILENCE: Final = ("--in", "null", "--out", "null")
 SPEECH_S: Final = 1.5

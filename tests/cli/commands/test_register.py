@@ -6,9 +6,9 @@ import pytest
 
 from tests.cli.test_schema import fits
 from tests.support.processes import Processes
-from wzp_cli.adapters.state import open_state
+from wzp_cli.adapters.disk.state import open_state
 from wzp_cli.cli.app import run
-from wzp_cli.protocol.identity import Keypair
+from wzp_cli.protocol.names.identity import Keypair
 
 SILENT = "127.0.0.1:1"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wzp_cli.adapters.config import Config
+from wzp_cli.adapters.disk.config import Config
 from wzp_cli.cli.command import Session
 from wzp_cli.cli.doctor.patient import Patient
 from wzp_cli.cli.doctor.remedies import Remedies

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.doctor.conftest import MakePatient
-from wzp_cli.adapters import opus
+from wzp_cli.adapters.codecs import opus
 from wzp_cli.cli.doctor import machine
 
 

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from tests.cli.doctor.conftest import MakePatient
-from wzp_cli.adapters.state import default_state_directory
+from wzp_cli.adapters.disk.state import default_state_directory
 
 
 def test_the_state_directory_is_not_made_by_looking(

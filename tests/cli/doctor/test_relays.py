@@ -8,7 +8,7 @@ from wzp_cli.address import HostPort
 from wzp_cli.cli.doctor import files
 from wzp_cli.cli.doctor.patient import Patient
 from wzp_cli.cli.doctor.relays import check_relays
-from wzp_cli.protocol.identity import Identity, Keypair
+from wzp_cli.protocol.names.identity import Identity, Keypair
 
 SILENT = HostPort("127.0.0.1", 9)
 

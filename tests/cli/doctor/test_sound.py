@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from tests.cli.doctor.conftest import MakePatient
-from wzp_cli.adapters.config import Config
+from wzp_cli.adapters.disk.config import Config
 from wzp_cli.adapters.sound_card.devices import SoundDevice
 from wzp_cli.adapters.voice import cleaning
 from wzp_cli.cli.doctor import sound

@@ -6,7 +6,7 @@ from msgspec import structs
 from tests.support.processes import Processes
 from wzp_cli.cli.app import run
 from wzp_cli.cli.first_run.next_steps import Here, look_around, next_steps
-from wzp_cli.protocol.standing import CallStanding, Standing
+from wzp_cli.protocol.traversal.standing import CallStanding, Standing
 
 LISTENING = Standing(command="listen", pid=1, version="1", since="now", ready=True)
 

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from wzp_cli.adapters.config import Config
+from wzp_cli.adapters.disk.config import Config
 from wzp_cli.adapters.sound_card.devices import SoundDevice
 from wzp_cli.address import HostPort
 from wzp_cli.cli.first_run import questions

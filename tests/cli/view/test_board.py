@@ -1,7 +1,7 @@
-from wzp_cli.cli.placed_call import PlacedCall
+from wzp_cli.cli.control.placed_call import PlacedCall
 from wzp_cli.cli.view.board import Board, Switches
-from wzp_cli.services.call_controls import CallControls
-from wzp_cli.services.switchboard import Switchboard
+from wzp_cli.services.calls.call_controls import CallControls
+from wzp_cli.services.calls.switchboard import Switchboard
 
 
 def test_calls_here_and_calls_elsewhere_fit() -> None:

@@ -2,7 +2,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from tests.services.test_call_controls import Kept
+from tests.services.calls.test_call_controls import Kept
 from wzp_cli.cli.view.levels import Levels
 
 LOUD = b"\x00\x40" * 960  # half of full scale

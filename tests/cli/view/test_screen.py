@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from tests.cli.view.stories import ALICE, LISTENING, RINGS, TALKING, listener
-from wzp_cli.cli.view.layout import Size
+from wzp_cli.cli.view.drawing.layout import Size
 from wzp_cli.cli.view.screen import Screen
 from wzp_cli.defaults.program import SCREEN_BELL_S
 from wzp_cli.events import Event, Hangup, Held, Muted
-from wzp_cli.services.call_controls import CallControls
-from wzp_cli.services.switchboard import Switchboard
+from wzp_cli.services.calls.call_controls import CallControls
+from wzp_cli.services.calls.switchboard import Switchboard
 
 
 class Glass:

@@ -12,16 +12,16 @@ import pytest
 from tests.support.websockets import LOOPBACK, TcpRelay, tcp_relay, until
 from wzp_cli.address import Address
 from wzp_cli.defaults.endpoint import MAX_HALF_OPEN_TUNNELS_PER_SOURCE
-from wzp_cli.endpoint.admission import Strangers
 from wzp_cli.endpoint.factory import Bind, open_endpoint
+from wzp_cli.endpoint.links.admission import Strangers
 from wzp_cli.endpoint.tcp import listener as module
 from wzp_cli.endpoint.tcp.dialler import dial_tunnel
 from wzp_cli.endpoint.tcp.listener import open_tunnel_listener
 from wzp_cli.endpoint.tcp.outer_tls import acceptor_context, dialler_context
 from wzp_cli.errors import EnvironmentFault, PortInUse
 from wzp_cli.events import Registered
-from wzp_cli.protocol.identity import Keypair
-from wzp_cli.protocol.route import ChannelRoute
+from wzp_cli.protocol.names.identity import Keypair
+from wzp_cli.protocol.traversal.route import ChannelRoute
 
 
 def play(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -22,7 +22,7 @@ from wzp_cli.endpoint.factory import Bind, open_endpoint
 from wzp_cli.endpoint.tcp.turn_stream import TurnStream, dial_turn, verifying_context
 from wzp_cli.endpoint.tunnels import TakeDatagram, TunnelEnd
 from wzp_cli.errors import TurnUnavailable
-from wzp_cli.protocol.identity import Keypair
+from wzp_cli.protocol.names.identity import Keypair
 from wzp_cli.protocol.turn import encode_channel_data, issue_grant
 from wzp_cli.protocol.turn_stream import pad
 

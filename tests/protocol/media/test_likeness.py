@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from wzp_cli.adapters.g711 import G711Codec
-from wzp_cli.adapters.opus import open_opus
+from wzp_cli.adapters.codecs.g711 import G711Codec
+from wzp_cli.adapters.codecs.opus import open_opus
 from wzp_cli.defaults.media import MEDIA_FRAME_BYTES
 from wzp_cli.defaults.program import DEMO_MIN_CORRELATION
 from wzp_cli.errors import CodecMissing

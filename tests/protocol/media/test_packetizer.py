@@ -1,10 +1,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wzp_cli.protocol.media.adaptation.sending import PLAIN, Sending
 from wzp_cli.protocol.media.packetizer import Packetizer
 from wzp_cli.protocol.media.redundancy import decode, unpack
 from wzp_cli.protocol.media.rtp import MediaPacket
-from wzp_cli.protocol.media.sending import PLAIN, Sending
 
 
 def packetizer(payload_type: int = 111) -> Packetizer:

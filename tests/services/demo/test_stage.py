@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from tests.support.world import RELAY, World, scenario
-from wzp_cli.adapters.g711 import G711Codec
-from wzp_cli.adapters.pace import NullSink, NullSource
+from wzp_cli.adapters.codecs.g711 import G711Codec
 from wzp_cli.adapters.sound import open_sound
+from wzp_cli.adapters.sound_files.pace import NullSink, NullSource
 from wzp_cli.defaults.media import MEDIA_FRAME_BYTES
 from wzp_cli.defaults.program import DEMO_PAUSE_FRAMES, DEMO_RELAYED_MAX_FRAMES
 from wzp_cli.endpoint.endpoint import Endpoint

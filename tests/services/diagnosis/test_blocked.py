@@ -4,8 +4,8 @@ from tests.services.diagnosis.test_filtering import RELAYS, two_relays
 from tests.support.fakenet import MASQUERADE, RANDOM
 from tests.support.world import RELAY, World, scenario
 from wzp_cli.address import Address, HostPort
-from wzp_cli.endpoint.reflector import Reflector
-from wzp_cli.endpoint.wire import Fate, IcmpError
+from wzp_cli.endpoint.sockets.wire import Fate, IcmpError
+from wzp_cli.endpoint.stun.reflector import Reflector
 from wzp_cli.protocol.nat import Mapping
 from wzp_cli.services.detect_nat import DetectSettings, Server, detect_nat
 from wzp_cli.services.diagnosis.blocked import _is_blocked

@@ -23,9 +23,9 @@ from wzp_cli.defaults.paths import (
     PORT_MAPPING_RENEWAL_S,
 )
 from wzp_cli.events import MappingProtocol, PortMapped, Report
+from wzp_cli.protocol.names.text import clean
 from wzp_cli.protocol.port_mapping import Grant
 from wzp_cli.protocol.reach import is_public
-from wzp_cli.protocol.text import clean
 
 __all__ = ["KeptPortMapping", "ask_router", "keep_port_mapping"]
 

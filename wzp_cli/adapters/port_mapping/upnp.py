@@ -26,8 +26,8 @@ from wzp_cli.defaults.paths import (
     UPNP_TIMEOUT_S,
 )
 from wzp_cli.events import MappingProtocol
+from wzp_cli.protocol.names.text import clean
 from wzp_cli.protocol.port_mapping import Grant
-from wzp_cli.protocol.text import clean
 
 if TYPE_CHECKING:
     from async_upnp_client.const import HttpRequest

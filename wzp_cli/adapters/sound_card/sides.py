@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from wzp_cli.adapters.pace import Pace
+from wzp_cli.adapters.sound_files.pace import Pace
 from wzp_cli.defaults.media import MEDIA_FRAME_BYTES
 from wzp_cli.defaults.sound import (
     SOUND_BLOCK_SAMPLES,

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from wzp_cli.adapters.pace import Pace
+from wzp_cli.adapters.sound_files.pace import Pace
 from wzp_cli.defaults.media import MEDIA_FRAME_BYTES
 from wzp_cli.defaults.sound import WAV_RATE_MAX_HZ, WAV_RATE_MIN_HZ
 from wzp_cli.errors import SoundError

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from wzp_cli.adapters.pace import Pace
+from wzp_cli.adapters.sound_files.pace import Pace
 from wzp_cli.adapters.sound_files.paced import FileSource, Opened
 from wzp_cli.defaults.media import MEDIA_CLOCK_HZ, MEDIA_FRAME_BYTES
 from wzp_cli.defaults.sound import (

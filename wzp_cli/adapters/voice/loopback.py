@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from typing import Final
 
-from wzp_cli.adapters.pace import Pace
+from wzp_cli.adapters.sound_files.pace import Pace
 from wzp_cli.defaults.sound import LOOPBACK_FRAMES
 
 __all__ = ["Loopback"]

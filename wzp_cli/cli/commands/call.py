@@ -22,9 +22,9 @@ from wzp_cli.cli.options import (
 from wzp_cli.defaults.paths import PROBE_ONLY_PINGS
 
 if TYPE_CHECKING:
-    from wzp_cli.adapters.state import State
+    from wzp_cli.adapters.disk.state import State
     from wzp_cli.events import Ended
-    from wzp_cli.protocol.control_messages import AskCall
+    from wzp_cli.protocol.messages.control import AskCall
 
 __all__ = ["app", "call"]
 
@@ -49,15 +49,16 @@ async def call(
     ] = False,
 ) -> Outcome | None:
     """Call PEER: over the relay at once, directly as soon as the NATs are open."""
-    from wzp_cli.cli import compose, placing, steering
+    from wzp_cli.cli import compose
     from wzp_cli.cli.commands.ping import probe
+    from wzp_cli.cli.control import placing, steering
     from wzp_cli.cli.peers import find_other, met
     from wzp_cli.cli.settings import ring_timeout_s
     from wzp_cli.cli.sound import SoundWords, keep_open, recorder, ring_back
     from wzp_cli.cli.view.shown import seen, shown
-    from wzp_cli.services.call import CallSettings
-    from wzp_cli.services.switchboard import Line, Switchboard
-    from wzp_cli.services.talk import CallOutcome
+    from wzp_cli.services.calls.call import CallSettings
+    from wzp_cli.services.calls.switchboard import Line, Switchboard
+    from wzp_cli.services.calls.talk import CallOutcome
 
     if probe_only:
         await probe(session, peer, relay, require, portmap, PROBE_ONLY_PINGS, True)
@@ -126,8 +127,8 @@ async def _placed(
     session: Session, state: "State", asked: "AskCall", plain: bool | None
 ) -> "Ended | None":
     """Call through the listener that runs, with its screen here; None: it can't be."""
-    from wzp_cli.cli import placing
-    from wzp_cli.cli.placed_call import PlacedCall
+    from wzp_cli.cli.control import placing
+    from wzp_cli.cli.control.placed_call import PlacedCall
     from wzp_cli.cli.view.shown import seen_there, shown
 
     async with placing.running(state) as channel:

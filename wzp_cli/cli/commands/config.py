@@ -72,7 +72,7 @@ app = command_app(help="Make, find or show the configuration file.")
 @command(app, "config init", result=ConfigMade, mends=True)
 def init(session: Session, force: _ForceOption = False) -> Outcome:
     """Make a configuration file with every key, each explained and turned off."""
-    from wzp_cli.adapters.config_file import write_config
+    from wzp_cli.adapters.disk.config_file import write_config
 
     place = place_of(session)
     if place.exists() and not force:
@@ -104,14 +104,14 @@ def show(session: Session) -> Outcome:
 
 def place_of(session: Session) -> Path:
     """Return where the file is: --config, WZP_CONFIG, or the system's own place."""
-    from wzp_cli.adapters.config import default_config_path
+    from wzp_cli.adapters.disk.config import default_config_path
 
     return (session.settings.config_path or default_config_path()).absolute()
 
 
 def template() -> str:
     """Return a file with all keys, each with what its flag says, turned off."""
-    from wzp_cli.adapters.config import config_keys
+    from wzp_cli.adapters.disk.config import config_keys
 
     head = "# wzp's configuration: take away the # before a key to set it.\n"
     return head + "".join(f"\n{_explained(key)}\n#{key} =\n" for key in config_keys())
@@ -128,7 +128,7 @@ def _explained(key: str) -> str:
 
 
 def _settings(place: Path, environ: Mapping[str, str]) -> list[ShownSetting]:
-    from wzp_cli.adapters.config import config_keys, env_overlay, load_config
+    from wzp_cli.adapters.disk.config import config_keys, env_overlay, load_config
 
     file, variables = load_config(place), env_overlay(environ)
     shown = []

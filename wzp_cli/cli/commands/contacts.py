@@ -11,9 +11,9 @@ from wzp_cli.cli.command import Outcome, Session, command, command_app
 from wzp_cli.cli.options import RelayOption
 
 if TYPE_CHECKING:
-    from wzp_cli.adapters.contacts import Contact
-    from wzp_cli.adapters.state import State
-    from wzp_cli.protocol.identity import Identity
+    from wzp_cli.adapters.disk.contacts import Contact
+    from wzp_cli.adapters.disk.state import State
+    from wzp_cli.protocol.names.identity import Identity
 
 __all__ = [
     "BlockedIdentity",
@@ -111,7 +111,7 @@ async def add(
     ] = None,
 ) -> Outcome:
     """Give NAME to an identity; said again, change what holds for it."""
-    from wzp_cli.adapters.contacts import Contact
+    from wzp_cli.adapters.disk.contacts import Contact
     from wzp_cli.cli.compose import own_state
     from wzp_cli.cli.peers import find_other, met
     from wzp_cli.errors import UsageError
@@ -145,7 +145,7 @@ def list_all(
     ] = None,
 ) -> Outcome:
     """List contacts, and who is blocked."""
-    from wzp_cli.adapters.contacts import group_name
+    from wzp_cli.adapters.disk.contacts import group_name
     from wzp_cli.cli.compose import own_state
 
     state = own_state(session)
@@ -180,7 +180,7 @@ def show(session: Session, peer: KnownArgument) -> Outcome:
 def remove(session: Session, name: NameArgument) -> Outcome:
     """Forget a contact; who is blocked stays so."""
     from wzp_cli.cli.compose import own_state
-    from wzp_cli.protocol.text import clean
+    from wzp_cli.protocol.names.text import clean
 
     known = own_state(session).contacts.remove(name)
     name = clean(name)

@@ -92,7 +92,7 @@ def _parts(trio: "Trio", sound: _Sound) -> "DemoParts":
 async def _trio(stack: AsyncExitStack, session: Session) -> "Trio":
     """Open three sockets for three identities that nobody meets again."""
     from wzp_cli.endpoint.factory import Bind, open_endpoint
-    from wzp_cli.protocol.identity import Keypair
+    from wzp_cli.protocol.names.identity import Keypair
     from wzp_cli.services.demo.stage import Trio
 
     bind = Bind(host=_LOOPBACK)

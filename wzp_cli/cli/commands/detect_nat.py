@@ -28,7 +28,7 @@ from wzp_cli.events import NatDetected
 from wzp_cli.protocol.nat import Mapping
 
 if TYPE_CHECKING:
-    from wzp_cli.cli.measuring import Measuring
+    from wzp_cli.cli.control.measuring import Measuring
 
 __all__ = ["app", "detect_nat"]
 
@@ -83,7 +83,7 @@ async def detect_nat(
 ) -> Outcome | None:
     """Say how the NAT treats the one socket, and what that means for calls."""
     from wzp_cli.cli.compose import own_state
-    from wzp_cli.cli.measuring import Measuring, measurement
+    from wzp_cli.cli.control.measuring import Measuring, measurement
     from wzp_cli.cli.nat.reports import read_report
     from wzp_cli.cli.nat.text import diagnosis_text, terminal_columns
 

@@ -87,7 +87,7 @@ async def devices(
 async def _tested(session: Session, sound: SoundFlags, seconds: float) -> SoundTest:
     from wzp_cli.cli.output.channels import say
     from wzp_cli.cli.sound import SoundWords, sound_opener
-    from wzp_cli.services.check_sound import check_sound
+    from wzp_cli.services.sound.check import check_sound
 
     words = SoundWords.choose(session, sound)
     talks = not (session.settings.quiet or session.settings.json)

@@ -30,9 +30,9 @@ async def events(
     duration: DurationOption = None,
 ) -> Outcome | None:
     """Tell what happens at the running listen, register or call, as JSON lines."""
-    from wzp_cli.adapters.state import open_state
-    from wzp_cli.cli.asking import asked_running
-    from wzp_cli.protocol.control_messages import AskEvents
+    from wzp_cli.adapters.disk.state import open_state
+    from wzp_cli.cli.control.asking import asked_running
+    from wzp_cli.protocol.messages.control import AskEvents
 
     _check_names([*(only or ()), *([until] if until else ())])
     state = open_state(session.settings.state_dir)

@@ -2,7 +2,7 @@
 
 from wzp_cli.cli.command import Outcome, Session, command, command_app
 from wzp_cli.cli.options import SWITCHES, SwitchArgument
-from wzp_cli.protocol.control_messages import AskHold, CallSteered
+from wzp_cli.protocol.messages.control import AskHold, CallSteered
 
 __all__ = ["app", "hold"]
 
@@ -12,7 +12,7 @@ app = command_app()
 @command(app, "hold", result=CallSteered)
 async def hold(session: Session, switch: SwitchArgument = "on") -> Outcome:
     """Put the running call on hold, or resume it; the other side is told."""
-    from wzp_cli.cli.asking import ordered
+    from wzp_cli.cli.control.asking import ordered
 
     call = await ordered(session, AskHold(on=SWITCHES[switch]))
     text = "The call is on hold." if call.held else "The call is not on hold."

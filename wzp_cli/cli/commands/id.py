@@ -10,13 +10,13 @@ from typing import Annotated
 import msgspec
 import typer
 
-from wzp_cli.adapters.state import State, open_state
+from wzp_cli.adapters.disk.state import State, open_state
 from wzp_cli.address import HostPort
 from wzp_cli.cli.command import Outcome, Session, command, command_app
 from wzp_cli.cli.options import RelayOption, TicketExpiresOption, parse_relay
 from wzp_cli.errors import UsageError
 from wzp_cli.events import Warned
-from wzp_cli.protocol.identity import Identity
+from wzp_cli.protocol.names.identity import Identity
 
 __all__ = [
     "Backup",
@@ -133,8 +133,8 @@ async def verify(session: Session, peer: KnownArgument) -> Outcome:
     """Compare keys by words that both sides read aloud, and keep that they fit."""
     from wzp_cli.adapters.identity_words import verification_words
     from wzp_cli.cli.output.channels import say
+    from wzp_cli.cli.output.prompt import ask_at_terminal, can_ask
     from wzp_cli.cli.peers import find_contact
-    from wzp_cli.cli.prompt import ask_at_terminal, can_ask
 
     state = open_state(session.settings.state_dir)
     contact = find_contact(peer, state)
@@ -216,8 +216,8 @@ def export(
     ] = None,
 ) -> Outcome:
     """Write the private key as 24 words: whoever has them is you."""
+    from wzp_cli.adapters.disk.private_files import write_private
     from wzp_cli.adapters.identity_words import backup_words
-    from wzp_cli.adapters.private_files import write_private
 
     keypair = open_state(session.settings.state_dir).keypair
     words, identity = backup_words(keypair), str(keypair.identity)
@@ -284,7 +284,7 @@ def _ticket(
 ) -> tuple[str, int | None]:
     """Return our ticket with the first relay that is known, and when it expires."""
     from wzp_cli.cli.compose import expiry
-    from wzp_cli.protocol.ticket import Ticket
+    from wzp_cli.protocol.names.ticket import Ticket
 
     state = open_state(session.settings.state_dir)
     keypair = state.keypair

@@ -7,7 +7,7 @@ import msgspec
 from wzp_cli.cli.command import Outcome, Session, command, command_app
 
 if TYPE_CHECKING:
-    from wzp_cli.adapters.state import State
+    from wzp_cli.adapters.disk.state import State
     from wzp_cli.protocol.lan import Neighbour
 
 __all__ = ["LanNeighbour", "LanNeighbours", "app", "lan"]

@@ -25,13 +25,13 @@ from wzp_cli.errors import UsageError
 from wzp_cli.events import Incoming, Ready, Report, Warned
 
 if TYPE_CHECKING:
-    from wzp_cli.adapters.state import State
+    from wzp_cli.adapters.disk.state import State
     from wzp_cli.cli.sound import SoundWords
     from wzp_cli.cli.view.stage import Stage
     from wzp_cli.endpoint.endpoint import Endpoint
-    from wzp_cli.protocol.policy import Answering
-    from wzp_cli.services.listen import AskHuman
-    from wzp_cli.services.registration import Registration
+    from wzp_cli.protocol.names.policy import Answering
+    from wzp_cli.services.calls.listen import AskHuman
+    from wzp_cli.services.relays.registration import Registration
 
 __all__ = ["app", "listen"]
 
@@ -85,18 +85,19 @@ async def listen(
     """Take calls, from the relay and from whoever dials this port, until stopped."""
     from wzp_cli.adapters.qr_code import drawn_qr_code
     from wzp_cli.adapters.sound import open_codec
-    from wzp_cli.cli import compose, steering
+    from wzp_cli.cli import compose
     from wzp_cli.cli import sound as sounding
+    from wzp_cli.cli.control import steering
+    from wzp_cli.cli.control.placing import CallPlacer
     from wzp_cli.cli.hooking import hooked
     from wzp_cli.cli.lan import announcing, wants_lan
     from wzp_cli.cli.output.channels import say
-    from wzp_cli.cli.placing import CallPlacer
     from wzp_cli.cli.settings import ring_timeout_s
     from wzp_cli.cli.view.shown import seen, shown
-    from wzp_cli.protocol.control_messages import AskCall, AskPing
-    from wzp_cli.services.listen import ListenSettings
-    from wzp_cli.services.listen import listen as serve_calls
-    from wzp_cli.services.switchboard import Switchboard
+    from wzp_cli.protocol.messages.control import AskCall, AskPing
+    from wzp_cli.services.calls.listen import ListenSettings
+    from wzp_cli.services.calls.listen import listen as serve_calls
+    from wzp_cli.services.calls.switchboard import Switchboard
 
     settings = session.settings.with_servers(relay=relay)
     session, watch = steering.watched(session, "listen")
@@ -264,7 +265,7 @@ def _check_somebody_answers(session: Session, is_steered: bool) -> None:
 
 
 def _can_ask(session: Session) -> bool:
-    from wzp_cli.cli.prompt import can_ask
+    from wzp_cli.cli.output.prompt import can_ask
 
     return can_ask() and not session.settings.no_input
 
@@ -275,8 +276,8 @@ def _asker(session: Session, is_steered: bool, screen: "Stage") -> "AskHuman":
     Where there is no terminal, it rings until `wzp answer` or `wzp hangup` says how it
     goes on; where neither can reach us, calls are declined.
     """
-    from wzp_cli.cli.prompt import ask_at_terminal
-    from wzp_cli.protocol.identity import Identity
+    from wzp_cli.cli.output.prompt import ask_at_terminal
+    from wzp_cli.protocol.names.identity import Identity
 
     async def ask(incoming: Incoming) -> bool:
         if is_steered and not (session.settings.no_input or _can_ask(session)):
@@ -310,7 +311,7 @@ def _report_ready(
     from wzp_cli.address import Address
     from wzp_cli.cli.compose import find_interfaces
     from wzp_cli.defaults.paths import MAX_CANDIDATES
-    from wzp_cli.protocol.ticket import Ticket
+    from wzp_cli.protocol.names.ticket import Ticket
 
     identity = state.keypair.identity
     if registration is None:

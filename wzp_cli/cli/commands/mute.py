@@ -2,7 +2,7 @@
 
 from wzp_cli.cli.command import Outcome, Session, command, command_app
 from wzp_cli.cli.options import SWITCHES, SwitchArgument
-from wzp_cli.protocol.control_messages import AskMute, CallSteered
+from wzp_cli.protocol.messages.control import AskMute, CallSteered
 
 __all__ = ["app", "mute"]
 
@@ -12,7 +12,7 @@ app = command_app()
 @command(app, "mute", result=CallSteered)
 async def mute(session: Session, switch: SwitchArgument = "on") -> Outcome:
     """Hold our voice back in the running call, or no longer."""
-    from wzp_cli.cli.asking import ordered
+    from wzp_cli.cli.control.asking import ordered
 
     call = await ordered(session, AskMute(on=SWITCHES[switch]))
     text = "Muted: we are not heard." if call.muted else "Not muted: we are heard."

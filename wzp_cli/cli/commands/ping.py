@@ -55,10 +55,11 @@ async def probe(
         UsageError: They name nobody, or ourselves.
         RequirementNotMet: `require` says direct, and it never was.
     """
-    from wzp_cli.cli import compose, pinging
+    from wzp_cli.cli import compose
+    from wzp_cli.cli.control import pinging
     from wzp_cli.cli.peers import find_other, met
-    from wzp_cli.protocol.control_messages import AskPing
-    from wzp_cli.services.ping import PingSettings
+    from wzp_cli.protocol.messages.control import AskPing
+    from wzp_cli.services.calls.ping import PingSettings
 
     state = compose.own_state(session)
     target = find_other(peer, state)

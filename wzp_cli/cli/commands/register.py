@@ -35,7 +35,7 @@ async def register(
 ) -> Outcome | None:
     """Print the address that others reach this machine's socket at."""
     from wzp_cli.cli.compose import endpoint_of, own_state, registered
-    from wzp_cli.cli.steering import steered, watched
+    from wzp_cli.cli.control.steering import steered, watched
 
     session, told = watched(session, "register")
     settings = session.settings.with_servers(relay=relay)

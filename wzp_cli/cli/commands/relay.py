@@ -13,19 +13,19 @@ from wzp_cli import __version__
 from wzp_cli.address import HostPort
 from wzp_cli.cli.command import Outcome, Session, command, command_app
 from wzp_cli.cli.options import DrainOption
-from wzp_cli.cli.signals import on_signal
+from wzp_cli.cli.running.signals import on_signal
 from wzp_cli.defaults.relay import RELAY_EXTRA_PORTS, STATUS_ANSWER_S
 from wzp_cli.errors import RelayUnreachable, WzpError
 from wzp_cli.events import Event, Hello, RelayReady, RelayStats, Report, Warned
 from wzp_cli.protocol.relay_facts import RelayFacts
 
 if TYPE_CHECKING:
-    from wzp_cli.adapters.state import State
-    from wzp_cli.cli.relay_words import RelayWords
-    from wzp_cli.endpoint.reflector import Reflector
+    from wzp_cli.adapters.disk.state import State
+    from wzp_cli.cli.relay.words import RelayWords
+    from wzp_cli.endpoint.stun.reflector import Reflector
     from wzp_cli.endpoint.tcp.listener import TunnelListener
     from wzp_cli.ports import ControlChannel
-    from wzp_cli.protocol.identity import Identity, Keypair
+    from wzp_cli.protocol.names.identity import Identity, Keypair
     from wzp_cli.relay.fleet import Fleet
     from wzp_cli.relay.server import Relay
 
@@ -151,9 +151,9 @@ async def relay(
 ) -> None:
     """Serve as relay: who is online, at which address, and a way between them."""
     from wzp_cli.cli.compose import own_state
-    from wzp_cli.cli.relay_port import open_port
-    from wzp_cli.cli.relay_tcp import tunnel_listener
-    from wzp_cli.cli.relay_words import RelayWords, serving_address
+    from wzp_cli.cli.relay.port import open_port
+    from wzp_cli.cli.relay.tcp import tunnel_listener
+    from wzp_cli.cli.relay.words import RelayWords, serving_address
     from wzp_cli.endpoint.factory import Bind
     from wzp_cli.relay.server import Relay
 
@@ -227,7 +227,7 @@ def _keypair(state: "State", key_file: Path | None) -> "Keypair":
 
     The relay and a client on one machine are two identities.
     """
-    from wzp_cli.adapters.state import read_key_file
+    from wzp_cli.adapters.disk.state import read_key_file
 
     if key_file is not None:
         return read_key_file(key_file)
@@ -235,7 +235,7 @@ def _keypair(state: "State", key_file: Path | None) -> "Keypair":
 
 
 def _relay_state(state: "State") -> "State":
-    from wzp_cli.adapters.state import open_state
+    from wzp_cli.adapters.disk.state import open_state
 
     return open_state(state.directory / "relay")
 
@@ -262,7 +262,7 @@ def _reload(
     listener: "TunnelListener | None",
 ) -> None:
     """Read configuration, lists, certificate again; if one is wrong, all stays."""
-    from wzp_cli.cli.relay_tcp import certificate
+    from wzp_cli.cli.relay.tcp import certificate
 
     assert session.reread is not None
     try:
@@ -302,7 +302,7 @@ async def _fleet(
 async def _answering(state: "State", server: "Relay") -> AsyncIterator[None]:
     """Answer `wzp relay status` of the same user on the same state directory."""
     from wzp_cli.adapters.control_socket import open_control, transport
-    from wzp_cli.protocol.control_messages import AskRelay
+    from wzp_cli.protocol.messages.control import AskRelay
     from wzp_cli.services.control import serve
 
     async def facts(request: AskRelay, report: Report) -> RelayFacts:
@@ -318,7 +318,7 @@ async def _answering(state: "State", server: "Relay") -> AsyncIterator[None]:
 @contextmanager
 def _metrics(said: str | None, server: "Relay") -> Iterator[HostPort | None]:
     from wzp_cli.adapters.metrics import serve_metrics
-    from wzp_cli.cli.relay_words import metrics_address
+    from wzp_cli.cli.relay.words import metrics_address
 
     where = None if said is None else metrics_address(said)
     serving = nullcontext(None) if where is None else serve_metrics(where, server.facts)
@@ -331,7 +331,7 @@ def _reflectors(
     session: Session, where: HostPort, port: int
 ) -> Iterator[list["Reflector"]]:
     """Open the extra ports; a relay with fewer of them still serves."""
-    from wzp_cli.endpoint.reflector import open_reflector
+    from wzp_cli.endpoint.stun.reflector import open_reflector
 
     with ExitStack() as stack:
         opened = []
@@ -359,7 +359,7 @@ def _addresses(where: HostPort, port: int) -> list[str]:
 async def status(session: Session, metrics: MetricsOption = None) -> Outcome:
     """Ask a running relay how it is."""
     from wzp_cli.adapters.metrics import ask_status
-    from wzp_cli.cli.relay_words import metrics_address
+    from wzp_cli.cli.relay.words import metrics_address
 
     said = metrics or session.settings.said.metrics
     timeout_s = session.settings.timeout_s or STATUS_ANSWER_S + 1
@@ -371,9 +371,9 @@ async def status(session: Session, metrics: MetricsOption = None) -> Outcome:
 
 
 async def _running_here(session: Session, timeout_s: float) -> RelayFacts:
-    from wzp_cli.cli.asking import asked_running
     from wzp_cli.cli.compose import own_state
-    from wzp_cli.protocol.control_messages import AskRelay
+    from wzp_cli.cli.control.asking import asked_running
+    from wzp_cli.protocol.messages.control import AskRelay
 
     facts = await asked_running(
         _relay_state(own_state(session)),

@@ -89,7 +89,7 @@ async def _measured(
     session: Session, relay: RelayOption, stun: StunOption, portmap: bool
 ) -> "DetectedNat":
     from wzp_cli.cli.compose import own_state
-    from wzp_cli.cli.measuring import Measuring, measurement
+    from wzp_cli.cli.control.measuring import Measuring, measurement
 
     settings = session.settings.with_servers(relay=relay, stun=stun)
     request = measurement(settings, portmap=portmap)

@@ -55,8 +55,8 @@ async def setup(
     ] = True,
 ) -> Outcome:
     """Ask for name, relay and devices, keep them, and make a test call to yourself."""
-    from wzp_cli.adapters.config import parse_config
-    from wzp_cli.adapters.config_file import edited, read_config_text, write_config
+    from wzp_cli.adapters.disk.config import parse_config
+    from wzp_cli.adapters.disk.config_file import edited, read_config_text, write_config
     from wzp_cli.cli.commands.config import place_of
     from wzp_cli.cli.compose import own_state
     from wzp_cli.cli.first_run.questions import Answers, answered, may_ask

@@ -11,10 +11,10 @@ from wzp_cli.cli.command import Outcome, Session, command, command_app
 from wzp_cli.cli.options import RelayOption
 from wzp_cli.errors import RequirementNotMet
 from wzp_cli.events import Event, Report, Warned
-from wzp_cli.protocol.standing import CallStanding, MissedCall, Standing
+from wzp_cli.protocol.traversal.standing import CallStanding, MissedCall, Standing
 
 if TYPE_CHECKING:
-    from wzp_cli.adapters.state import State
+    from wzp_cli.adapters.disk.state import State
 
 __all__ = ["ContactPresence", "RunningState", "app", "status"]
 
@@ -54,9 +54,9 @@ async def status(
     relay: RelayOption = None,
 ) -> Outcome:
     """Say what the listen, register or call that runs here is doing."""
-    from wzp_cli.adapters.state import open_state
-    from wzp_cli.cli.asking import asked_running
-    from wzp_cli.protocol.control_messages import AskStatus
+    from wzp_cli.adapters.disk.state import open_state
+    from wzp_cli.cli.control.asking import asked_running
+    from wzp_cli.protocol.messages.control import AskStatus
 
     state = open_state(session.settings.state_dir)
     standing = await asked_running(state, AskStatus(), Standing, session.report)
@@ -72,7 +72,7 @@ async def _presence(
 ) -> list[ContactPresence]:
     """Ask our relay for the contacts that are at home there; others are not known."""
     from wzp_cli.cli import compose
-    from wzp_cli.services.presence import who_is_online
+    from wzp_cli.services.relays.presence import who_is_online
 
     people, blocked = state.contacts.all(), state.blocked.all()
     # A socket of its own: the remembered one is the running listener's.

@@ -6,9 +6,9 @@ import shutil
 import time
 from pathlib import Path
 
-from wzp_cli.adapters.config import default_config_path
-from wzp_cli.adapters.private_files import replace_file
-from wzp_cli.adapters.state import open_state
+from wzp_cli.adapters.disk.config import default_config_path
+from wzp_cli.adapters.disk.private_files import replace_file
+from wzp_cli.adapters.disk.state import open_state
 from wzp_cli.cli.doctor.finding import Finding, failed, ok, skipped, warning
 from wzp_cli.cli.doctor.patient import Patient
 from wzp_cli.cli.output.failure import problem

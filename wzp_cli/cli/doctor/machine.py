@@ -84,7 +84,7 @@ def check_terminal(patient: Patient) -> Finding:
 
 def check_libopus(patient: Patient) -> Finding:
     """Is libopus there, and does sound come out of it as it went in?"""
-    from wzp_cli.adapters.opus import find_opus
+    from wzp_cli.adapters.codecs.opus import find_opus
 
     try:
         place = find_opus()
@@ -108,7 +108,7 @@ def check_libopus(patient: Patient) -> Finding:
 
 def _round_trip() -> float:
     """Return how like itself a sentence is behind encoder and decoder, 0 to 1."""
-    from wzp_cli.adapters.opus import open_opus
+    from wzp_cli.adapters.codecs.opus import open_opus
     from wzp_cli.protocol.media.babble import babble
     from wzp_cli.protocol.media.likeness import compare
 

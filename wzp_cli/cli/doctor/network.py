@@ -9,7 +9,7 @@ from typing import Final
 
 from wzp_cli.adapters.interfaces import interface_addresses
 from wzp_cli.address import Address, HostPort
-from wzp_cli.cli.asking import asked_running
+from wzp_cli.cli.control.asking import asked_running
 from wzp_cli.cli.doctor.finding import Finding, failed, note, ok, skipped, warning
 from wzp_cli.cli.doctor.patient import Patient
 from wzp_cli.defaults.program import DOCTOR_TCP_S
@@ -23,10 +23,10 @@ from wzp_cli.errors import (
     WzpError,
 )
 from wzp_cli.events import Event
-from wzp_cli.protocol.control_messages import AskStatus
-from wzp_cli.protocol.identity import Keypair
-from wzp_cli.protocol.standing import Standing
-from wzp_cli.services.relay_places import RelayPlaces
+from wzp_cli.protocol.messages.control import AskStatus
+from wzp_cli.protocol.names.identity import Keypair
+from wzp_cli.protocol.traversal.standing import Standing
+from wzp_cli.services.relays.places import RelayPlaces
 
 __all__ = [
     "check_dns",

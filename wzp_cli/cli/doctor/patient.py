@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from wzp_cli.adapters.state import State, default_state_directory
+from wzp_cli.adapters.disk.state import State, default_state_directory
 from wzp_cli.cli.command import Session
 from wzp_cli.cli.doctor.remedies import Remedies
 

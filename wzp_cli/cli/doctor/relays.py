@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from wzp_cli.adapters.relay_lists import read_token
-from wzp_cli.adapters.state import open_state
+from wzp_cli.adapters.disk.relay_lists import read_token
+from wzp_cli.adapters.disk.state import open_state
 from wzp_cli.address import HostPort
 from wzp_cli.cli.compose import tunnel_dialler
 from wzp_cli.cli.doctor.finding import Finding, failed, ok, skipped, warning
@@ -26,7 +26,7 @@ from wzp_cli.errors import (
     WzpError,
 )
 from wzp_cli.events import Event
-from wzp_cli.services.relay_session import RelayVisit
+from wzp_cli.services.relays.session import RelayVisit
 
 __all__ = ["Visit", "check_relays", "visited", "visits_to"]
 

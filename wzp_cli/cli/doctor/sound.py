@@ -8,7 +8,7 @@ from wzp_cli.cli.output.failure import problem
 from wzp_cli.cli.sound import SoundWords, sound_opener
 from wzp_cli.defaults.program import DOCTOR_HEAR_S
 from wzp_cli.errors import SoundError, UsageError
-from wzp_cli.services.check_sound import hear_level
+from wzp_cli.services.sound.check import hear_level
 
 __all__ = [
     "check_echo",

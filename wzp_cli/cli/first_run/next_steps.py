@@ -12,13 +12,13 @@ from pathlib import Path
 
 from wzp_cli import __version__
 from wzp_cli.adapters.control_socket import connect_control, transport
-from wzp_cli.adapters.state import State, default_state_directory
+from wzp_cli.adapters.disk.state import State, default_state_directory
 from wzp_cli.cli.options import Everywhere
 from wzp_cli.cli.settings import Settings, resolve
 from wzp_cli.defaults.program import NEXT_STEPS_ASK_S, NEXT_STEPS_CONTACTS
 from wzp_cli.errors import ConfigError, WzpError
-from wzp_cli.protocol.control_messages import AskStatus
-from wzp_cli.protocol.standing import CallStanding, Standing
+from wzp_cli.protocol.messages.control import AskStatus
+from wzp_cli.protocol.traversal.standing import CallStanding, Standing
 from wzp_cli.services.control import ask
 
 __all__ = ["Here", "look_around", "next_steps", "screen", "steps_text"]

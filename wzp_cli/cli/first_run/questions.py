@@ -11,10 +11,10 @@ from wzp_cli.address import HostPort
 from wzp_cli.cli.options import parse_relay
 from wzp_cli.cli.output.channels import say
 from wzp_cli.cli.output.failure import problem
-from wzp_cli.cli.prompt import ask_line, can_ask
+from wzp_cli.cli.output.prompt import ask_line, can_ask
 from wzp_cli.cli.settings import Settings
 from wzp_cli.errors import SoundError, UsageError
-from wzp_cli.protocol.text import clean
+from wzp_cli.protocol.names.text import clean
 
 __all__ = ["Answers", "Ask", "answered", "may_ask"]
 

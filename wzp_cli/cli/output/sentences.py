@@ -17,8 +17,8 @@ from wzp_cli.cli.command import Outcome
 from wzp_cli.cli.output.channels import say
 from wzp_cli.cli.output.failure import is_stop, problem, sentence
 from wzp_cli.errors import WzpError
-from wzp_cli.protocol.identity import Identity
-from wzp_cli.protocol.peer_messages import ANSWERED_ELSEWHERE
+from wzp_cli.protocol.messages.peer import ANSWERED_ELSEWHERE
+from wzp_cli.protocol.names.identity import Identity
 
 __all__ = ["PersonVoice", "event_sentence", "folded", "tell"]
 

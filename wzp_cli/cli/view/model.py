@@ -3,7 +3,7 @@
     model = after(model, event, at)
 
 No terminal, no clock, no task. Whatever a stranger wrote comes cleaned in the events
-(`protocol/text.py`) and is shown as literal text.
+(`protocol/names/text.py`) and is shown as literal text.
 """
 
 from collections.abc import Callable

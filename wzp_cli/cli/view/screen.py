@@ -20,12 +20,12 @@ from rich.text import Text
 
 from wzp_cli.cli.command import Outcome
 from wzp_cli.cli.view.board import Board, Switches
+from wzp_cli.cli.view.drawing.layout import lines
+from wzp_cli.cli.view.drawing.meters import ASCII, UNICODE
+from wzp_cli.cli.view.drawing.painter import Line, Painter
 from wzp_cli.cli.view.keys import Action, Keyboard, action
-from wzp_cli.cli.view.layout import lines
 from wzp_cli.cli.view.levels import Levels
-from wzp_cli.cli.view.meters import ASCII, UNICODE
 from wzp_cli.cli.view.model import At, Model, after, idle, levels, turned_to
-from wzp_cli.cli.view.painter import Line, Painter
 from wzp_cli.cli.view.stage import Stage
 from wzp_cli.cli.view.terminal import Terminal
 from wzp_cli.concurrency import task_group

@@ -13,20 +13,20 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
-from wzp_cli.adapters.state import State
+from wzp_cli.adapters.disk.state import State
 from wzp_cli.adapters.voice.cleaning import can_clean
 from wzp_cli.cli.command import Session
 from wzp_cli.cli.output.sentences import tell
 from wzp_cli.cli.sound import SoundWords
 from wzp_cli.cli.view.board import Board
+from wzp_cli.cli.view.drawing.summary import summary
 from wzp_cli.cli.view.model import Model, Sounds, Who
 from wzp_cli.cli.view.stage import Stage
-from wzp_cli.cli.view.summary import summary
 from wzp_cli.cli.view.terminal import Hooks, can_hold, held_terminal
 from wzp_cli.concurrency import task_group
-from wzp_cli.protocol.control_messages import AskCall
-from wzp_cli.protocol.identity import Identity
-from wzp_cli.protocol.policy import Answering
+from wzp_cli.protocol.messages.control import AskCall
+from wzp_cli.protocol.names.identity import Identity
+from wzp_cli.protocol.names.policy import Answering
 
 __all__ = ["known", "seen", "seen_there", "shown"]
 

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from wzp_cli.cli.output.patience import PatientWriter
+from wzp_cli.cli.view.drawing.layout import Size
 from wzp_cli.cli.view.keys import PASTE_OFF, PASTE_ON
-from wzp_cli.cli.view.layout import Size
 from wzp_cli.defaults.program import SCREEN_KEPT_BYTES
 
 __all__ = ["Hooks", "Terminal", "can_hold", "held_terminal"]

@@ -15,9 +15,9 @@ from wzp_cli.defaults.media import (
     REDUNDANCY_MAX_OFFSET_FRAMES,
     REDUNDANCY_PAYLOAD_TYPE,
 )
+from wzp_cli.protocol.media.adaptation.sending import PLAIN, Sending
 from wzp_cli.protocol.media.redundancy import Earlier, Redundant, encode
 from wzp_cli.protocol.media.rtp import MediaPacket, clock_hz
-from wzp_cli.protocol.media.sending import PLAIN, Sending
 
 __all__ = ["Packetizer"]
 

@@ -39,7 +39,9 @@ from wzp_cli.ports import (
 )
 from wzp_cli.protocol.media.babble import babble
 from wzp_cli.protocol.media.likeness import compare
-from wzp_cli.services.call import CallSettings, call_identity
+from wzp_cli.services.calls.call import CallSettings, call_identity
+from wzp_cli.services.calls.listen import ListenSettings, listen
+from wzp_cli.services.calls.talk import CallOutcome
 from wzp_cli.services.demo.report import (
     DemoCall,
     DemoReport,
@@ -47,9 +49,7 @@ from wzp_cli.services.demo.report import (
     sound_problems,
 )
 from wzp_cli.services.demo.tape import Ear, KeepingCodec, Mouth, Tape, Words, delay_ms
-from wzp_cli.services.listen import ListenSettings, listen
-from wzp_cli.services.registration import Registration, register
-from wzp_cli.services.talk import CallOutcome
+from wzp_cli.services.relays.registration import Registration, register
 
 __all__ = ["DemoParts", "Trio", "demo"]
 

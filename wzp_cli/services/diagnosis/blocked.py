@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from wzp_cli.address import Address
 from wzp_cli.concurrency import task_group
-from wzp_cli.endpoint import stun
 from wzp_cli.endpoint.endpoint import Endpoint
-from wzp_cli.endpoint.wire import Fate, IcmpError
+from wzp_cli.endpoint.sockets.wire import Fate, IcmpError
+from wzp_cli.endpoint.stun import message as stun
 from wzp_cli.ports import LookByTcp
-from wzp_cli.protocol.route import DirectRoute
+from wzp_cli.protocol.traversal.route import DirectRoute
 
 __all__ = ["Silence", "look_into"]
 

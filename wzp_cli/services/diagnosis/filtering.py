@@ -22,11 +22,11 @@ from wzp_cli.defaults.diagnosis import (
     FILTER_PROBES_S,
     FILTER_WAIT_S,
 )
-from wzp_cli.endpoint import stun
 from wzp_cli.endpoint.endpoint import Endpoint
+from wzp_cli.endpoint.stun import message as stun
 from wzp_cli.protocol.nat import Reflection
 from wzp_cli.protocol.nat.evidence import FilterEvidence
-from wzp_cli.protocol.route import DirectRoute
+from wzp_cli.protocol.traversal.route import DirectRoute
 from wzp_cli.services.diagnosis.survey import Survey, Visited
 
 __all__ = ["RelayPort", "Trial", "arrives", "by_relays", "by_stun", "sees"]

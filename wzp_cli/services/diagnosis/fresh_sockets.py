@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from wzp_cli.address import Address
 from wzp_cli.concurrency import task_group
 from wzp_cli.defaults.diagnosis import DETECT_SPARES, HAIRPIN_GRACE_S, HAIRPIN_TRIES_S
-from wzp_cli.endpoint import stun
 from wzp_cli.endpoint.endpoint import Endpoint
+from wzp_cli.endpoint.stun import message as stun
 from wzp_cli.protocol.nat import Allocation, Reflection, classify_allocation
-from wzp_cli.protocol.route import DirectRoute
-from wzp_cli.services.measure import ask
+from wzp_cli.protocol.traversal.route import DirectRoute
+from wzp_cli.services.routes.measure import ask
 
 __all__ = ["FreshSockets", "try_fresh_sockets"]
 

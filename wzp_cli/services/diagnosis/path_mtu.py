@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 from wzp_cli.address import Address
 from wzp_cli.defaults.diagnosis import PATH_MTU_BYTES, PATH_MTU_TRIES_S
-from wzp_cli.endpoint import stun
 from wzp_cli.endpoint.endpoint import Endpoint
-from wzp_cli.protocol.route import DirectRoute
+from wzp_cli.endpoint.stun import message as stun
+from wzp_cli.protocol.traversal.route import DirectRoute
 
 __all__ = ["find_path_mtu"]
 

@@ -17,11 +17,11 @@ from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.errors import IdentityError, NameNotFound, NetworkError, WzpError
 from wzp_cli.events import Reflexive, Registered, Report, Warned
 from wzp_cli.ports import RelayPins
-from wzp_cli.protocol import relay_messages as relay
+from wzp_cli.protocol.messages import relay
 from wzp_cli.protocol.nat import Reflection
 from wzp_cli.protocol.reach import is_public
-from wzp_cli.services.relay_places import Place, RelayPlaces, TakePlaces
-from wzp_cli.services.relay_session import RelaySession, RelayVisit
+from wzp_cli.services.relays.places import Place, RelayPlaces, TakePlaces
+from wzp_cli.services.relays.session import RelaySession, RelayVisit
 
 __all__ = ["Server", "ServerAnswer", "Survey", "Visited"]
 

@@ -1,0 +1,1 @@
+"""What is kept on disk, read and written with care."""

@@ -1,0 +1,1 @@
+"""How a command runs: its loop, logs, signals and end."""

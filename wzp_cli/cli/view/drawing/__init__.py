@@ -1,0 +1,1 @@
+"""From what the screen knows to what the terminal is sent."""

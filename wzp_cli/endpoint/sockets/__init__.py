@@ -1,0 +1,1 @@
+"""UDP sockets: the one, spares for a search, errors that come back."""

@@ -1,0 +1,1 @@
+"""STUN and TURN over the one socket."""

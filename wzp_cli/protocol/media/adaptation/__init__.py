@@ -1,0 +1,1 @@
+"""How sound is sent, learnt from how it arrives."""

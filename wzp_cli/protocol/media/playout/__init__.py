@@ -1,0 +1,1 @@
+"""From packets as they arrive to frames at the beat of the device."""

@@ -1,0 +1,1 @@
+"""What is said over links, as values and as bytes."""

@@ -1,0 +1,1 @@
+"""Who somebody is, is called, may do; and what strangers write."""

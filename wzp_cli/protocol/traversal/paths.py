@@ -1,0 +1,439 @@
+"""Which routes a call has, which of them work, and which one media takes.
+
+One machine for each call, without I/O: candidates, answers and time go in; checks to
+send and the routes to use come out. Each route is in one state, and TRANSITIONS is the
+whole of it. A route is used only after a keyed check came back over it.
+
+Opening (docs/nat.md, traps 1 and 2): toward a server-reflexive candidate the first
+checks have a low TTL: they open our own NAT and die before the peer's, which an early
+packet could poison. Each side says `opened` inside the link when they have left; then
+checks of full reach go out.
+"""
+
+import enum
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from wzp_cli.defaults.paths import (
+    CHECK_GIVE_UP_S,
+    CHECK_TIMES_S,
+    DIRECT_PROBE_S,
+    MAX_CANDIDATES,
+    OPENED_WAIT_S,
+    OPENER_REFRESH_S,
+    OPENER_TTLS_HOPS,
+    RELAY_PROBE_S,
+    REOPENING_S,
+    RETRY_FIRST_S,
+    RETRY_LATER_S,
+    ROUTE_DOUBT_S,
+    ROUTE_GIVE_UP_S,
+    RTT_STICKINESS_S,
+    STANDBY_PROBE_S,
+    STRAY_CHECKS,
+    THRIFTY_DOUBT_S,
+    THRIFTY_PROBE_S,
+)
+from wzp_cli.errors import LocalProtocolError
+from wzp_cli.protocol.traversal.route import ChannelRoute, DirectRoute, Route
+
+__all__ = ["TRANSITIONS", "Check", "Input", "Paths", "RouteKind", "State", "Trial"]
+
+RouteKind = Literal["host", "srflx", "prflx", "mapped", "relay", "relayed"]
+
+
+class State(enum.Enum):
+    """What is known of one route."""
+
+    OPENING = "our NAT is being opened, the peer's is awaited"
+    CHECKING = "checks are out"
+    VALID = "an answer came back"
+    DOUBTED = "answers stopped"
+    FAILED = "given up, until the next round"
+
+
+class Input(enum.Enum):
+    """What can happen to one route."""
+
+    OPENED = "both NATs are open"
+    ANSWERED = "check answered"
+    SILENT = "no answer lately"
+    GIVEN_UP = "no answer for too long"
+    RETRY = "next round"
+
+
+TRANSITIONS: dict[State, dict[Input, State]] = {
+    State.OPENING: {Input.OPENED: State.CHECKING, Input.ANSWERED: State.VALID},
+    State.CHECKING: {Input.ANSWERED: State.VALID, Input.GIVEN_UP: State.FAILED},
+    State.VALID: {Input.ANSWERED: State.VALID, Input.SILENT: State.DOUBTED},
+    State.DOUBTED: {Input.ANSWERED: State.VALID, Input.GIVEN_UP: State.FAILED},
+    State.FAILED: {Input.ANSWERED: State.VALID, Input.RETRY: State.CHECKING},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Send one keyed check; `ttl` None reaches all the way."""
+
+    route: Route
+    ttl: int | None
+    nominates: bool
+
+
+@dataclass(slots=True)
+class Trial:
+    """One route and what became of it. Times are the caller's clock, in seconds.
+
+    Attributes:
+        allowance: Checks that may still go to an address that only showed itself as a
+            source: whoever copies a packet must not draw a stream to a victim. None:
+            the peer named the address.
+    """
+
+    route: Route
+    kind: RouteKind
+    state: State
+    since: float
+    due: float
+    sent: int = 0
+    rounds: int = 0
+    allowance: int | None = None
+    rtt_s: float | None = None
+    answered_at: float | None = None
+    unanswered_since: float | None = None
+
+    @property
+    def is_relay(self) -> bool:
+        """Whether it goes through the relay, or through a TURN server."""
+        return not isinstance(self.route, DirectRoute)
+
+    def move(self, happened: Input, now: float) -> None:
+        """Go to the next state.
+
+        Raises:
+            LocalProtocolError: This cannot happen in this state.
+        """
+        try:
+            state = TRANSITIONS[self.state][happened]
+        except KeyError:
+            message = f"{happened.name} while {self.state.name}"
+            raise LocalProtocolError(message) from None
+        if state is not self.state:
+            self.since, self.due = now, now
+        self.state = state
+
+
+@dataclass
+class Paths:
+    """The routes of one call.
+
+    Attributes:
+        controlling: This side nominates (the link's dialler).
+        opener_ttls: What opens our NAT and dies before the peer's: the index of the
+            first public hop where it is known, else a ladder.
+        trials: Every route known, the first one first.
+        selected: The route that media takes.
+        thrifty: The link is narrow: probe the route in use less often, and let answers
+            wait in a queue before it is doubted, since both routes take twice the rate.
+    """
+
+    controlling: bool
+    first: Route
+    now: float
+    opener_ttls: tuple[int, ...] = OPENER_TTLS_HOPS
+    thrifty: bool = False
+    trials: dict[Route, Trial] = field(default_factory=dict)
+    _nominated: Route | None = None
+    _nominated_at: float = 0.0
+    _peer_opened: bool = False
+    _told_opened: bool = False
+
+    def __post_init__(self) -> None:
+        kind: RouteKind = "relay" if isinstance(self.first, ChannelRoute) else "prflx"
+        trial = Trial(self.first, kind, State.VALID, self.now, self.now)
+        self.trials[self.first] = trial
+        self.selected: Route = self.first
+
+    # -- what happens
+
+    def add(self, candidates: Iterable[tuple[Route, RouteKind]], now: float) -> None:
+        """Take all that the peer names now, already judged reachable and allowed."""
+        named = dict(candidates)
+        for route, kind in named.items():
+            if route in self.trials:
+                continue
+            if len(self.trials) > MAX_CANDIDATES:
+                self._forget_one(named)
+            if len(self.trials) > MAX_CANDIDATES and kind not in ("relay", "relayed"):
+                continue  # a channel is no address that the peer could point at
+            waits = kind in ("srflx", "mapped") and not self._peer_opened
+            state = State.OPENING if waits else State.CHECKING
+            self.trials[route] = Trial(route, kind, state, now, now)
+
+    def drop(self, route: Route) -> None:
+        """Forget a route that is closed, unless media has no other."""
+        if route != self.selected:
+            self.trials.pop(route, None)
+
+    def peer_opened(self, now: float) -> None:
+        """The peer said that its NAT is open toward us."""
+        self._peer_opened = True
+        for trial in self.trials.values():
+            if trial.state is State.OPENING and trial.sent:
+                trial.move(Input.OPENED, now)
+
+    def answered(self, route: Route, rtt_s: float, now: float) -> None:
+        """An authentic answer came back over `route`."""
+        self.strayed(route, now, checks=0)  # a probe of a search has found something
+        trial = self.trials.get(route)
+        if trial is None:
+            return
+        trial.rtt_s = rtt_s if trial.rtt_s is None else (7 * trial.rtt_s + rtt_s) / 8
+        trial.answered_at = now
+        trial.unanswered_since = None
+        trial.rounds = 0
+        trial.allowance = None
+        trial.move(Input.ANSWERED, now)
+        self._select(now)
+
+    def checked(self, route: Route, *, nominates: bool, now: float) -> None:
+        """An authentic check of the peer's came over `route`: check it in turn."""
+        self.strayed(route, now, checks=0)
+        trial = self.trials.get(route)
+        if trial is None:
+            return
+        if trial.allowance is not None:
+            trial.allowance += 1
+            trial.due = now
+        if trial.state is State.OPENING:
+            trial.move(Input.OPENED, now)
+        elif trial.state is State.FAILED:
+            trial.move(Input.RETRY, now)
+        if nominates and not self.controlling:
+            self._take_nomination(trial, now)
+
+    def strayed(self, route: Route, now: float, *, checks: int = STRAY_CHECKS) -> None:
+        """Something authentic came over an unknown route: find out if it works."""
+        if len(self.trials) <= 2 * MAX_CANDIDATES and route not in self.trials:
+            trial = Trial(route, "prflx", State.CHECKING, now, now)
+            trial.allowance = checks
+            self.trials[route] = trial
+
+    # -- what follows
+
+    def poll(self, now: float) -> list[Check]:
+        """Return the checks that are due; call again at `due`."""
+        checks: list[Check] = []
+        for trial in self.trials.values():
+            while trial.due <= now:
+                checks += self._advance(trial, now)
+        self._select(now)
+        return checks
+
+    @property
+    def due(self) -> float:
+        """When to poll next."""
+        return min(trial.due for trial in self.trials.values())
+
+    def tell_opened(self) -> bool:
+        """Whether to tell the peer, now and once, that our openers have left."""
+        if self._told_opened or any(
+            trial.state is State.OPENING and not trial.sent
+            for trial in self.trials.values()
+        ):
+            return False
+        self._told_opened = True
+        return True
+
+    @property
+    def sending(self) -> tuple[Route, ...]:
+        """The routes that media takes: one, or two while the selected is in doubt."""
+        selected = self.trials[self.selected]
+        if selected.state is State.VALID:
+            return (self.selected,)
+        others = [t for t in self.trials.values() if t is not selected]
+        best = self._best([t for t in others if t.state is State.VALID])
+        if best is None and selected.state is State.FAILED:
+            best = next((t for t in others if t.is_relay), None)
+        return (self.selected,) if best is None else (self.selected, best.route)
+
+    @property
+    def has_direct(self) -> bool:
+        """Whether some direct route works, in use or not."""
+        return any(
+            trial.state is State.VALID and not trial.is_relay
+            for trial in self.trials.values()
+        )
+
+    @property
+    def has_way_around(self) -> bool:
+        """Whether some route tried is by IPv6, or within one network: past the NATs."""
+        return any(
+            isinstance(trial.route, DirectRoute)
+            and trial.state is not State.FAILED
+            and (trial.kind == "host" or trial.route.address.is_v6)
+            for trial in self.trials.values()
+        )
+
+    @property
+    def spares(self) -> set[int]:
+        """The spare sockets of ours that routes in use or under check go through."""
+        living = [t.route for t in self.trials.values() if t.state is not State.FAILED]
+        direct = [route for route in living if isinstance(route, DirectRoute)]
+        return {route.spare for route in direct if route.spare}
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether media goes straight to the peer."""
+        return not self.trials[self.selected].is_relay
+
+    @property
+    def rtt_s(self) -> float | None:
+        """The selected route's smoothed round trip."""
+        return self.trials[self.selected].rtt_s
+
+    # -- inside
+
+    def _forget_one(self, named: Container[Route]) -> None:
+        """Make room: forget a route that failed and that the peer no longer names."""
+        kept = (self.first, self.selected, self._nominated)
+        for route, trial in self.trials.items():
+            failed = trial.state is State.FAILED
+            if failed and route not in kept and route not in named:
+                del self.trials[route]
+                return
+
+    def _advance(self, trial: Trial, now: float) -> list[Check]:
+        match trial.state:
+            case State.OPENING:
+                return self._open(trial, now)
+            case State.CHECKING:
+                return self._check(trial, now)
+            case State.VALID | State.DOUBTED:
+                return self._probe(trial, now)
+            case State.FAILED:
+                return self._rest(trial, now)
+
+    def _open(self, trial: Trial, now: float) -> list[Check]:
+        if now >= trial.since + OPENED_WAIT_S:
+            trial.move(Input.OPENED, now)  # it will never say so: go on regardless
+            return []
+        trial.sent += len(self.opener_ttls)
+        trial.due = min(now + OPENER_REFRESH_S, trial.since + OPENED_WAIT_S)
+        if self._peer_opened:
+            trial.move(Input.OPENED, now)
+        return [Check(trial.route, ttl, False) for ttl in self.opener_ttls]
+
+    def _check(self, trial: Trial, now: float) -> list[Check]:
+        if now >= trial.since + CHECK_GIVE_UP_S:
+            trial.move(Input.GIVEN_UP, now)
+            return []
+        if trial.allowance == 0:
+            trial.due = trial.since + CHECK_GIVE_UP_S
+            return []
+        if trial.allowance is not None:
+            trial.allowance -= 1
+        # Sums, as `due` is one: a difference may round to this very check once more.
+        times = (trial.since + at_s for at_s in (*CHECK_TIMES_S, CHECK_GIVE_UP_S))
+        trial.due = next(at for at in times if at > now)
+        trial.sent += 1
+        return [Check(trial.route, None, False)]
+
+    def _probe(self, trial: Trial, now: float) -> list[Check]:
+        if self._is_silent(trial, now):
+            if trial.state is State.VALID:
+                trial.move(Input.SILENT, now)
+            elif now - trial.since >= ROUTE_GIVE_UP_S:
+                trial.move(Input.GIVEN_UP, now)
+                return []
+        trial.due = now + self._probe_interval_s(trial)
+        trial.sent += 1
+        if trial.unanswered_since is None:
+            trial.unanswered_since = now
+        nominates = self.controlling and trial.route == self.selected
+        return [Check(trial.route, None, nominates)]
+
+    def _is_silent(self, trial: Trial, now: float) -> bool:
+        since = trial.unanswered_since
+        if trial.answered_at is not None and self._is_watched(trial):
+            since = trial.answered_at
+        if since is None:
+            return False
+        least_s = THRIFTY_DOUBT_S if self.thrifty else ROUTE_DOUBT_S
+        return now - since > max(least_s, 2 * (trial.rtt_s or 0.0))
+
+    def _is_watched(self, trial: Trial) -> bool:
+        """Whether it is probed so often that silence tells at once."""
+        in_use = trial.route == self.selected and not trial.is_relay
+        return in_use and not self.thrifty
+
+    def _probe_interval_s(self, trial: Trial) -> float:
+        if trial.state is State.DOUBTED or self._is_watched(trial):
+            return DIRECT_PROBE_S
+        if trial.unanswered_since is not None:
+            return ROUTE_DOUBT_S
+        if trial.route != self.selected:
+            return STANDBY_PROBE_S
+        return THRIFTY_PROBE_S if self.thrifty else RELAY_PROBE_S
+
+    def _rest(self, trial: Trial, now: float) -> list[Check]:
+        pause_s = RETRY_LATER_S if trial.rounds else RETRY_FIRST_S
+        if now < trial.since + pause_s:
+            trial.due = trial.since + pause_s
+            return []
+        trial.rounds += 1
+        trial.move(Input.RETRY, now)
+        if trial.kind in ("srflx", "mapped"):
+            # Our NAT and the peer's may have forgotten: open first, as at the start.
+            trial.due = now + REOPENING_S
+            return [Check(trial.route, ttl, False) for ttl in self.opener_ttls]
+        return []
+
+    def _take_nomination(self, trial: Trial, now: float) -> None:
+        """Follow the controlling side; an older word may come late by the relay."""
+        before = self.trials.get(self._nominated) if self._nominated else None
+        fresh_s = now - self._nominated_at
+        if (
+            before is not None
+            and trial.is_relay
+            and not before.is_relay
+            and fresh_s < ROUTE_DOUBT_S
+        ):
+            return
+        self._nominated, self._nominated_at = trial.route, now
+        self._select(now)
+
+    def _select(self, now: float) -> None:
+        selected = self.trials[self.selected]
+        nominated = self.trials.get(self._nominated) if self._nominated else None
+        if nominated is not None and nominated.state is State.VALID:
+            self._take(nominated, now)
+            return
+        if selected.state is State.DOUBTED:
+            return
+        if nominated is not None and selected.state is State.VALID:
+            return  # the peer's word is awaited here
+        best = self._best([t for t in self.trials.values() if t.state is State.VALID])
+        if best is not None:
+            self._take(best, now)
+
+    def _take(self, trial: Trial, now: float) -> None:
+        if trial.route != self.selected:
+            self.selected = trial.route
+            trial.due = now
+
+    def _best(self, valid: list[Trial]) -> Trial | None:
+        if not self.controlling and self._nominated is None:
+            # Until the controlling side has nominated, stay where the call began.
+            valid = [
+                t for t in valid if t.route in (self.first, self.selected)
+            ] or valid
+        return min(valid, key=self._rank, default=None)
+
+    def _rank(self, trial: Trial) -> tuple[bool, float]:
+        rtt_s = trial.rtt_s or 0.0
+        bonus_s = (
+            max(RTT_STICKINESS_S, rtt_s / 3) if trial.route == self.selected else 0
+        )
+        return trial.is_relay, rtt_s - bonus_s

@@ -1,0 +1,1 @@
+"""Frames from channel to channel, in the relay or in processes beside it."""

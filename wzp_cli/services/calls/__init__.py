@@ -1,0 +1,1 @@
+"""From the dial to the hang-up: what the two who call do."""

@@ -1,0 +1,1 @@
+"""A client at its relays: registered, found by callers, given channels."""

@@ -1,0 +1,1 @@
+"""Ways for a call's packets: found, checked, chosen, changed."""
