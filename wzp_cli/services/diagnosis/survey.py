@@ -110,6 +110,7 @@ class Survey:
         self._news = asyncio.Event()
         self._asked: dict[Address, int] = {}
         self._pending: dict[str, Server] = {}
+        self._order: dict[str, int] = {}
         self._visits = 0
 
     # -- the board
@@ -153,14 +154,14 @@ class Survey:
                 group.create_task(self._ask(server))
 
     def all_answers(self) -> list[ServerAnswer]:
-        """Return the answers, and who was asked and has not answered."""
+        """Return what became of each question, in the order of the servers' names."""
         silent = [
             ServerAnswer(
                 name, each.kind, None, "no answer", each.public, str(each.name)
             )
             for name, each in self._pending.items()
         ]
-        return self.answers + silent
+        return sorted(self.answers + silent, key=lambda each: self._order[each.name])
 
     async def close(self) -> None:
         """Leave the relays, all at once: a farewell may take half a second."""
@@ -170,6 +171,7 @@ class Survey:
 
     async def _ask(self, server: Server) -> None:
         self._pending[str(server.name)] = server
+        self._order.setdefault(str(server.name), len(self._order))
         found: set[Place] = set()
 
         def take(places: Sequence[Place]) -> None:
