@@ -46,7 +46,13 @@ def test_a_server_may_go_without_a_port() -> None:
         HostPort.parse("r1.example")
 
 
-@pytest.mark.parametrize("text", ["r1:٣", "r1:-1", "r1:", ":1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("r1:٣", "r1:-1", "r1:", ":1"),
+        *("[[2]:1", "[r1]:1", "[\x12]:1", "r\x121:1", "r 1:1", "r[1:1"),
+    ],
+)
 def test_what_is_no_server(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         HostPort.parse(text)

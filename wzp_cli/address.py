@@ -8,6 +8,7 @@ __all__ = ["Address", "HostPort", "Transport"]
 Transport = Literal["udp", "tcp"]
 _V6_HOST_BITS = 64
 _TCP = "/tcp="
+_NEVER_IN_A_HOST = frozenset("/[] ")
 
 
 def _split(text: str, default_port: int | None) -> tuple[str, int]:
@@ -17,12 +18,15 @@ def _split(text: str, default_port: int | None) -> tuple[str, int]:
         host, closed, rest = host[1:].partition("]")
         if not closed or (rest and not rest.startswith(":")):
             raise ValueError(f"not an address: {text!r}")
+        ipaddress.IPv6Address(host)
         port = rest.removeprefix(":") or port
     elif host.count(":") == 1:
         host, port = host.split(":")
     elif ":" in host:
         ipaddress.IPv6Address(host)
-    if not host or "/" in host or not (port.isascii() and port.isdecimal()):
+    if not host.isprintable() or _NEVER_IN_A_HOST & set(host):
+        raise ValueError(f"no name of a host: {host!r}")
+    if not host or not (port.isascii() and port.isdecimal()):
         raise ValueError(f"not an address with a port: {text!r}")
     number = int(port)
     if not 0 < number < 65536:
