@@ -3,7 +3,8 @@
 No test of properties fails because the machine was busy: Hypothesis has no deadline.
 """
 
-from collections.abc import Generator
+import signal
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import settings
@@ -14,6 +15,16 @@ __all__: list[str] = []
 
 settings.register_profile("wzp", deadline=None)
 settings.load_profile("wzp")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _programs_heed_ctrl_c() -> Iterator[None]:
+    """Also where we don't: a shell's `pytest &` ignores it, and passes that on."""
+    before = signal.getsignal(signal.SIGINT)
+    if before == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,7 +1,6 @@
 """What the tests of commands start from: a clean log, a home, processes, one relay."""
 
 import logging
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,16 +22,6 @@ def _log_as_before() -> Iterator[None]:
         logging.root.removeHandler(handler)
         handler.close()
     logging.root.setLevel(level)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _programs_heed_ctrl_c() -> Iterator[None]:
-    """Also where we don't: a shell's `pytest &` ignores it, and passes that on."""
-    before = signal.getsignal(signal.SIGINT)
-    if before == signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
