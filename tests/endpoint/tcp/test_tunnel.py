@@ -20,7 +20,7 @@ from wzp_cli.defaults.endpoint import (
     TUNNEL_QUEUE_DATAGRAMS,
     TUNNEL_UNSENT_BYTES,
 )
-from wzp_cli.endpoint.tcp import tunnel as module
+from wzp_cli.endpoint.tcp import paced
 from wzp_cli.endpoint.tcp.tunnel import (
     SUBPROTOCOLS,
     TUNNEL_PATH,
@@ -349,8 +349,8 @@ def test_a_message_that_a_proxy_cut_in_pieces_is_put_together() -> None:
 def test_a_flood_is_read_no_faster_than_calls_need_and_others_get_their_turn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "TUNNEL_MAX_FRAMES_PER_S", 10)
-    monkeypatch.setattr(module, "TUNNEL_READ_BYTES", 256)
+    monkeypatch.setattr(paced, "TUNNEL_MAX_FRAMES_PER_S", 10)
+    monkeypatch.setattr(paced, "TUNNEL_READ_BYTES", 256)
 
     async def scenario() -> None:
         async with rude() as (client, server):

@@ -4,17 +4,10 @@ One binary message is one datagram, either way:
 
     TCP | TLS | WebSocket frame, binary | QUIC, STUN or a relayed frame
 
-Sound must not wait in line behind sound. So as little as possible is handed down: the
-kernel is asked to keep next to nothing unsent (TCP_NOTSENT_LOWAT), both layers of
-asyncio's buffers are set to nothing, and what does not go out at once waits here, in a
-short queue whose oldest is dropped and counted. What arrives is read in slices, so that
-nobody's flood keeps the others waiting, and no faster than a client has reason to send:
-TCP then holds the sender back.
+How little waits, and how slowly is read, is in paced.py.
 """
 
 import asyncio
-import collections
-from collections.abc import Callable
 from typing import Any
 
 from websockets.client import ClientProtocol
@@ -25,13 +18,10 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from wzp_cli.defaults.endpoint import (
-    TUNNEL_BURST_S,
     TUNNEL_MAX_DATAGRAM_BYTES,
-    TUNNEL_MAX_FRAMES_PER_S,
     TUNNEL_MAX_UNSENT_BYTES,
-    TUNNEL_QUEUE_DATAGRAMS,
-    TUNNEL_READ_BYTES,
 )
+from wzp_cli.endpoint.tcp.paced import PacedStream
 from wzp_cli.endpoint.tunnels import TakeDatagram
 from wzp_cli.errors import ConnectionLost
 
@@ -42,53 +32,25 @@ SUBPROTOCOLS = [Subprotocol("wzp.1")]
 _NOT_FOUND = 404
 
 
-class Tunnel(asyncio.Protocol):
-    """One side of one WebSocket, from the TLS handshake to the end.
-
-    Attributes:
-        on_end: Called once when it is over, whoever ended it.
-        dropped: Datagrams that waited too long to be sent.
-    """
+class Tunnel(PacedStream):
+    """One side of one WebSocket, from the TLS handshake to the end."""
 
     def __init__(
         self, websocket: ClientProtocol | ServerProtocol, sink: TakeDatagram
     ) -> None:
-        self.on_end: Callable[[], None] = lambda: None
-        self.dropped = 0
+        super().__init__(sink)
         self._websocket = websocket
-        self._sink = sink
-        self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.Transport | None = None
         self._handshake_over = asyncio.Event()
         self._ended_because: str | None = None
-        self._unread = bytearray()
-        self._reading: asyncio.TimerHandle | None = None
-        self._frames_done_s = self._loop.time()
         self._message = bytearray()
         self._fragmented = False
-        self._blocked = False
-        self._queue: collections.deque[bytes] = collections.deque(
-            maxlen=TUNNEL_QUEUE_DATAGRAMS
-        )
 
     # -- what its users call
 
     @property
     def is_open(self) -> bool:
         """Whether datagrams pass."""
-        return self._ended_because is None and self._websocket.state is State.OPEN
-
-    def start(self, transport: asyncio.Transport) -> None:
-        """Take the stream, its TLS handshake over; a dialler speaks first."""
-        self._transport = transport
-        transport.set_write_buffer_limits(high=1, low=0)
-        if self._ended_because is not None:
-            transport.abort()
-            return
-        if isinstance(self._websocket, ClientProtocol):
-            self._websocket.send_request(self._websocket.connect())
-            self._flush()
-        self._read()
+        return not self._over and self._websocket.state is State.OPEN
 
     async def opened(self) -> None:
         """Wait for the WebSocket's handshake.
@@ -100,17 +62,6 @@ class Tunnel(asyncio.Protocol):
         if not self.is_open:
             raise ConnectionLost(self._ended_because or "no WebSocket")
 
-    def send(self, datagram: bytes) -> None:
-        """Send now; or keep it a while, at the price of what has waited longest."""
-        if not self.is_open:
-            return
-        if not self._blocked:
-            self._write(datagram)
-            return
-        if len(self._queue) == self._queue.maxlen:
-            self.dropped += 1
-        self._queue.append(datagram)
-
     def close(self) -> None:
         """Say so, and end it at once."""
         if self.is_open:
@@ -120,57 +71,27 @@ class Tunnel(asyncio.Protocol):
 
     # -- what asyncio calls
 
-    def data_received(self, data: bytes) -> None:
-        """See asyncio.Protocol; some may come before `start`."""
-        self._unread += data
-        if self._transport is not None and self._reading is None:
-            self._read()
-
-    def pause_writing(self) -> None:
-        """See asyncio.BaseProtocol."""
-        self._blocked = True
-
-    def resume_writing(self) -> None:
-        """See asyncio.BaseProtocol."""
-        self._blocked = False
-        while self._queue and self.is_open and not self._blocked:
-            self._write(self._queue.popleft())
-
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.BaseProtocol."""
         self._end("the TCP connection is lost")
 
     # -- inside
 
-    def _read(self) -> None:
-        """Take one slice of what has come; the rest when it is due."""
-        self._reading = None
-        if self._ended_because is not None or self._transport is None:
-            return
-        due_s = self._take_slice() if self._unread else 0.0
-        if self._ended_because is not None:
-            return
-        if self._unread or due_s:
-            self._transport.pause_reading()
-            self._reading = self._loop.call_later(due_s, self._read)
-        else:
-            self._transport.resume_reading()
+    def _begin(self) -> None:
+        """Speak first, as a dialler does."""
+        if isinstance(self._websocket, ClientProtocol):
+            self._websocket.send_request(self._websocket.connect())
+            self._flush()
 
-    def _take_slice(self) -> float:
-        """Take it; return how long the next one has to wait."""
-        piece = bytes(self._unread[:TUNNEL_READ_BYTES])
-        del self._unread[:TUNNEL_READ_BYTES]
+    def _take(self, piece: bytes) -> int:
         self._websocket.receive_data(piece)
         events = self._websocket.events_received()
         for event in events:
-            self._take(event)
+            self._take_event(event)
         self._flush()
-        now = self._loop.time()
-        spent_s = len(events) / TUNNEL_MAX_FRAMES_PER_S
-        self._frames_done_s = max(self._frames_done_s, now) + spent_s
-        return max(0.0, self._frames_done_s - now - TUNNEL_BURST_S)
+        return len(events)
 
-    def _take(self, event: Any) -> None:
+    def _take_event(self, event: Any) -> None:
         match event:
             case Request():
                 self._answer(event)
@@ -232,14 +153,8 @@ class Tunnel(asyncio.Protocol):
         return f"no WebSocket: {failed}" if failed else "closed"
 
     def _end(self, why: str) -> None:
-        if self._ended_because is not None:
+        if self._over:
             return
         self._ended_because = why
         self._handshake_over.set()
-        self._queue.clear()
-        self._unread.clear()
-        if self._reading is not None:
-            self._reading.cancel()
-        if self._transport is not None:
-            self._transport.abort()
-        self.on_end()
+        super().close()
