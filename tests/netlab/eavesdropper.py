@@ -1,7 +1,8 @@
 """What can be read in a capture without a key: addresses, sizes, QUIC's first packets.
 
-Initial packets are encrypted with a key that is made of a number in them (RFC 9001
-section 5.2), so that everybody on the way can read them.
+Over IPv4 and IPv6, by UDP and by TCP. Initial packets are encrypted with a key that is
+made of a number in them (RFC 9001 section 5.2), so that everybody on the way can read
+them.
 """
 
 import base64
@@ -9,6 +10,7 @@ import socket
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +20,14 @@ from aioquic.quic.packet import QuicPacketType, pull_quic_header
 
 from wzp_cli.protocol.names.identity import Identity
 
-__all__ = ["Seen", "identity_spellings", "initials", "read_capture", "unframed"]
+__all__ = [
+    "Seen",
+    "identity_spellings",
+    "initials",
+    "read_capture",
+    "streams",
+    "unframed",
+]
 
 _FRAME: Final = 0x08
 _FRAME_HEAD_BYTES: Final = 9
@@ -26,32 +35,62 @@ _FRAME_HEAD_BYTES: Final = 9
 
 @dataclass(frozen=True)
 class Seen:
-    """One UDP datagram over IPv4. `at`: Unix seconds."""
+    """One UDP datagram, or TCP segment with something in it. `at`: Unix seconds."""
 
     at: float
     source: str
+    source_port: int
     to: str
+    to_port: int
     payload: bytes
+    is_tcp: bool = False
 
 
 def read_capture(path: Path) -> list[Seen]:
-    """Return the datagrams of a pcap file of raw IP packets."""
+    """Return what a pcap file of raw IP packets holds, as it came."""
     written, at, seen = path.read_bytes(), 24, []
     while at < len(written):
         seconds, nanoseconds, size = struct.unpack_from("=III", written, at)
         packet = written[at + 16 : at + 16 + size]
         at += 16 + size
-        if packet[0] >> 4 == 4 and packet[9] == socket.IPPROTO_UDP:
-            head = (packet[0] & 15) * 4 + 8
-            source, to = (socket.inet_ntoa(packet[n : n + 4]) for n in (12, 16))
-            at_s = seconds + nanoseconds / 1e9
-            seen.append(Seen(at_s, source, to, packet[head:]))
+        if (each := _seen(seconds + nanoseconds / 1e9, packet)) is not None:
+            seen.append(each)
     return seen
 
 
+def _seen(at: float, packet: bytes) -> Seen | None:
+    """Read a packet; None for other protocols, fragments, and TCP without content."""
+    if packet[0] >> 4 == 4:
+        head, protocol, places = (packet[0] & 15) * 4, packet[9], packet[12:20]
+    else:
+        head, protocol, places = 40, packet[6], packet[8:40]
+    if protocol not in (socket.IPPROTO_UDP, socket.IPPROTO_TCP):
+        return None
+    half = len(places) // 2
+    source, to = (str(ip_address(each)) for each in (places[:half], places[half:]))
+    source_port, to_port = struct.unpack_from("!HH", packet, head)
+    is_tcp = protocol == socket.IPPROTO_TCP
+    payload = packet[head + ((packet[head + 12] >> 4) * 4 if is_tcp else 8) :]
+    if is_tcp and not payload:
+        return None
+    return Seen(at, source, source_port, to, to_port, payload, is_tcp)
+
+
+def streams(captured: Iterable[Seen]) -> dict[tuple[str, int, str, int], bytes]:
+    """Return what each TCP connection carried in each direction, as it was sent."""
+    said: dict[tuple[str, int, str, int], bytes] = {}
+    for each in captured:
+        if each.is_tcp:
+            way = (each.source, each.source_port, each.to, each.to_port)
+            said[way] = said.get(way, b"") + each.payload
+    return said
+
+
 def unframed(datagrams: Iterable[Seen]) -> Iterator[bytes]:
-    """Yield the payloads, and what is in a relay's frames, without the frame."""
+    """Yield the payloads of UDP, and what is in a relay's frames, without the frame."""
     for each in datagrams:
+        if each.is_tcp:
+            continue
         framed = each.payload[:1] == bytes([_FRAME])
         yield each.payload[_FRAME_HEAD_BYTES:] if framed else each.payload
 

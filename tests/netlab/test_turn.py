@@ -6,6 +6,7 @@ import pytest
 
 from tests.netlab.conftest import MakeLab
 from tests.netlab.program import Program, Stage
+from tests.netlab.shown import Watch, privacy, readable
 from tests.netlab.turn_server import turn_server
 from tests.support.certificates import Authority
 from tests.support.turn_server import SECRET
@@ -75,13 +76,18 @@ def test_a_wrong_secret_is_told_and_the_call_goes_by_the_channel(
 def test_always_relay_shows_the_peer_no_address_but_the_servers(
     make_lab: MakeLab, tmp_path: Path
 ) -> None:
+    """Nor does the server of TURN, or who listens there, learn who calls whom."""
     stage = Stage(make_lab("masquerade-drop", "masquerade-drop"), tmp_path)
-    config = stage.file("config.toml")
-    config.write_text('privacy = "always-relay"\n')
+    hidden = privacy(stage.file("config.toml"), "always-relay")
     relay = stage.relay("r1", *turn_words(stage))
     turn = stage.lab.host("r2").address
-    with turn_server(stage.lab.host("r2"), tmp_path / "turn"):
-        calling, listening = call(stage, "--duration", "12s", "--config", str(config))
+    watch = Watch(stage, ("a", "b"))
+    with (
+        turn_server(stage.lab.host("r2"), tmp_path / "turn"),
+        watch.watching(tmp_path / "seen", "a", "b", "r2", "core"),
+    ):
+        calling, listening = call(stage, "--duration", "12s", *hidden)
+        watch.answered(listening)
         for side in (calling, listening):
             side.wait_for("path.tried", address=f"turn {turn}:3478", answered=True)
         relay.kill()
@@ -91,6 +97,19 @@ def test_always_relay_shows_the_peer_no_address_but_the_servers(
     told = listening.all("candidate", side="remote")
     assert [each["type"] for each in told] == ["relayed"]
     assert Address.parse(told[0]["address"]).host == turn
+
+    assert watch.told("b", of="a") + watch.between("a", "b") + watch.early() == []
+    assert watch.told("a", of="b"), "who has not asked to be hidden is not"
+    users = {
+        str(message["username"])
+        for peer in ("a", "b")
+        for message in watch.heard[peer]
+        if message["type"] == "turn_granted"
+    }
+    assert len(users) == 2, "a name for each of them, made for this call"
+    read_by_all = b"".join(readable(watch.seen["core"]))
+    assert all(user.encode() in read_by_all for user in users)
+    watch.nobody_is_named(str(relay.all("relay.ready")[0]["id"]))
 
 
 def test_without_udp_a_call_goes_on_through_turn_over_tls(

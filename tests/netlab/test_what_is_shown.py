@@ -1,43 +1,33 @@
 """What a peer, a relay and the network are shown, for each setting: captured.
 
-Two homes behind NATs, a relay, and in between a router that keeps all packets. Both
-peers keep every message that they could decrypt (`tests/support/nosy.py`).
-WZP_TESTS_FAULTS=all tries every setting of docs/robustness.md, without it some.
+Two homes behind NATs, a relay, and in between a router that keeps all packets; then the
+same over IPv6, and where TCP alone gets out. Who else is on a LAN, and TURN servers:
+`test_shown_on_a_lan.py`, `test_turn.py`. WZP_TESTS_FAULTS=all tries every setting of
+docs/robustness.md, without it some.
 """
 
 import json
 import os
 from collections import Counter
-from contextlib import ExitStack
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from tests.netlab.conftest import MakeLab
-from tests.netlab.eavesdropper import (
-    Seen,
-    identity_spellings,
-    initials,
-    read_capture,
-    unframed,
-)
+from tests.netlab.eavesdropper import initials, read_capture, streams
 from tests.netlab.program import Program, Stage
+from tests.netlab.shown import NAMES, Watch, at_of, privacy
 from tests.support.speech import speech, write_wav
-from wzp_cli.protocol.names.identity import Identity
 
 pytestmark = pytest.mark.netlab
 
-NOSY = "tests.support.nosy"
-NAMES = {"a": "Älice Liddell", "b": "Bob Cratchit-Ω"}
 PLACES = ("a", "b", "r1", "core")
-RINGS_S = 1.0
 TALKS_S = 4.0
+TALKS_BRIEFLY_S = 1.5
 SETTLES_S = 2.0
 """A call begins cautiously, with smaller packets."""
-CLOCKS_APART_S = 0.05
-"""Between a program's event and the capture of what it did."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +41,7 @@ class Setting:
     act: str = "answered"
     shown: bool = False
     short: bool = True
+    talks_s: float = TALKS_S
 
     @property
     def told_nothing(self) -> set[str]:
@@ -71,6 +62,10 @@ SETTINGS = (
     Setting("contact always-relay, answered", contact="--always-relay", short=False),
     Setting("caller blocked", contact="block", act="refused"),
 )
+OVER_IPV6 = (
+    Setting("IPv6, answered", shown=True, talks_s=TALKS_BRIEFLY_S),
+    Setting("IPv6, caller always-relay", "always-relay", talks_s=TALKS_BRIEFLY_S),
+)
 TRIED = [
     each
     for each in SETTINGS
@@ -78,161 +73,136 @@ TRIED = [
 ]
 
 
-@dataclass
-class Shown:
-    """All that was seen of one call, by place, and when it was answered."""
-
-    stage: Stage
-    seen: dict[str, list[Seen]]
-    heard: dict[str, list[dict[str, object]]]
-    answered_at: float
-
-    def addresses(self, host: str) -> set[str]:
-        """Where somebody is: at home, and as the world sees it."""
-        machine = self.stage.lab.host(host)
-        return {*machine.addresses, machine.public}
-
-    def told(self, host: str, *, of: str) -> list[float]:
-        """Return when messages with an address of the other's came to a peer."""
-        return [
-            float(str(message["at"]))
-            for message in self.heard[host]
-            if any(each in json.dumps(message) for each in self.addresses(of))
-        ]
-
-    def packets(self) -> list[float]:
-        """Return when packets were on their way from home to home."""
-        ends = {self.stage.lab.host(host).public for host in ("a", "b")}
-        return [each.at for each in self.seen["core"] if {each.source, each.to} == ends]
-
-
-def play(stage: Stage, setting: Setting, folder: Path) -> Shown:
-    """Let it happen, with everybody listening."""
-    folder.mkdir()
-    users = {}
-    for host in ("a", "b"):
-        users[host] = stage.user(host, name=NAMES[host], module=NOSY)
-        (users[host].state / "heard.jsonl").unlink(missing_ok=True)
-    caller, callee = users["a"], users["b"]
+def play(stage: Stage, setting: Setting, folder: Path, at: Sequence[str] = ()) -> Watch:
+    """Let it happen, with everybody listening. `at`: the words that name the relay."""
+    watch = Watch(stage, ("a", "b"))
     if setting.contact == "block":
-        callee.ask("contacts", "block", caller.id)
+        watch.callee.ask("contacts", "block", watch.caller.id)
     elif setting.contact:
-        callee.ask("contacts", "add", "alice", caller.id, setting.contact)
-    said = write_wav(folder / "said.wav", speech(TALKS_S))
-    with ExitStack() as stack:
-        captures = {
-            place: stack.enter_context(
-                stage.lab.host(place).capture(folder / f"{place}.pcap")
-            )
-            for place in PLACES
-        }
-        answered_at = _act(stage, setting, folder, said)
-    assert not any(capture.lost for capture in captures.values())
+        watch.callee.ask("contacts", "add", "alice", watch.caller.id, setting.contact)
+    with watch.watching(folder, *PLACES):
+        _act(watch, setting, folder, at or stage.at())
     if setting.contact == "block":
-        callee.ask("contacts", "unblock", caller.id)
+        watch.callee.ask("contacts", "unblock", watch.caller.id)
     elif setting.contact:
-        callee.ask("contacts", "remove", "alice")
-    return Shown(
-        stage,
-        {place: read_capture(folder / f"{place}.pcap") for place in PLACES},
-        {host: _lines(user.state / "heard.jsonl") for host, user in users.items()},
-        answered_at,
-    )
+        watch.callee.ask("contacts", "remove", "alice")
+    return watch
 
 
-def _act(stage: Stage, setting: Setting, folder: Path, said: Path) -> float:
-    """Call; return when it was answered, or never."""
-    callee = stage.user("b")
+def _act(watch: Watch, setting: Setting, folder: Path, at: Sequence[str]) -> None:
     rings = () if setting.act == "answered" else ("--auto-answer", "off")
     words = ("--in", "tone", "--out", "null", *(rings or ("--auto-answer", "all")))
-    listening = callee.start(
-        "listen", *stage.at(), *words, *_privacy(folder / "b.toml", setting.callee)
+    listening = watch.callee.start(
+        "listen", *at, *words, *privacy(folder / "b.toml", setting.callee)
     )
-    callee.id = listening.wait_for("ready")["id"]
+    watch.callee.id = listening.wait_for("ready")["id"]
     # The first half of the call is silent: a file that ends, and then nothing.
+    said = write_wav(folder / "said.wav", speech(setting.talks_s))
     sound = ("--in", f"file:{said}", "--out", "null")
-    calling = stage.user("a").start(
-        *("call", callee.id, *stage.at(), *sound),
-        *_privacy(folder / "a.toml", setting.caller),
+    calling = watch.caller.start(
+        *("call", watch.callee.id, *at, *sound),
+        *privacy(folder / "a.toml", setting.caller),
     )
-    answered_at = float("inf")
     if setting.act == "answered":
-        answered_at = _at(listening, "answered")
+        watch.answered(listening)
         assert calling.wait_end()["exit"] == 0
     elif setting.act == "refused":
         assert calling.wait_end()["exit"] in (4, 5)
     else:
-        listening.wait_for("incoming", name=NAMES["a"])
+        listening.wait_for("incoming", name=NAMES[0])
         calling.wait_for("ringing")
         if setting.act == "declined":
-            callee.ask("hangup")
+            watch.callee.ask("hangup")
         else:
             calling.terminate()
         assert calling.wait_end()["exit"] in (5, 143)
     listening.terminate()
     listening.wait_end()
-    return answered_at
-
-
-def _privacy(path: Path, setting: str) -> list[str]:
-    path.write_text(f'privacy = "{setting}"\n')
-    return ["--config", str(path)]
-
-
-def _at(program: Program, event: str) -> float:
-    told: str = program.wait_for(event)["ts"]
-    return datetime.fromisoformat(told).timestamp() - CLOCKS_APART_S
-
-
-def _lines(path: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
 def test_what_is_shown_to_whom(make_lab: MakeLab, tmp_path: Path) -> None:
     stage = Stage(make_lab("masquerade-drop", "masquerade-drop"), tmp_path)
     relay = stage.relay()
-    table = {}
+    table: dict[str, tuple[int, ...]] = {}
     for number, setting in enumerate(TRIED):
-        shown = play(stage, setting, tmp_path / f"case-{number}")
-        told = {host: shown.told(host, of=of) for host, of in (("a", "b"), ("b", "a"))}
-        packets = shown.packets()
-        table[setting.name] = (len(told["a"]), len(told["b"]), len(packets))
-        early = [at for at in (*told["a"], *told["b"], *packets)
-                 if at < shown.answered_at]  # fmt: skip
-        assert not early, (setting, table)
-        assert bool(packets) is setting.shown, (setting, table)
-        for host in setting.told_nothing:
-            assert told[host] == [], (setting, host, table)
-        if setting.shown:
-            assert told["a"], "else nothing would have been noticed at all"
-            assert told["b"]
-        _nobody_is_named(shown)
-    told_by_relay = json.dumps(relay.events) + relay.talk()
-    for host in ("a", "b"):
-        who = {stage.user(host).id, NAMES[host], stage.lab.host(host).public}
-        assert not {each for each in who if each in told_by_relay}
+        watch = play(stage, setting, tmp_path / f"case-{number}")
+        _as_promised(watch, setting, relay, table)
+    _relay_names_nobody(stage, relay)
 
 
-def _nobody_is_named(shown: Shown) -> None:
-    """No capture has an identity, a name or a host name; nor Initials, read by all."""
-    secrets = [name.encode() for name in NAMES.values()]
-    for host in ("a", "b", "r1"):
-        identity = Identity.parse(
-            shown.stage.user(host).id
-            if host != "r1"
-            else shown.stage.user(host).ask("relay", "status").result["id"]
-        )
-        secrets += identity_spellings(identity)
-    for place, datagrams in shown.seen.items():
-        everything = b"\n".join(unframed(datagrams))
-        assert everything
-        assert [each for each in secrets if each in everything] == [], place
-    opened = initials(shown.seen["core"])
+def test_over_ipv6(make_lab: MakeLab, tmp_path: Path) -> None:
+    """Addresses of both families, and a relay that is reached by IPv6."""
+    stage = Stage(make_lab("masquerade-drop", "masquerade-drop", ipv6=True), tmp_path)
+    relay = stage.relay()
+    (server,) = stage.lab.host("r1").addresses_v6
+    table: dict[str, tuple[int, ...]] = {}
+    for number, setting in enumerate(OVER_IPV6):
+        folder = tmp_path / f"case-{number}"
+        watch = play(stage, setting, folder, ("--relay", f"[{server}]"))
+        _as_promised(watch, setting, relay, table)
+        ways = {each.source for each in watch.seen["core"] if server == each.to}
+        assert len(ways) == 2, "both of them came by IPv6"
+    _relay_names_nobody(stage, relay)
+
+
+def test_through_tcp(make_lab: MakeLab, tmp_path: Path) -> None:
+    """The network sees TLS to the relay, and nothing else at all."""
+    stage = Stage(make_lab("udp-blocked", "udp-blocked"), tmp_path)
+    relay = stage.relay("r1", "--tcp", "[::]:443")
+    setting = Setting("answered, TCP", talks_s=TALKS_BRIEFLY_S)
+    watch = play(stage, setting, tmp_path / "case")
+    server = stage.lab.host("r1").address
+    seen = watch.seen["core"]
+    ends = {(each.source, each.source_port) for each in seen if each.to != server}
+    ends |= {(each.to, each.to_port) for each in seen if each.source != server}
+    assert ends == {(server, 443)}
+    assert all(each.is_tcp for each in seen)
+    assert watch.between("a", "b") == []
+    assert watch.early() == []
+    for said in streams(seen).values():
+        assert said[:2] == b"\x16\x03", "each begins with a TLS handshake"
+        assert b"wzp" not in said
+    watch.nobody_is_named(_id_of(relay))
+    _relay_names_nobody(stage, relay)
+
+
+def _as_promised(
+    watch: Watch,
+    setting: Setting,
+    relay: Program,
+    table: dict[str, tuple[int, ...]],
+) -> None:
+    """A call shows what its setting says, when it says it; `table`: all so far."""
+    told = {host: watch.told(host, of=of) for host, of in (("a", "b"), ("b", "a"))}
+    packets = watch.between("a", "b")
+    table[setting.name] = (len(told["a"]), len(told["b"]), len(packets))
+    assert not watch.early(), (setting, table)
+    assert bool(packets) is setting.shown, (setting, table)
+    for host in setting.told_nothing:
+        assert told[host] == [], (setting, host, table)
+    if setting.shown:
+        assert told["a"], "else nothing would have been noticed at all"
+        assert told["b"]
+    watch.nobody_is_named(_id_of(relay))
+    opened = initials(watch.seen["core"])
     assert len(opened) >= 4, "both links, both ways, at the least"
-    readable = b"\n".join(opened)
-    assert b"wzp.invalid" in readable  # so they were read
-    assert [each for each in secrets if each in readable] == []
-    assert shown.stage.lab.host("r1").address.encode() not in readable
+    text = b"\n".join(opened)
+    assert b"wzp.invalid" in text  # so they were read
+    for address in watch.addresses("r1"):
+        assert address.encode() not in text
+
+
+def _relay_names_nobody(stage: Stage, relay: Program) -> None:
+    """Nor does the relay's operator read who its clients are, or where."""
+    said = json.dumps(relay.events) + relay.talk()
+    for host, name in zip(("a", "b"), NAMES, strict=True):
+        machine = stage.lab.host(host)
+        who = {stage.user(host).id, name, machine.public, *machine.addresses_v6}
+        assert not {each for each in who if each in said}
+
+
+def _id_of(relay: Program) -> str:
+    return str(relay.all("relay.ready")[0]["id"])
 
 
 def test_speech_and_silence_look_alike(make_lab: MakeLab, tmp_path: Path) -> None:
@@ -245,7 +215,7 @@ def test_speech_and_silence_look_alike(make_lab: MakeLab, tmp_path: Path) -> Non
         folder = tmp_path / source[:4]
         folder.mkdir()
         quiet = ("--in", "null", "--out", "null")
-        relayed = _privacy(folder / "a.toml", "always-relay")
+        relayed = privacy(folder / "a.toml", "always-relay")
         listening = stage.user("b").start(
             "listen", *stage.at(), "--auto-answer", "all", "--once", *quiet
         )
@@ -255,7 +225,7 @@ def test_speech_and_silence_look_alike(make_lab: MakeLab, tmp_path: Path) -> Non
                 *("call", callee, *stage.at(), "--in", source, "--out", "null"),
                 *("--duration", f"{TALKS_S}s", *relayed),
             )
-            began = _at(calling, "media.started")
+            began = at_of(calling, "media.started")
             end = calling.wait_end()
         listening.wait_end()
         assert end["exit"] == 0
