@@ -51,3 +51,26 @@ def test_the_table_is_bounded_and_forgets_the_longest_unused(capacity: int) -> N
     assert not buckets.take(100 - capacity, 0.0)  # still known, and now the latest
     assert buckets.take("new", 0.0)
     assert buckets.take(0, 0.0)
+
+
+def test_who_may_take_as_much_as_a_stranger_is_forgotten() -> None:
+    buckets = KeyedBuckets(1, 2, capacity=1000)
+    for number in range(100):
+        assert buckets.take(number, number / 10)
+    assert len(buckets) == 20, "a full bucket is kept"
+    assert buckets.take("still there", 11.0)
+    assert [buckets.take(99, 11.0) for _ in range(3)] == [True, True, False]
+    assert not buckets.take(99, 11.5), "forgotten before its bucket was full"
+
+
+def test_a_table_that_nobody_asked_for_long_is_emptied_bit_by_bit() -> None:
+    buckets = KeyedBuckets(2, 10, capacity=1000)
+    for number in range(500):
+        assert buckets.take(number, 0.0)
+    assert buckets.take("next", 4.9)
+    assert len(buckets) == 501
+    assert buckets.take("next", 5.0)
+    assert 400 < len(buckets) < 500, "all at once: who asks waits for it"
+    for _ in range(50):
+        buckets.take("next", 5.0)
+    assert len(buckets) == 1

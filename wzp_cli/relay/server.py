@@ -138,8 +138,7 @@ class Relay:
 
     async def _accept(self, group: asyncio.TaskGroup) -> None:
         while True:
-            link = await self.endpoint.accept()
-            group.create_task(self._serve(link))
+            group.create_task(self._serve(await self.endpoint.accept()))
 
     # -- steered by its operator
 
@@ -345,6 +344,7 @@ class Relay:
     # -- ends
 
     def _forget(self, link: Link) -> None:
+        link.on_address = None  # it points at itself by that: freed late
         self.calls.forget(link)
         self.whereabouts.locate(link, None)
         self._streams.pop(link, None)

@@ -4,8 +4,10 @@ A new version of aioquic that moves one of them fails here, and not in a call.
 """
 
 import ast
+import gc
 import inspect
 import os
+import weakref
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -171,18 +173,20 @@ def test_a_hello_that_claims_too_much_ends_the_handshake(claimed_bytes: int) -> 
     rogue.tamper = lambda epoch, messages: hello
     other = acceptor(rogue)
     rogue.connect(ACCEPTOR, 1.0)
-    now, heard_bytes = 1.0, 0
+    now, heard_bytes, kept_bytes = 1.0, 0, 0
     while other.termination is None and heard_bytes < 4 * MAX_TLS_MESSAGE_BYTES:
         now += 0.01
         for datagram, _ in rogue.datagrams_to_send(now):
             heard_bytes += 0 if other._close_event else len(datagram)
             other.receive_datagram(datagram, DIALLER, now)
+            if other.termination is None:
+                kept_bytes = len(other.tls._receive_buffer)
             for answer, _ in other.datagrams_to_send(now):
                 rogue.receive_datagram(answer, ACCEPTOR, now)
         rogue.handle_timer(now)
     assert other.termination is not None, "it would take all that is claimed"
     assert other.termination.error_code == 0x100 + tls.AlertDescription.decode_error
-    assert len(other.tls._receive_buffer) < MAX_TLS_MESSAGE_BYTES + 1200
+    assert kept_bytes < MAX_TLS_MESSAGE_BYTES + 1200
     # What costs time is what TLS was given: no more than this.
     assert MAX_TLS_MESSAGE_BYTES < heard_bytes < 2 * MAX_TLS_MESSAGE_BYTES
 
@@ -495,6 +499,50 @@ def test_the_end_is_seen_at_once_on_both_sides() -> None:
         assert not heard(core, events.ConnectionTerminated)
 
 
+def closed() -> list[WzpQuic]:
+    """Return a core that has closed, and one that was told so."""
+    one, other, now = joined()
+    one.close(error_code=7, reason_phrase="bye")
+    carry(one, other, now)
+    other.datagrams_to_send(now)
+    return [one, other]
+
+
+def timed_out() -> list[WzpQuic]:
+    """Return two cores that fell silent."""
+    one, other, now = joined()
+    for core in (one, other):
+        core.handle_timer(now + 1000)
+        core.datagrams_to_send(now + 1000)
+    return [one, other]
+
+
+def refused() -> list[WzpQuic]:
+    """Return two cores whose handshake has failed."""
+    one = dialler()
+    other = acceptor(one, lambda key: False)
+    exchange(one, other)
+    return [one, other]
+
+
+@contract("_QuicConnection__frame_handlers", "_cryptos", "_send_probe", "_setup_cb")
+@contract("_teardown_cb", "_spaces")
+@pytest.mark.parametrize("ended", [closed, timed_out, refused])
+def test_a_connection_that_is_over_waits_for_no_garbage_collection(
+    ended: Callable[[], list[WzpQuic]],
+) -> None:
+    gc.disable()
+    try:
+        cores = ended()
+        assert all(core.termination for core in cores)
+        left: list[weakref.ref[object]] = [weakref.ref(core) for core in cores]
+        left += [weakref.ref(core.tls) for core in cores]
+        cores.clear()
+        assert not any(ref() for ref in left)
+    finally:
+        gc.enable()
+
+
 # --- the list is complete
 
 
@@ -507,7 +555,7 @@ def test_each_private_attribute_has_its_contract() -> None:
         and isinstance(node.ctx, ast.Store)
         and not hasattr(dialler(), node.attr)
     }
-    own |= {"_judge", "_bound_handshake", "_demand_certificate"}
+    own |= {"_judge", "_bound_handshake", "_demand_certificate", "_let_go"}
     touched = {
         node.attr
         for node in ast.walk(tree)

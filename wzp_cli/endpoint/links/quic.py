@@ -11,6 +11,8 @@ version of aioquic fails there and not in a call. What is changed, and why:
 - ACK: rides with the next media packet instead of a packet of its own.
 - Congestion: a fixed window; the codec adapts the rate, since Reno ruins voice.
 - Streams: one, opened by the dialler.
+- The end: parts that point back at their connection let go of it. A dead link would
+  wait for a full round of Python's collector, which comes to dozens of them at once.
 """
 
 from collections.abc import Callable, Iterable
@@ -24,6 +26,7 @@ from aioquic.quic.congestion.base import (
     register_congestion_control,
 )
 from aioquic.quic.connection import END_STATES, QuicConnection, QuicReceiveContext
+from aioquic.quic.crypto import NoCallback
 from aioquic.quic.events import ConnectionTerminated
 from aioquic.quic.packet_builder import QuicSentPacket
 from cryptography import x509
@@ -128,6 +131,9 @@ class WzpQuic(QuicConnection):
         context._request_client_certificate = not self._is_client
         self._bound_handshake(context)
         self._demand_certificate(context)
+        for pair in self._cryptos.values():  # a log of keys, which is never kept
+            for crypto in (pair.recv, pair.send):
+                crypto._setup_cb = crypto._teardown_cb = NoCallback
 
     def _bound_handshake(self, context: tls.Context) -> None:
         handle_message = context.handle_message
@@ -199,6 +205,8 @@ class WzpQuic(QuicConnection):
         aioquic sees to that everywhere but in the CONNECTION_CLOSE.
         """
         datagrams = super().datagrams_to_send(now)
+        if self._state in END_STATES:
+            self._let_go()
         path = self._network_paths[0]
         if path.is_validated or path.bytes_sent <= 3 * path.bytes_received:
             return datagrams
@@ -246,10 +254,22 @@ class WzpQuic(QuicConnection):
         """QUIC's own round-trip estimate."""
         return self._loss._rtt_smoothed if self._loss._rtt_initialized else None
 
+    def _let_go(self) -> None:
+        """Drop what points back at us: nothing is sent or taken any more."""
+        vars(self.tls).clear()
+        self._QuicConnection__frame_handlers.clear()  # type: ignore[attr-defined]
+        self._loss._send_probe = _never
+        for space in self._spaces.values():  # who is told that a packet has arrived
+            self._loss.discard_space(space)
+
     def route_changed(self) -> None:
         """Forget the round-trip time and backoff of the old route."""
         self._loss._rtt_initialized = False
         self._loss._pto_count = 0
+
+
+def _never() -> None:
+    """Stand in for what no link does after its end."""
 
 
 def _raw_key(certificate: x509.Certificate | None) -> bytes | None:
