@@ -15,7 +15,7 @@ from wzp_cli.protocol.messages import peer
 from wzp_cli.protocol.messages.signal import Message
 from wzp_cli.protocol.traversal.route import DirectRoute
 from wzp_cli.services.conversation import Conversation, greet
-from wzp_cli.services.relays import registration
+from wzp_cli.services.relays import keeping
 
 UGLY = "\x1b]0;owned\x07\u202egnp.exe\n[bold]"
 
@@ -139,8 +139,8 @@ async def test_a_peer_that_vanishes_ends_the_call_with_a_reason(world: World) ->
 async def test_a_relay_that_dies_does_not_end_a_direct_call(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registration, "KEEPALIVE_MIN_S", 1.0)
-    monkeypatch.setattr(registration, "KEEPALIVE_MAX_S", 2.0)
+    monkeypatch.setattr(keeping, "KEEPALIVE_MIN_S", 1.0)
+    monkeypatch.setattr(keeping, "KEEPALIVE_MAX_S", 2.0)
     relay = await world.relay()
     alice, bob = await world.person("alice"), await world.person("bob")
     bob.listen()
@@ -163,8 +163,8 @@ async def test_a_relayed_call_outlives_a_short_outage(
     world: World, monkeypatch: pytest.MonkeyPatch, who: str
 ) -> None:
     """A keep-alive that fails meanwhile must not cost the call its channel."""
-    monkeypatch.setattr(registration, "KEEPALIVE_MIN_S", 0.5)
-    monkeypatch.setattr(registration, "KEEPALIVE_MAX_S", 1.0)
+    monkeypatch.setattr(keeping, "KEEPALIVE_MIN_S", 0.5)
+    monkeypatch.setattr(keeping, "KEEPALIVE_MAX_S", 1.0)
     await world.relay()
     alice, bob = [await world.person(name, RANDOM) for name in ("alice", "bob")]
     bob.listen()

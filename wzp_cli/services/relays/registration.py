@@ -1,37 +1,20 @@
 """A client's standing with its relay: made, kept, lost and found again."""
 
 import asyncio
-import random
-import secrets
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 
 from wzp_cli.address import Address, HostPort
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults.endpoint import UDP_AGAIN_MAX_S, UDP_AGAIN_MIN_S
 from wzp_cli.defaults.paths import OPENER_TTLS_HOPS
-from wzp_cli.defaults.relay import (
-    CALL_KEEPALIVE_ANSWER_S,
-    KEEPALIVE_ANSWER_S,
-    KEEPALIVE_MAX_S,
-    KEEPALIVE_MIN_S,
-    RELAY_ANSWER_TIMEOUT_S,
-    RELAY_BACKOFF_FIRST_S,
-    RELAY_BACKOFF_MAX_S,
-)
+from wzp_cli.defaults.relay import RELAY_BACKOFF_FIRST_S, RELAY_BACKOFF_MAX_S
 from wzp_cli.endpoint.endpoint import Endpoint
-from wzp_cli.endpoint.links.link import Link
 from wzp_cli.errors import (
-    AccessRefused,
     ConnectionLost,
     IdentityError,
-    NetworkError,
-    PeerOffline,
-    RelayBusy,
     RelayUnreachable,
     RemoteProtocolError,
     VersionMismatch,
-    WzpError,
 )
 from wzp_cli.events import Reflexive, Registered, Report, Warned
 from wzp_cli.ports import RelayPins
@@ -43,6 +26,8 @@ from wzp_cli.protocol.traversal.route import ChannelRoute
 from wzp_cli.protocol.turn import TurnGrant
 from wzp_cli.services.relays.channels import RelayChannels
 from wzp_cli.services.relays.joins import RelayJoins
+from wzp_cli.services.relays.keeping import Keeping, find_again
+from wzp_cli.services.relays.requests import RelayRequests
 from wzp_cli.services.relays.session import RelaySession, RelayVisit
 
 __all__ = ["Registration", "register"]
@@ -86,13 +71,10 @@ class Registration:
         )
         self._report = report
         self._session: RelaySession | None = None
-        self._requests: dict[str, asyncio.Future[list[relay.Device]]] = {}
+        self._requests = RelayRequests(server)
         self._channels = RelayChannels(endpoint, refused)
         self.joins = RelayJoins(self._visit, self._channels, self._tell_watchers)
         self._nudged = asyncio.Event()
-        self._drains = asyncio.Event()
-        self._anew: RelaySession | None = None
-        self._better: RelaySession | None = None
 
     @property
     def is_up(self) -> bool:
@@ -137,25 +119,13 @@ class Registration:
         """Return a channel to each device of `target`.
 
         Raises:
-            PeerOffline: It has none here, or does not want us to know.
             RelayUnreachable: The relay is lost, or did not answer.
+            AccessRefused, PeerOffline, RelayBusy: It says so.
         """
         session = self._session
         if session is None or session.link.ended:
             raise RelayUnreachable(f"{self.relay} is lost")
-        request = secrets.token_hex(8)
-        answer: asyncio.Future[list[relay.Device]] = (
-            asyncio.get_running_loop().create_future()
-        )
-        self._requests[request] = answer
-        try:
-            session.stream.send(relay.Connect(request=request, target=str(target)))
-            async with asyncio.timeout(RELAY_ANSWER_TIMEOUT_S):
-                devices = await answer
-        except (TimeoutError, ConnectionLost) as error:
-            raise RelayUnreachable(f"{self.relay} did not answer") from error
-        finally:
-            del self._requests[request]
+        devices = await self._requests.connect(target, session)
         return self._channels.take(devices, session.address)
 
     def nudge(self) -> None:
@@ -232,11 +202,14 @@ class Registration:
         while True:
             session = self._session
             assert session is not None
+            keeping = Keeping(
+                *(self._visit, session, self._channels),
+                *(self._requests, self._nudged, self._report),
+            )
             began = self._endpoint.now()
-            await self._serve(session)
-            if self._better is not None:
-                self._begin(self._better)
-                self._better = None
+            await self._serve(session, keeping)
+            if keeping.better is not None:
+                self._begin(keeping.better)
                 continue
             if self._endpoint.now() - began > RELAY_BACKOFF_MAX_S:
                 delay_s = RELAY_BACKOFF_FIRST_S  # else it takes us and throws us out
@@ -246,9 +219,9 @@ class Registration:
                     message=f"the relay {self.relay} is lost; calling it again",
                 )
             )
-            anew, self._anew = self._anew, None
+            anew = keeping.anew
             if anew is None:
-                anew, delay_s = await self._find(delay_s)
+                anew, delay_s = await find_again(self._visit, delay_s, self._report)
             self._begin(anew)
             self._tell_watchers()
 
@@ -258,118 +231,22 @@ class Registration:
             await self._session.stream.close(reason="bye")
             self._session.end()
 
-    async def _find(self, delay_s: float) -> tuple[RelaySession, float]:
-        """Come back, after `delay_s` at most; return the longest pause next time."""
-        while True:
-            # Full jitter: a relay that restarts is not met by all clients at once.
-            await asyncio.sleep(random.uniform(0.0, delay_s))
-            delay_s = min(max(2 * delay_s, RELAY_BACKOFF_FIRST_S), RELAY_BACKOFF_MAX_S)
-            try:
-                return await self._visit.open(), delay_s
-            except NetworkError:
-                continue
-            except WzpError as error:
-                self._report(Warned(code=error.code, message=str(error)))
-                delay_s = RELAY_BACKOFF_MAX_S
-
-    async def _serve(self, session: RelaySession) -> None:
+    async def _serve(self, session: RelaySession, keeping: Keeping) -> None:
         """Read and keep alive until the link is over."""
-        self._drains.clear()
         async with task_group() as group:
-            by_tcp = session.address.is_tcp
-            beside = [
-                group.create_task(self._keep_alive(session.link)),
-                group.create_task(self._move(session.link)),
-                group.create_task(
-                    self._return_to_udp(session) if by_tcp else self._walk(session)
-                ),
-            ]
+            beside = [group.create_task(keeping.run())]
+            if not session.address.is_tcp:
+                beside.append(group.create_task(self._walk(session)))
             try:
                 async for message in session.stream.messages():
-                    self._take(message, session.address)
+                    self._take(message, session.address, keeping)
             except _LOST:
                 pass
             for task in beside:
                 task.cancel()
         self._channels.all_withdrawn(session.address)
         session.end()
-        for request in self._requests.values():
-            if not request.done():
-                request.set_exception(ConnectionLost("the relay is lost"))
-
-    async def _keep_alive(self, link: Link) -> None:
-        while not link.ended:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(
-                    random.uniform(KEEPALIVE_MIN_S, KEEPALIVE_MAX_S)
-                ):
-                    await self._nudged.wait()
-            self._nudged.clear()
-            in_call = bool(self._channels.in_use)
-            answer_s = CALL_KEEPALIVE_ANSWER_S if in_call else KEEPALIVE_ANSWER_S
-            if await link.ping(answer_s):
-                continue
-            if self._channels.in_use:
-                await self._find_beside(link)
-            else:
-                link.abort("the relay is silent")
-
-    async def _find_beside(self, link: Link) -> None:
-        """The relay is silent in a call: wait for it, and see if it has begun anew.
-
-        The link's channels would be lost with it, so it ends only if it is still silent
-        when the relay has welcomed us on another one.
-        """
-        async with task_group() as group:
-            finding = group.create_task(self._replace(link))
-            while not await link.ping(KEEPALIVE_ANSWER_S) and not link.ended:
-                pass
-            finding.cancel()
-
-    async def _replace(self, link: Link) -> None:
-        session, _ = await self._find(0.0)
-        try:
-            answered = await link.ping(CALL_KEEPALIVE_ANSWER_S)
-        except BaseException:
-            session.end()
-            raise
-        if answered:
-            session.end()
-        else:
-            self._anew = session
-            link.abort("the relay began anew")
-
-    async def _move(self, link: Link) -> None:
-        """Once the relay is about to stop: go to another one of its name, if any.
-
-        The relay that stops sends us away. Calls ask for another channel there.
-        """
-        await self._drains.wait()
-        self._anew, _ = await self._find(RELAY_BACKOFF_FIRST_S)
-        link.abort("the relay stops")
-
-    async def _return_to_udp(self, session: RelaySession) -> None:
-        """Come to the relay by UDP as soon as that gets through, and leave TCP.
-
-        A call under way keeps the link: its channels are bound to it.
-        """
-        while True:
-            await asyncio.sleep(random.uniform(UDP_AGAIN_MIN_S, UDP_AGAIN_MAX_S))
-            if self._is_busy:
-                continue
-            try:
-                better = await self._visit.open_by_udp()
-            except WzpError:
-                continue
-            if self._is_busy:
-                better.end()
-                continue
-            self._better = better
-            session.link.abort("by UDP from now on")
-
-    @property
-    def _is_busy(self) -> bool:
-        return bool(self._channels.in_use or self._requests)
+        self._requests.fail_all()
 
     async def _walk(self, session: RelaySession) -> None:
         """Learn which TTL opens our NATs and goes no further (docs/nat.md, trap 2)."""
@@ -379,7 +256,9 @@ class Registration:
 
     # -- what the relay says
 
-    def _take(self, message: relay.RelayMessage, address: Address) -> None:
+    def _take(
+        self, message: relay.RelayMessage, address: Address, keeping: Keeping
+    ) -> None:
         match message:
             case relay.Observed(address=seen):
                 with suppress(ValueError):
@@ -389,10 +268,10 @@ class Registration:
                 if not self._channels.announce(message, address):
                     self._try_to_say(relay.Closed(channel=channel.send))
                     self._try_to_say(self._visit.publish())  # it is behind the times
-            case relay.Connected(request=request, devices=devices):
-                self._answer(request, devices)
-            case relay.Refused(request=request, reason=reason):
-                self._refuse(request, reason)
+            case relay.Connected():
+                self._requests.answer(message)
+            case relay.Refused():
+                self._requests.refuse(message)
             case relay.Revealed(channel=channel, address=seen):
                 with suppress(ValueError):
                     self._note_peer(bytes.fromhex(channel), Address.parse(seen))
@@ -407,7 +286,7 @@ class Registration:
             case relay.Draining(within_s=within_s):
                 words = f"the relay {self.relay} stops within {within_s:g} s"
                 self._report(Warned(code="relay_draining", message=words))
-                self._drains.set()
+                keeping.drain()
 
     def _observe(self, address: Address) -> None:
         if address == self.reflexive:
@@ -426,25 +305,6 @@ class Registration:
     def _tell_watchers(self) -> None:
         for watcher in tuple(self.watchers):
             watcher()
-
-    def _answer(self, request: str, devices: list[relay.Device]) -> None:
-        answer = self._requests.get(request)
-        if answer is not None and not answer.done():
-            answer.set_result(devices)
-
-    def _refuse(self, request: str, reason: str) -> None:
-        answer = self._requests.get(request)
-        if answer is None or answer.done():
-            return
-        match reason:
-            case "access":
-                answer.set_exception(AccessRefused(str(self.relay)))
-            case "limit" | "draining" | "fleet":
-                answer.set_exception(RelayBusy(f"{self.relay}: {reason}"))
-            case _:
-                answer.set_exception(
-                    PeerOffline(f"the peer is not registered at {self.relay}")
-                )
 
 
 @asynccontextmanager
