@@ -27,6 +27,7 @@ __all__ = [
     "PREFERRED_RELAY_BETTER_S",
     "PREFERRED_RELAY_BETTER_SHARE",
     "PUBLIC_STUN_SERVERS",
+    "ROUND_TRIP_AGAIN_S",
     "TCP_LOOK_S",
     "TRACE_TRIES_S",
     "TRACE_WAIT_S",
@@ -86,6 +87,10 @@ PATH_MTU_BYTES: Final = (
 )
 """IPv4 packets that are tried. Source: RFC 894, 2516, 4213, WireGuard's 1420, RFC 8200
 section 5, and QUIC's 1200 bytes with headers (RFC 9000 section 14)."""
+
+ROUND_TRIP_AGAIN_S: Final = (0.4, 0.6)
+"""When, after the first answer, each server is timed again: handshakes are over then.
+Source: ours; three tries in all, as netcheck."""
 
 PREFERRED_RELAY_BETTER_S: Final = 0.010
 """How much nearer another relay has to be. Source: docs/nat.md, as netcheck."""

@@ -163,6 +163,7 @@ class _Diagnosis:
             asking = group.create_task(self._ask())
             async with task_group() as measuring:
                 for measure in (
+                    survey.time_again,
                     self._trace,
                     self._try_fresh_sockets,
                     self._find_path_mtu,

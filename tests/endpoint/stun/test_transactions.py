@@ -53,6 +53,29 @@ def test_a_reflection_tells_how_often_was_asked_and_where_else_to_ask() -> None:
     house_of(scenario)
 
 
+def test_a_round_trip_is_that_of_the_request_that_was_answered() -> None:
+    """Also where others have left since: an answer tells which it belongs to."""
+
+    async def scenario(house: House) -> None:
+        alice, server = house.machine(), house.mailbox()
+        slow_s = STUN_TRIES_S[2] + 0.05
+
+        async def answer_the_first() -> None:
+            await asyncio.sleep(slow_s)
+            request = stun.decode(server.got[0][0])
+            answer = stun.encode_response(request.transaction_id, alice.address)
+            server.send(answer, alice.address)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(answer_the_first())
+            seen = await alice.endpoint.reflect(server.address)
+        assert len(server.got) == 3
+        assert seen.sent == 1
+        assert seen.rtt_s == pytest.approx(slow_s, abs=0.001)
+
+    house_of(scenario)
+
+
 def test_an_id_that_is_let_go_is_forgotten() -> None:
     async def scenario(house: House) -> None:
         alice, server = house.machine(), house.mailbox()

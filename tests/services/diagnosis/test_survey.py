@@ -15,6 +15,7 @@ from tests.support.fakenet import (
 from tests.support.world import RELAY, World, scenario
 from wzp_cli.address import Address
 from wzp_cli.defaults.diagnosis import DETECT_TIMEOUT_S
+from wzp_cli.services.detect_nat import NatReport
 from wzp_cli.services.diagnosis.survey import _others
 
 KINDS = (
@@ -62,6 +63,36 @@ async def test_two_seconds_where_all_answer_within_100_ms(
     report = await ask(alice, RELAYS)
     assert asyncio.get_running_loop().time() - began < 2.0
     assert report.facts.filtering.value != "unknown"
+
+
+def rtts_s(report: NatReport, host: str) -> list[float]:
+    """How far that host is, at each of its ports."""
+    seen = [each.reflection for each in report.answers if each.reflection is not None]
+    return [each.rtt_s for each in seen if each.server.host == host]
+
+
+@pytest.mark.parametrize("one_way_s", [0.020, 0.080, 0.150, 0.300])
+@scenario
+async def test_how_far_each_server_is(world: World, one_way_s: float) -> None:
+    """Also where the answer comes after the next request has left."""
+    await two_relays(world)
+    alice = await world.person("alice", registers=False)
+    world.net.delay(alice.public_host, "20.0.0.2", one_way_s)
+    far = rtts_s(await ask(alice, RELAYS), "20.0.0.2")
+    assert len(far) == 2
+    assert far == pytest.approx([2 * one_way_s] * 2, abs=0.002)
+
+
+@scenario
+async def test_the_shortest_round_trip_counts(world: World) -> None:
+    """What else is done at the start makes answers wait."""
+    await two_relays(world)
+    alice = await world.person("alice", registers=False)
+    world.net.delay(alice.public_host, "20.0.0.2", 0.050)
+    near = (alice.public_host, "20.0.0.2", 0.010)
+    asyncio.get_running_loop().call_later(0.3, world.net.delay, *near)
+    found = rtts_s(await ask(alice, RELAYS), "20.0.0.2")
+    assert found == pytest.approx([0.020] * 2, abs=0.002)
 
 
 @scenario

@@ -6,7 +6,7 @@ guess; a reflection counts only from the address that was asked.
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 
 from wzp_cli.defaults.endpoint import STUN_TRIES_S
 from wzp_cli.endpoint.stun import message as stun
@@ -55,31 +55,31 @@ class Transactions:
             TimeoutError: No answer to any of the requests (STUN_TRIES_S).
         """
         loop = asyncio.get_running_loop()
-        answered: asyncio.Future[stun.BindingMessage] = loop.create_future()
+        answered: asyncio.Future[Reflection] = loop.create_future()
 
-        def take(message: stun.BindingMessage, source: DirectRoute) -> None:
-            is_answer = message.kind == "response" and message.mapped is not None
-            if source == route and is_answer and not answered.done():
-                answered.set_result(message)
+        def expect(transaction_id: bytes, sent: int) -> AbstractContextManager[None]:
+            sent_at = loop.time()
 
-        transaction_id = stun.new_transaction_id()
-        request = stun.encode_request(transaction_id)
-        with self.expecting(transaction_id, take):
+            def take(message: stun.BindingMessage, source: DirectRoute) -> None:
+                is_answer = message.kind == "response" and message.mapped is not None
+                if source == route and is_answer and not answered.done():
+                    assert message.mapped is not None
+                    seen = (route.address, message.mapped, loop.time() - sent_at)
+                    answered.set_result(
+                        Reflection(*seen, sent, message.other, route.spare)
+                    )
+
+            return self.expecting(transaction_id, take)
+
+        with ExitStack() as expected:
             for sent, wait_s in enumerate(_waits_s(), 1):
-                sent_at = loop.time()
-                self._send(request, route)
-                try:
+                # Each has an id of its own, so that its answer tells how long it took.
+                transaction_id = stun.new_transaction_id()
+                expected.enter_context(expect(transaction_id, sent))
+                self._send(stun.encode_request(transaction_id), route)
+                with suppress(TimeoutError):
                     async with asyncio.timeout(wait_s):
-                        answer = await asyncio.shield(answered)
-                except TimeoutError:
-                    continue
-                assert answer.mapped is not None
-                # With more than one request out, the round trip is at least this.
-                rtt_s = loop.time() - sent_at
-                return Reflection(
-                    *(route.address, answer.mapped, rtt_s),
-                    *(sent, answer.other, route.spare),
-                )
+                        return await asyncio.shield(answered)
         raise TimeoutError(f"no STUN answer from {route.address}")
 
 

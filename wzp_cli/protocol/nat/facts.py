@@ -55,7 +55,8 @@ class Reflection:
     """One server's answer to "what is my address".
 
     Attributes:
-        sent: How many requests it took; with several, `rtt_s` is a lower bound.
+        rtt_s: From the request that was answered to its answer.
+        sent: Which request that was, counted from 1.
         other: Another host and port that the server answers at, if it says so.
         spare: The number of the spare socket that asked; 0: the one socket.
     """

@@ -7,12 +7,16 @@ until there is what they need, or until there will be no more.
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from wzp_cli.address import Address, HostPort
 from wzp_cli.concurrency import task_group
-from wzp_cli.defaults.diagnosis import DETECT_ANSWER_S, DETECT_DOUBT_S
+from wzp_cli.defaults.diagnosis import (
+    DETECT_ANSWER_S,
+    DETECT_DOUBT_S,
+    ROUND_TRIP_AGAIN_S,
+)
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.errors import IdentityError, NameNotFound, NetworkError, WzpError
 from wzp_cli.events import Reflexive, Registered, Report, Warned
@@ -152,6 +156,30 @@ class Survey:
         async with task_group() as group:
             for server in servers:
                 group.create_task(self._ask(server))
+
+    async def time_again(self) -> None:
+        """Time everybody who answers again, now that there is less to do beside it.
+
+        The shortest round trip counts: what is longer was spent waiting, here or there.
+        """
+        await self.until(lambda: self.has_answer or self.settled)
+        began = self.endpoint.now()
+        async with task_group() as group:
+            for at_s in ROUND_TRIP_AGAIN_S:
+                await asyncio.sleep(began + at_s - self.endpoint.now())
+                for number, answer in enumerate(self.answers):
+                    if answer.reflection is not None and not answer.public:
+                        group.create_task(self._time(number, answer.reflection))
+
+    async def _time(self, number: int, before: Reflection) -> None:
+        """Ask again; an answer that takes longer than before tells nothing new."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(before.rtt_s):
+                again = await self.endpoint.reflect(before.server)
+            known = self.answers[number]
+            if known.reflection is not None and again.rtt_s < known.reflection.rtt_s:
+                seen = replace(known.reflection, rtt_s=again.rtt_s)
+                self.answers[number] = replace(known, reflection=seen)
 
     def all_answers(self) -> list[ServerAnswer]:
         """Return what became of each question, in the order of the servers' names."""
