@@ -96,7 +96,8 @@ class Command:
     None where the command only streams. `stream` says whether --json is a stream of
     events: always, never, or when the option of that name is given. `always_json`: JSON
     is what it is for, with or without --json. `mends`: it is there to find what is
-    wrong, so it runs where the configuration is not right, too.
+    wrong, so it runs where the configuration is not right, too. `answers`: what it
+    tells on the way stands in its answer, too: a person hears that at once, first.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Command:
     stream: bool | str
     always_json: bool = False
     mends: bool = False
+    answers: bool = False
 
     def streams(self, arguments: Mapping[str, Any]) -> bool:
         """Return whether a call with `arguments` prints a stream under --json."""
@@ -146,6 +148,7 @@ def command(
     always_json: bool = False,
     is_group: bool = False,
     mends: bool = False,
+    answers: bool = False,
 ) -> Callable[[Run], Run]:
     """Register the decorated function in `app` as the command `wzp NAME`.
 
@@ -155,7 +158,7 @@ def command(
     """
 
     def register(run: Run) -> Run:
-        declaration = Command(name, run, result, stream, always_json, mends)
+        declaration = Command(name, run, result, stream, always_json, mends, answers)
 
         def read(ctx: typer.Context, **words: Any) -> Job:
             everywhere = _take_everywhere(ctx, words)

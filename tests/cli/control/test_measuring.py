@@ -11,7 +11,7 @@ from wzp_cli.cli.control.measuring import Measuring, measurement
 from wzp_cli.cli.settings import Settings
 from wzp_cli.defaults.diagnosis import PUBLIC_STUN_SERVERS
 from wzp_cli.errors import UsageError
-from wzp_cli.events import Bound, Event, Hello
+from wzp_cli.events import Bound, Event, Hello, Reflexive
 from wzp_cli.protocol.messages.control import AskDetectNat, NamedServer
 
 STUN = HostPort("192.0.2.1", 3478)
@@ -68,3 +68,5 @@ def test_the_socket_stays_the_same_one(relay: str, tmp_path: Path) -> None:
     asyncio.run(twice())
     assert isinstance(told[0], Hello)
     assert len([event for event in told if isinstance(event, Bound)]) == 1
+    reflexive = [event for event in told if isinstance(event, Reflexive)]
+    assert len(reflexive) == 1, "what stays the same is told once"

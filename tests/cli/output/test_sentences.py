@@ -273,6 +273,25 @@ def test_lines_fit_a_terminal() -> None:
     assert lines == ["Ready for calls. To be called:", f"  wzp call '{ready.ticket}'"]
 
 
+@pytest.mark.parametrize(
+    ("verbose", "answers", "said"),
+    [
+        (False, False, True),
+        (True, False, True),
+        (False, True, False),
+        (True, True, True),
+    ],
+)
+def test_what_the_answer_tells_is_not_told_before(
+    verbose: bool, answers: bool, said: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    voice = PersonVoice(print, quiet=False, verbose=verbose, answers=answers)
+    voice.report(events.Registered(relay="r:2", relay_id=BOB, published=False))
+    assert ("r:2" in capsys.readouterr().err) is said
+    voice.report(events.Warned(code="x", message="old relay"))
+    assert capsys.readouterr().err == "Warning: old relay.\n"
+
+
 @pytest.mark.parametrize("quiet", [False, True])
 def test_talk_goes_to_standard_error_and_the_answer_out(
     quiet: bool, capsys: pytest.CaptureFixture[str]

@@ -37,7 +37,7 @@ app = command_app()
 Require = Literal["direct", "limited", "udp"]
 
 
-@command(app, "detect-nat", result=DetectedNat, stream="every")
+@command(app, "detect-nat", result=DetectedNat, stream="every", answers=True)
 async def detect_nat(
     session: Session,
     relay: RelayOption = None,

@@ -32,7 +32,7 @@ class WrittenReport(msgspec.Struct, frozen=True, kw_only=True):
 app = command_app()
 
 
-@command(app, "report", result=WrittenReport)
+@command(app, "report", result=WrittenReport, answers=True)
 async def report(
     session: Session,
     output: Annotated[

@@ -31,7 +31,16 @@ from wzp_cli.errors import (
     RemoteProtocolError,
     UsageError,
 )
-from wzp_cli.events import Event, Hello, MappingAged, Report, Warned
+from wzp_cli.events import (
+    Bound,
+    Event,
+    Hello,
+    MappingAged,
+    Reflexive,
+    Registered,
+    Report,
+    Warned,
+)
 from wzp_cli.protocol.messages.control import (
     AskDetectNat,
     AskLifetime,
@@ -89,6 +98,32 @@ _NOBODY_HELPS = Warned(
 )
 
 
+def _once(report: Report) -> Report:
+    """Return one that tells where the socket is, and who knows it, only as news."""
+    told: dict[object, Event] = {}
+
+    def tell(event: Event) -> None:
+        about = _about(event)
+        if about is None:
+            report(event)
+        elif told.get(about) != event:
+            told[about] = event
+            report(event)
+
+    return tell
+
+
+def _about(event: Event) -> object:
+    match event:
+        case Bound():
+            return Bound
+        case Reflexive():
+            return Reflexive, event.via
+        case Registered():
+            return Registered, event.relay
+    return None
+
+
 def _cancel(task: "asyncio.Task[None]") -> None:
     task.cancel()
 
@@ -102,6 +137,7 @@ class Measuring:
 
     def __init__(self, session: Session, state: State, request: AskDetectNat) -> None:
         self._session = session
+        self._report = _once(session.report)
         self._state = state
         before = state.preferred_relay
         self._request = structs.replace(request, preferred_relay=before)
@@ -110,7 +146,7 @@ class Measuring:
 
     async def __aenter__(self) -> Self:
         identity = str(self._state.keypair.identity)
-        self._session.report(Hello(id=identity, version=__version__))
+        self._report(Hello(id=identity, version=__version__))
         return self
 
     async def __aexit__(
@@ -156,7 +192,7 @@ class Measuring:
         if found.mapping == found.filtering == "none":
             return found  # nobody translates or filters: nobody forgets
         if not relays:
-            self._session.report(_NOBODY_HELPS)
+            self._report(_NOBODY_HELPS)
             return found
         request = AskLifetime(
             relays=relays,
@@ -166,7 +202,7 @@ class Measuring:
         known = await self._until_interrupted(request)
         if not (known.lived_s or known.lost_s):
             if known.next_s is None:  # not interrupted: nothing was tried
-                self._session.report(_NOBODY_HELPS)
+                self._report(_NOBODY_HELPS)
             return found
         return structs.replace(
             found, mapping_lifetime_s=known.lived_s, mapping_lost_s=known.lost_s
@@ -179,7 +215,7 @@ class Measuring:
             nonlocal known
             if isinstance(event, MappingAged):
                 known = event
-            self._session.report(event)
+            self._report(event)
 
         async with task_group() as group:
             aging = group.create_task(self._age(request, report))
@@ -204,7 +240,7 @@ class Measuring:
         report: Report | None = None,
     ) -> T | None:
         """Return what the running wzp finds; None where it can't, or none runs."""
-        report = report or self._session.report
+        report = report or self._report
         try:
             return await asked_running(
                 *(self._state, request, kind, report), patience_s=patience_s
@@ -212,11 +248,11 @@ class Measuring:
         except (ControlSilent, ControlUnknown, RemoteProtocolError) as error:
             why = "the wzp that runs on this state directory can't measure"
             message = f"{why}: {error}" if str(error) else why
-            self._session.report(Warned(code=error.code, message=message))
+            self._report(Warned(code=error.code, message=message))
             return None
 
     async def _through_own(self) -> DetectedNat:
-        report, pins = self._session.report, self._state.known_relays
+        report, pins = self._report, self._state.known_relays
         endpoint = await self._own_endpoint()
         return await measured(endpoint, pins, self._request, report)
 

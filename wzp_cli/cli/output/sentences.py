@@ -26,15 +26,22 @@ __all__ = ["PersonVoice", "event_sentence", "folded", "tell"]
 class PersonVoice:
     """Talks on standard error while the command works; the answer goes to `write`.
 
-    `quiet` leaves only the answer and errors, `verbose` adds the details.
+    `quiet` leaves only the answer and errors, `verbose` adds the details, which are
+    more where it `answers`: what it has told on the way stands in its answer, too.
     """
 
     def __init__(
-        self, write: Callable[[bytes], None], *, quiet: bool, verbose: bool = False
+        self,
+        write: Callable[[bytes], None],
+        *,
+        quiet: bool,
+        verbose: bool = False,
+        answers: bool = False,
     ) -> None:
         self._write = write
         self._quiet = quiet
-        self._silent = () if verbose else _DETAILS
+        details = (*_DETAILS, *_ON_THE_WAY) if answers else _DETAILS
+        self._silent = () if verbose else details
         self._said: str | None = None
 
     def report(self, event: events.Event) -> None:
@@ -316,6 +323,7 @@ def _rtt(rtt_ms: float | None) -> str:
 
 _PROTOCOLS = {"pcp": "PCP", "nat-pmp": "NAT-PMP", "upnp": "UPnP"}
 _DETAILS = (events.MediaStarted, events.PathTried, events.PortMapped)
+_ON_THE_WAY = (events.Bound, events.Reflexive, events.Registered)
 _SENTENCES: dict[type[events.Event], Callable[[Any], str | None]] = {
     events.Answered: _answered,
     events.Bound: _bound,

@@ -35,6 +35,7 @@ class Speech:
         stream: bool,
         quiet: bool,
         verbose: bool = False,
+        answers: bool = False,
         closed: Callable[[BaseException], None],
     ) -> None:
         self._started_s = time.monotonic()
@@ -44,7 +45,9 @@ class Speech:
         self._patient: PatientWriter | None = None
         voice: Voice
         if not json:
-            voice = PersonVoice(stdout.write, quiet=quiet, verbose=verbose)
+            voice = PersonVoice(
+                stdout.write, quiet=quiet, verbose=verbose, answers=answers
+            )
         elif stream:
             self._patient = PatientWriter(stdout.write)
             voice = EventStream(self._patient.put, started_s=self._started_s)

@@ -26,6 +26,7 @@ def execute(job: Job, environ: Mapping[str, str]) -> int:
         stream=job.command.streams(job.arguments),
         quiet=is_on(job.everywhere.quiet, environ, "WZP_QUIET"),
         verbose=job.everywhere.verbose > 0,
+        answers=job.command.answers,
         closed=stop.request,
     )
     with sigterm_stops(stop):
