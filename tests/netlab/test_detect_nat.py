@@ -32,6 +32,7 @@ pytestmark = pytest.mark.netlab
 SITES = dict(zip(KINDS, string.ascii_lowercase, strict=False))
 RELAYS = ("r1", "r2")
 ANSWER_WAIT_S = 5.0
+ROUND_TRIP_MS = 200
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +118,7 @@ def test_under_loss_and_delay_right_or_left_open_never_wrong(
     """10 % are lost each way, and a round trip takes 200 ms."""
     kinds = ["masquerade-accept", "address-restricted", "symmetric-random"]
     sites = [
-        SiteSpec(site, kind, delay_ms=100, loss_pct=10)
+        SiteSpec(site, kind, delay_ms=ROUND_TRIP_MS / 2, loss_pct=10)
         for site, kind in zip("abc", kinds, strict=True)
     ]
     far = Stage(make_lab(*sites), stage.file("far"))
@@ -131,12 +132,41 @@ def test_under_loss_and_delay_right_or_left_open_never_wrong(
         if false.get("filtering") == "endpoint-dependent":  # not told apart
             del false["filtering"]
         assert false == {}
+        rtts_ms = [each["rtt_ms"] for each in found["servers"] if each["reflexive"]]
+        assert rtts_ms
+        assert min(rtts_ms) >= ROUND_TRIP_MS
+
+
+def test_ipv6_and_its_firewall_and_a_narrow_link(
+    make_lab: MakeLab, stage: Stage
+) -> None:
+    """Behind the router a firewall stands and no NAT; its link is a tunnel's."""
+    lab = make_lab("masquerade-drop", "open", ipv6=True)
+    narrow = 'ip link set mtu 1420 dev "$(ip -o route show default | cut -d" " -f5)"'
+    (router,) = lab.site("a").nats
+    assert router.run(["sh", "-c", narrow]).returncode == 0
+    six = Stage(lab, stage.file("six"))
+    words = six.at(*RELAYS)
+    for server in RELAYS:
+        six.relay(server)
+        words += ["--relay", f"[{lab.host(server).addresses_v6[0]}]"]
+    walled = six.user("a").ask("detect-nat", *words).result
+    assert walled["ipv6"] is True
+    assert walled["filtering_v6"] == "address-and-port-dependent"
+    assert walled["path_mtu_bytes"] == 1420
+    free = six.user("b").ask("detect-nat", *words).result
+    assert (free["ipv6"], free["filtering_v6"]) == (True, "none")
+    for found, site in ((walled, "a"), (free, "b")):
+        (own,) = lab.host(site).addresses_v6
+        assert found["reflexive_v6"] == f"[{own}]:{port(found)}"
+        assert found["mapping"] == TRUTHS[lab.site(site).kind.name]["mapping"]
+    assert free["path_mtu_bytes"] == 1500
 
 
 def port(found: dict[str, Any]) -> int:
     """The socket's own port."""
-    (local,) = found["local"]
-    return Address.parse(local).port
+    (own,) = {Address.parse(local).port for local in found["local"]}
+    return own
 
 
 def reflexive(probe: socket.socket, server: Address) -> Address:

@@ -60,6 +60,7 @@ class NatReport:
         preferred_relay: Of those asked, as the user named it.
         tcp_relay: Host and TCP port of a relay that calls can go through where UDP is
             blocked.
+        names_found: Whether any server's name has led to an address.
     """
 
     local: tuple[Address, ...]
@@ -80,6 +81,7 @@ class NatReport:
     router: RouterOffers = field(default_factory=RouterOffers)
     preferred_relay: str | None = None
     tcp_relay: HostPort | None = None
+    names_found: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,7 @@ class _Diagnosis:
         async with task_group() as group:
             reading = group.create_task(survey.read())
             asking = group.create_task(self._ask())
+            group.create_task(survey.settle())
             async with task_group() as measuring:
                 for measure in (
                     survey.time_again,
@@ -174,7 +177,7 @@ class _Diagnosis:
                     self._look_into_silence,
                 ):
                     measuring.create_task(measure())
-            await survey.until(lambda: survey.settled or self._is_enough())
+            await survey.until(lambda: survey.settled)
             asking.cancel()
             reading.cancel()
 
@@ -198,10 +201,6 @@ class _Diagnosis:
         if len(survey.hosts()) < 2:
             public = [Server(n, "stun", True) for n in self.settings.public_stun]
             await survey.ask(public)
-
-    def _is_enough(self) -> bool:
-        """Whether those that are still silent would not change the report."""
-        return len(self.survey.hosts()) > 1 and not self.survey.is_visiting
 
     async def _first_answer(self) -> Reflection | None:
         """Return the first IPv4 answer from outside our own network, if one comes."""
@@ -236,6 +235,7 @@ class _Diagnosis:
 
     async def _filter_v4(self) -> None:
         await by_relays(self.survey, self.by_relays, v6=False)
+        self.survey.tell()
 
     async def _filter_v6(self) -> None:
         await by_relays(self.survey, self.by_relays_v6, v6=True)
@@ -310,6 +310,7 @@ class _Diagnosis:
             router=self.router,
             preferred_relay=self._preferred_relay(),
             tcp_relay=self.survey.tcp_relay if self._is_blocked() else None,
+            names_found=self.survey.has_found,
         )
 
     def _is_blocked(self) -> bool | None:
@@ -359,7 +360,9 @@ class _Diagnosis:
             if each.kind == "relay" and each.reflection is not None:
                 rtt_s = each.reflection.rtt_s
                 rtts_s[each.name] = min(rtt_s, rtts_s.get(each.name, rtt_s))
-        return preferred_relay(self.settings.preferred_relay, rtts_s)
+        asked = {str(each.name) for each in self.servers if each.kind == "relay"}
+        before = self.settings.preferred_relay
+        return preferred_relay(before if before in asked else None, rtts_s)
 
 
 def _first(reflections: Sequence[Reflection]) -> Address | None:

@@ -76,8 +76,23 @@ def test_silence_is_a_result_and_an_error(
     assert (document["ok"], document["error"]["exit"]) == (False, 4)
     result = document["result"]
     assert (result["mapping"], result["reflexive"]) == ("unknown", None)
+    assert result["names_found"] is True
     assert [server["server"] for server in result["servers"]] == [mute, "127.0.0.1:1"]
     assert all(server["error"] for server in result["servers"])
+
+
+def test_a_name_that_is_not_found_is_no_silence(
+    environ: dict[str, str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    environ["WZP_STUN"] = "nobody.invalid:1"
+    assert run(["detect-nat", "--json"], environ) == 4
+    document = json.loads(capfd.readouterr().out)
+    fits(document, "detect-nat.json")
+    assert document["error"]["code"] == "name_not_found"
+    result = document["result"]
+    assert result["names_found"] is False
+    assert [each["code"] for each in result["reasons"]] == ["no-name-found"]
+    assert [each["code"] for each in result["advice"]] == ["check-names"]
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,9 @@ def test_why_behind_a_carrier() -> None:
 
 def test_why_without_any_answer() -> None:
     assert whys(Diagnosis()) == [Why.NOBODY_ANSWERED]
+    assert whys(Diagnosis(online=True, names_found=True)) == [Why.NOBODY_ANSWERED]
+    assert whys(Diagnosis(online=True, names_found=False)) == [Why.NO_NAME_FOUND]
+    assert whys(Diagnosis(online=False, names_found=False)) == [Why.OFFLINE]
     assert whys(Diagnosis(NatFacts(udp_blocked=True))) == [Why.UDP_BLOCKED]
     portal = Diagnosis(NatFacts(udp_blocked=True), captive_portal=True)
     assert whys(portal) == [Why.CAPTIVE_PORTAL, Why.UDP_BLOCKED]
@@ -158,6 +161,8 @@ def test_first_things_first() -> None:
     assert cures(replace(HOME, captive_portal=True)) == [Cure.LOG_IN]
     assert cures(Diagnosis(NatFacts(udp_blocked=True))) == [Cure.ALLOW_UDP]
     assert cures(Diagnosis()) == [Cure.ALLOW_UDP]
+    assert cures(Diagnosis(names_found=False)) == [Cure.CHECK_NAMES]
+    assert cures(Diagnosis(online=False)) == [Cure.GO_ONLINE]
     assert cures(Diagnosis(answers=1)) == [Cure.ASK_MORE_SERVERS]
 
 

@@ -13,9 +13,9 @@ from tests.support.fakenet import (
     NatKind,
 )
 from tests.support.world import RELAY, World, scenario
-from wzp_cli.address import Address
+from wzp_cli.address import Address, HostPort
 from wzp_cli.defaults.diagnosis import DETECT_TIMEOUT_S
-from wzp_cli.services.detect_nat import NatReport
+from wzp_cli.services.detect_nat import DetectSettings, NatReport, Server, detect_nat
 from wzp_cli.services.diagnosis.survey import _others
 
 KINDS = (
@@ -65,6 +65,23 @@ async def test_two_seconds_where_all_answer_within_100_ms(
     assert report.facts.filtering.value != "unknown"
 
 
+@scenario
+async def test_who_is_silent_is_not_waited_for_where_two_have_told_all(
+    world: World,
+) -> None:
+    await two_relays(world)
+    alice = await world.person("alice", registers=False)
+    dead = [HostPort("20.9.0.9", 3478), HostPort("20.9.0.8", RELAY.port)]
+    servers = [*RELAYS, Server(dead[0], "stun"), Server(dead[1], "relay")]
+    began = asyncio.get_running_loop().time()
+    report = await ask(alice, servers)
+    assert asyncio.get_running_loop().time() - began < 2.0
+    errors = {each.server: each.error for each in report.answers if each.error}
+    assert errors == {str(each): "no answer" for each in dead}
+    assert report.facts.mapping.value != "unknown"
+    assert report.facts.filtering.value != "unknown"
+
+
 def rtts_s(report: NatReport, host: str) -> list[float]:
     """How far that host is, at each of its ports."""
     seen = [each.reflection for each in report.answers if each.reflection is not None]
@@ -101,6 +118,19 @@ async def test_the_nearer_relay_is_preferred(world: World) -> None:
     alice = await world.person("alice", registers=False)
     world.net.delay(alice.public_host, "20.0.0.2", 0.080)
     assert (await ask(alice, RELAYS)).preferred_relay == str(RELAY)
+
+
+@scenario
+async def test_the_relay_before_is_preferred_where_it_was_asked(world: World) -> None:
+    await two_relays(world)
+    alice = await world.person("alice", registers=False)
+    before = str(RELAYS[0].name)
+    for servers, preferred in ((RELAYS, before), (RELAYS[1:], str(RELAY)), ([], None)):
+        report = await detect_nat(
+            *(alice.endpoint, servers, alice.pins, alice.interfaces, alice.report),
+            DetectSettings(preferred_relay=before),
+        )
+        assert report.preferred_relay == preferred
 
 
 def test_where_a_stun_server_may_send_us() -> None:

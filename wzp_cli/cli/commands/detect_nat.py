@@ -23,7 +23,14 @@ from wzp_cli.defaults.diagnosis import (
     LIFETIME_MAX_SILENCES,
     LIFETIME_SILENCES_S,
 )
-from wzp_cli.errors import RelayUnreachable, RequirementNotMet, UsageError, WzpError
+from wzp_cli.errors import (
+    NameNotFound,
+    NetworkError,
+    RelayUnreachable,
+    RequirementNotMet,
+    UsageError,
+    WzpError,
+)
 from wzp_cli.events import NatDetected
 from wzp_cli.protocol.nat import Mapping
 
@@ -167,10 +174,14 @@ class _Wanted:
         return None
 
 
-def _unanswered(found: DetectedNat) -> RelayUnreachable | None:
+def _unanswered(found: DetectedNat) -> NetworkError | None:
     heard = any(answer.reflexive is not None for answer in found.servers)
     if heard or found.tcp_relay is not None:
         return None
+    if not found.local:
+        return NetworkError("this machine has no address on any network")
+    if found.names_found is False:
+        return NameNotFound("no address was found for any server")
     return RelayUnreachable("no server answered; is UDP blocked here?")
 
 

@@ -82,7 +82,8 @@ class DetectedNat(msgspec.Struct, frozen=True, kw_only=True):
     `through`: the command whose socket was measured: its own, or that of the one that
     runs on this state directory. `tcp_relay`: where calls go while UDP is blocked.
     `mapping_lifetime_s`: the longest silence that a mapping outlived; `mapping_lost_s`:
-    the shortest that it did not.
+    the shortest that it did not. `names_found`: whether any server's name has led to an
+    address.
     """
 
     verdict: str
@@ -118,6 +119,7 @@ class DetectedNat(msgspec.Struct, frozen=True, kw_only=True):
     pair: ForecastPair | None = None
     tcp_relay: str | None = None
     mapping_lost_s: float | None = None
+    names_found: bool | None = None
 
 
 def detected(
@@ -158,6 +160,7 @@ def detected(
         preferred_relay=report.preferred_relay,
         address_pooled=report.facts.pooled,
         tcp_relay=None if report.tcp_relay is None else str(report.tcp_relay),
+        names_found=report.names_found,
     )
     return judged(document)
 
@@ -230,6 +233,8 @@ def diagnosis_of(document: DetectedNat) -> Diagnosis:
         local=tuple(_hosts(document.local)),
         reflexive=next(_hosts(filter(None, [document.reflexive])), None),
         answers=len(answered),
+        online=bool(document.local),
+        names_found=document.names_found,
         hops=None if document.hops is None else tuple(document.hops),
         nat_layers=document.nat_layers,
         carrier_nat=document.carrier_nat,

@@ -26,6 +26,9 @@ _WHY: dict[Why, str] = {
     "wants you to log in first.",
     Why.UDP_BLOCKED: "No UDP comes back from anywhere: from here, calls work through "
     "a relay that serves TCP (wzp relay --tcp).",
+    Why.OFFLINE: "This machine has no address on any network: it is offline.",
+    Why.NO_NAME_FOUND: "No name of a server's led to an address: this machine is "
+    "offline, its DNS does not answer, or the names are wrong.",
     Why.NOBODY_ANSWERED: "No server answered: they are silent, or this network lets "
     "no UDP through.",
     Why.TOO_FEW_SERVERS: "Servers at one address alone do not tell whether the NAT "
@@ -63,6 +66,9 @@ _WHY: dict[Why, str] = {
 }
 
 _CURES: dict[Cure, str] = {
+    Cure.GO_ONLINE: "Connect this machine to a network, and ask again.",
+    Cure.CHECK_NAMES: "See that other names are found from here, or name a server by "
+    "its number.",
     Cure.LOG_IN: "Open a web page in a browser, log in to this network, and ask again.",
     Cure.ALLOW_UDP: "Have UDP allowed out of this network (firewall, VPN, company or "
     "hotel), or use another one, a phone's for example.",

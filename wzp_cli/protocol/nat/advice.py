@@ -27,6 +27,8 @@ class Why(enum.Enum):
 
     CAPTIVE_PORTAL = "captive-portal"
     UDP_BLOCKED = "udp-blocked"
+    OFFLINE = "offline"
+    NO_NAME_FOUND = "no-name-found"
     NOBODY_ANSWERED = "nobody-answered"
     TOO_FEW_SERVERS = "too-few-servers"
     PORT_MAPPED = "port-mapped"
@@ -50,6 +52,8 @@ class Why(enum.Enum):
 class Cure(enum.Enum):
     """What would make it better."""
 
+    GO_ONLINE = "go-online"
+    CHECK_NAMES = "check-names"
     LOG_IN = "log-in"
     ALLOW_UDP = "allow-udp"
     ASK_MORE_SERVERS = "ask-more-servers"
@@ -116,7 +120,7 @@ def _reasons(known: Diagnosis) -> Iterator[Reason]:
         yield Reason(Why.UDP_BLOCKED)
         return
     if not known.answers:
-        yield Reason(Why.NOBODY_ANSWERED)
+        yield Reason(_of_silence(known))
         return
     if facts.port_mapped:
         yield Reason(Why.PORT_MAPPED)
@@ -129,6 +133,19 @@ def _reasons(known: Diagnosis) -> Iterator[Reason]:
         yield Reason(Why.POISONABLE)
     if known.ipv6.reachable:
         yield Reason(Why.IPV6)
+
+
+def _of_silence(known: Diagnosis) -> Why:
+    if known.online is False:
+        return Why.OFFLINE
+    return Why.NO_NAME_FOUND if known.names_found is False else Why.NOBODY_ANSWERED
+
+
+_CURES_OF_SILENCE = {
+    Why.OFFLINE: Cure.GO_ONLINE,
+    Why.NO_NAME_FOUND: Cure.CHECK_NAMES,
+    Why.NOBODY_ANSWERED: Cure.ALLOW_UDP,
+}
 
 
 def _of_mapping(facts: NatFacts) -> Iterator[Why]:
@@ -180,8 +197,10 @@ def _first(known: Diagnosis) -> Cure | None:
     """Return what has to be done before anything else is worth a thought."""
     if known.captive_portal:
         return Cure.LOG_IN
-    if known.facts.udp_blocked or not known.answers:
+    if known.facts.udp_blocked:
         return Cure.ALLOW_UDP
+    if not known.answers:
+        return _CURES_OF_SILENCE[_of_silence(known)]
     if known.facts.mapping is Mapping.UNKNOWN and not known.facts.port_mapped:
         return Cure.ASK_MORE_SERVERS
     return None

@@ -21,6 +21,8 @@ class Diagnosis:
         local: Own addresses, without the port.
         reflexive: The host as servers see it, IPv4.
         answers: How many server hosts have answered.
+        online: Whether this machine has an address on any network.
+        names_found: Whether any server's name has led to an address.
         hops: The routers up to the first public one, nearest first; None in it: silent.
     """
 
@@ -30,6 +32,8 @@ class Diagnosis:
     local: tuple[str, ...] = ()
     reflexive: str | None = None
     answers: int = 0
+    online: bool | None = None
+    names_found: bool | None = None
     hops: tuple[str | None, ...] | None = None
     nat_layers: int | None = None
     carrier_nat: bool | None = None

@@ -92,8 +92,9 @@ class Survey:
         answers: In the order in which they came.
         visited: Relays that are linked.
         named_settled: Nobody who was named is still awaited.
-        settled: Nobody at all is.
-        addresses: Every address that was found for a server.
+        settled: Nobody at all is, any more.
+        addresses: Every address that was found for a server, of UDP.
+        has_found: Whether any was, of TCP as well.
         tcp_relay: Host and TCP port of a relay that was reached there while no UDP
             came back.
     """
@@ -107,6 +108,7 @@ class Survey:
         self.answers: list[ServerAnswer] = []
         self.visited: list[Visited] = []
         self.addresses: list[Address] = []
+        self.has_found = False
         self.tcp_relay: HostPort | None = None
         self.settled = False
         self.named_settled = False
@@ -115,7 +117,7 @@ class Survey:
         self._asked: dict[Address, int] = {}
         self._pending: dict[str, Server] = {}
         self._order: dict[str, int] = {}
-        self._visits = 0
+        self._visiting: set[Address] = set()
 
     # -- the board
 
@@ -147,7 +149,31 @@ class Survey:
     @property
     def is_visiting(self) -> bool:
         """Whether a relay is still being linked, or may be."""
-        return self._visits > 0 or not self.settled
+        return bool(self._visiting) or not self.settled
+
+    async def settle(self) -> None:
+        """Wait until nobody is awaited, or those that are would not change much.
+
+        That is where two hosts have told all that they can, and the others have been
+        silent for DETECT_DOUBT_S. IPv6 is waited for: its silence says something.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DETECT_DOUBT_S):
+                await self.until(lambda: self.settled)
+        await self.until(lambda: self.settled or self._is_enough())
+        self.settled = True
+        self.tell()
+
+    def _is_enough(self) -> bool:
+        both = self.reflections() + self.reflections(v6=True)
+        answered, hosts = {each.server for each in both}, self.hosts()
+        asked = self._asked.keys() | {
+            Address(each.address.host, port)
+            for each in self.visited
+            for port in each.session.extra_ports
+        }
+        awaited = [e for e in asked - answered if e.is_v6 or e.host in hosts]
+        return len(hosts) > 1 and not awaited and not self._visiting & answered
 
     # -- asking
 
@@ -204,6 +230,7 @@ class Survey:
 
         def take(places: Sequence[Place]) -> None:
             self._pending.pop(str(server.name), None)
+            self.has_found |= bool(places)
             for place in places:
                 if place not in found:
                     found.add(place)
@@ -236,7 +263,7 @@ class Survey:
     async def _ask_at(self, server: Server, address: Address) -> None:
         async with task_group() as group:
             if server.kind == "relay":
-                self._visits += 1
+                self._visiting.add(address)
                 group.create_task(self._visit(server, address))
             seen = await self._reflect(server, address)
             if seen is not None and seen.other is not None and not server.public:
@@ -295,7 +322,7 @@ class Survey:
             self.report(Warned(code=error.code, message=message))
             return
         finally:
-            self._visits -= 1
+            self._visiting.discard(address)
             self.tell()
         self.visited.append(Visited(session))
         self._report_visit(server, session)
