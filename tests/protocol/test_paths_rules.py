@@ -17,15 +17,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from tests.support.depth import depth
 from wzp_cli.address import Address
 from wzp_cli.defaults.paths import MAX_CANDIDATES, RETRY_LATER_S, STRAY_CHECKS
-from wzp_cli.protocol.traversal.paths import (
-    TRANSITIONS,
-    Check,
-    Input,
-    Paths,
-    RouteKind,
-    State,
-)
+from wzp_cli.protocol.traversal.paths import Check, Paths
 from wzp_cli.protocol.traversal.route import ChannelRoute, DirectRoute, Route, TurnRoute
+from wzp_cli.protocol.traversal.trial import TRANSITIONS, Input, RouteKind, State
 
 _RELAY = Address("20.0.0.1", 4433)
 _TURN = Address("20.0.0.9", 3478)

@@ -1,8 +1,8 @@
 """Which routes a call has, which of them work, and which one media takes.
 
-One machine for each call, without I/O: candidates, answers and time go in; checks to
-send and the routes to use come out. Each route is in one state, and TRANSITIONS is the
-whole of it. A route is used only after a keyed check came back over it.
+Without I/O: candidates, answers and time go in; checks to send and the routes to use
+come out. Each route is a machine of its own (`trial.py`), and is used only after a
+keyed check came back over it.
 
 Opening (docs/nat.md, traps 1 and 2): toward a server-reflexive candidate the first
 checks have a low TTL: they open our own NAT and die before the peer's, which an early
@@ -10,10 +10,8 @@ packet could poison. Each side says `opened` inside the link when they have left
 checks of full reach go out.
 """
 
-import enum
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
-from typing import Literal
 
 from wzp_cli.defaults.paths import (
     CHECK_GIVE_UP_S,
@@ -35,41 +33,10 @@ from wzp_cli.defaults.paths import (
     THRIFTY_DOUBT_S,
     THRIFTY_PROBE_S,
 )
-from wzp_cli.errors import LocalProtocolError
 from wzp_cli.protocol.traversal.route import ChannelRoute, DirectRoute, Route
+from wzp_cli.protocol.traversal.trial import Input, RouteKind, State, Trial
 
-__all__ = ["TRANSITIONS", "Check", "Input", "Paths", "RouteKind", "State", "Trial"]
-
-RouteKind = Literal["host", "srflx", "prflx", "mapped", "relay", "relayed"]
-
-
-class State(enum.Enum):
-    """What is known of one route."""
-
-    OPENING = "our NAT is being opened, the peer's is awaited"
-    CHECKING = "checks are out"
-    VALID = "an answer came back"
-    DOUBTED = "answers stopped"
-    FAILED = "given up, until the next round"
-
-
-class Input(enum.Enum):
-    """What can happen to one route."""
-
-    OPENED = "both NATs are open"
-    ANSWERED = "check answered"
-    SILENT = "no answer lately"
-    GIVEN_UP = "no answer for too long"
-    RETRY = "next round"
-
-
-TRANSITIONS: dict[State, dict[Input, State]] = {
-    State.OPENING: {Input.OPENED: State.CHECKING, Input.ANSWERED: State.VALID},
-    State.CHECKING: {Input.ANSWERED: State.VALID, Input.GIVEN_UP: State.FAILED},
-    State.VALID: {Input.ANSWERED: State.VALID, Input.SILENT: State.DOUBTED},
-    State.DOUBTED: {Input.ANSWERED: State.VALID, Input.GIVEN_UP: State.FAILED},
-    State.FAILED: {Input.ANSWERED: State.VALID, Input.RETRY: State.CHECKING},
-}
+__all__ = ["Check", "Paths"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,49 +46,6 @@ class Check:
     route: Route
     ttl: int | None
     nominates: bool
-
-
-@dataclass(slots=True)
-class Trial:
-    """One route and what became of it. Times are the caller's clock, in seconds.
-
-    Attributes:
-        allowance: Checks that may still go to an address that only showed itself as a
-            source: whoever copies a packet must not draw a stream to a victim. None:
-            the peer named the address.
-    """
-
-    route: Route
-    kind: RouteKind
-    state: State
-    since: float
-    due: float
-    sent: int = 0
-    rounds: int = 0
-    allowance: int | None = None
-    rtt_s: float | None = None
-    answered_at: float | None = None
-    unanswered_since: float | None = None
-
-    @property
-    def is_relay(self) -> bool:
-        """Whether it goes through the relay, or through a TURN server."""
-        return not isinstance(self.route, DirectRoute)
-
-    def move(self, happened: Input, now: float) -> None:
-        """Go to the next state.
-
-        Raises:
-            LocalProtocolError: This cannot happen in this state.
-        """
-        try:
-            state = TRANSITIONS[self.state][happened]
-        except KeyError:
-            message = f"{happened.name} while {self.state.name}"
-            raise LocalProtocolError(message) from None
-        if state is not self.state:
-            self.since, self.due = now, now
-        self.state = state
 
 
 @dataclass

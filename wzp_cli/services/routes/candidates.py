@@ -13,8 +13,8 @@ from wzp_cli.events import Candidate, Report
 from wzp_cli.ports import FindInterfaces, PortMapping
 from wzp_cli.protocol.messages.peer import CandidateInfo, CandidateType
 from wzp_cli.protocol.reach import Surroundings, is_public, may_check
-from wzp_cli.protocol.traversal.paths import RouteKind
 from wzp_cli.protocol.traversal.route import ChannelRoute, DirectRoute, Route
+from wzp_cli.protocol.traversal.trial import RouteKind
 from wzp_cli.services.relays.registration import Registration
 
 __all__ = ["Candidacy", "RoutePlan"]

@@ -24,8 +24,9 @@ from wzp_cli.protocol.messages.peer import (
     Relayed,
     Searching,
 )
-from wzp_cli.protocol.traversal.paths import Check, Paths, State, Trial
+from wzp_cli.protocol.traversal.paths import Check, Paths
 from wzp_cli.protocol.traversal.route import ChannelRoute, Route, TurnRoute
+from wzp_cli.protocol.traversal.trial import State, Trial
 from wzp_cli.services.conversation import Conversation
 from wzp_cli.services.routes.candidates import Candidacy, RoutePlan
 from wzp_cli.services.routes.channel import CallChannel
