@@ -216,7 +216,7 @@ def test_an_interface_goes_down_and_comes_back(
     lab = make_lab("masquerade-drop", "masquerade-drop", hops=HOPS)
     calling, listening = direct_call(lab, tmp_path)
     checked(lab.host("a"), "ip link set eth0 down")
-    listening.wait_for("path.changed", path="relay")
+    listening.wait_for("path.tried", answered=False)
     time.sleep(2.0)
     checked(lab.host("a"), "ip link set eth0 up", "ip route add default via 10.0.1.1")
     goes_on_directly(calling, listening)

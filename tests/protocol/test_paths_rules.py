@@ -16,7 +16,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tests.support.depth import depth
 from wzp_cli.address import Address
-from wzp_cli.defaults.paths import MAX_CANDIDATES, RETRY_LATER_S, STRAY_CHECKS
+from wzp_cli.defaults.paths import (
+    MAX_CANDIDATES,
+    RETRY_LATER_S,
+    ROUTE_TRUST_MAX_S,
+    STRAY_CHECKS,
+)
 from wzp_cli.protocol.traversal.paths import Check, Paths
 from wzp_cli.protocol.traversal.route import ChannelRoute, DirectRoute, Route, TurnRoute
 from wzp_cli.protocol.traversal.trial import TRANSITIONS, Input, RouteKind, State
@@ -28,7 +33,7 @@ _WAYS = range(len(_KINDS))
 _FIRST = 0
 _DELAYS_S = (0.02, 0.04, 0.01, 0.09, 0.06, 0.05)
 _MOST_CHECKS_A_S = 16
-_CALM_S = RETRY_LATER_S + 12.0
+_CALM_S = RETRY_LATER_S + ROUTE_TRUST_MAX_S + 12.0
 
 
 def _route(side: int, way: int) -> Route:

@@ -180,10 +180,15 @@ class CountingSound:
         return [int.from_bytes(pcm[:2], "little") for pcm in plain]
 
     @property
+    def gaps_s(self) -> list[float]:
+        """The times between two true frames heard, in order."""
+        at = [t for t, p in self.sink.heard if p not in (_SILENCE, CONCEALED)]
+        return [b - a for a, b in itertools.pairwise(at)]
+
+    @property
     def longest_gap_s(self) -> float:
         """The longest time between two true frames heard."""
-        at = [t for t, p in self.sink.heard if p not in (_SILENCE, CONCEALED)]
-        return max((b - a for a, b in itertools.pairwise(at)), default=0.0)
+        return max(self.gaps_s, default=0.0)
 
 
 # --- Who is there ---------------------------------------------------------------

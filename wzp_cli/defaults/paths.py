@@ -40,7 +40,10 @@ __all__ = [
     "RETRY_FIRST_S",
     "RETRY_LATER_S",
     "ROUTE_DOUBT_S",
+    "ROUTE_FORGIVEN_S",
     "ROUTE_GIVE_UP_S",
+    "ROUTE_TRUST_MAX_S",
+    "ROUTE_TRUST_S",
     "RTT_STICKINESS_S",
     "SEARCH_BATCH",
     "SEARCH_BATCH_S",
@@ -135,6 +138,17 @@ ROUTE_DOUBT_S: Final = 0.25
 
 ROUTE_GIVE_UP_S: Final = 2.0
 """Doubt that ends a route. Source: docs/nat.md."""
+
+ROUTE_TRUST_S: Final = 10.0
+"""For so long media takes another route, too, once one answers again; each further doubt
+makes it three times as long. Source: docs/decisions/0031."""
+
+ROUTE_TRUST_MAX_S: Final = 90.0
+"""The longest of these times. Source: docs/decisions/0031."""
+
+ROUTE_FORGIVEN_S: Final = 300.0
+"""Earlier doubts no longer count after so long without one.
+Source: docs/decisions/0031."""
 
 RTT_STICKINESS_S: Final = 0.005
 """How much better another route must be, or a third. Source: docs/nat.md."""

@@ -22,6 +22,8 @@ from wzp_cli.defaults.paths import (
     RETRY_LATER_S,
     ROUTE_DOUBT_S,
     ROUTE_GIVE_UP_S,
+    ROUTE_TRUST_MAX_S,
+    ROUTE_TRUST_S,
     STANDBY_PROBE_S,
     STRAY_CHECKS,
     THRIFTY_DOUBT_S,
@@ -41,10 +43,8 @@ MAX_CHECKS_PER_ROUND = 10
 
 
 def polled(paths: Paths, now: float) -> list[Check]:
-    """Poll until nothing is due; a route just taken is probed at once, so twice."""
+    """Poll, after which nothing is due."""
     checks = paths.poll(now)
-    if paths.due <= now:
-        checks += paths.poll(now)
     assert paths.due > now
     return checks
 
@@ -232,7 +232,7 @@ def test_an_answer_makes_the_next_failure_a_first_one() -> None:
     failed_at = play.now
     play.rtts_s[LAN] = 0.010
     play.run(RETRY_FIRST_S)
-    assert play.state(LAN) is State.VALID
+    assert play.paths.trials[LAN].works
     assert play.now - failed_at <= RETRY_FIRST_S
 
 
@@ -353,13 +353,47 @@ def test_in_doubt_media_takes_both_routes_and_then_the_relay(
     assert not play.paths.is_direct
 
 
-def test_one_answer_ends_the_doubt() -> None:
+def test_one_answer_ends_the_doubt_and_time_the_copies() -> None:
     play = direct_call()
     del play.rtts_s[LAN]
     play.run(1)
+    assert play.state(LAN) is State.DOUBTED
+    play.rtts_s[LAN] = 0.020
+    play.run(0.2)
+    assert play.state(LAN) is State.PROVING
+    assert play.sends_by(LAN, RELAY)
+    assert play.run(ROUTE_TRUST_S - 0.2).sends_by(LAN, RELAY)
+    assert play.run(0.4).sends_by(LAN)
+
+
+@pytest.mark.parametrize("away_s", [0.4, 4.0])
+@pytest.mark.parametrize("there_s", [6.0, 20.0, 80.0])
+def test_a_route_that_comes_and_goes_is_soon_never_alone(
+    there_s: float, away_s: float
+) -> None:
+    """Each time that it was alone when it went, a quarter of a second is missing."""
+    play = direct_call()
+    alone = []
+    for _ in range(12):
+        alone.append(play.sends_by(LAN))
+        del play.rtts_s[LAN]
+        play.run(away_s)
+        play.rtts_s[LAN] = 0.020
+        play.run(there_s)
+        assert LAN in play.paths.sending
+    assert alone.count(True) <= 3
+    assert not any(alone[4:])
+    assert play.run(ROUTE_TRUST_MAX_S).sends_by(LAN)
+
+
+def test_a_narrow_link_gets_no_copies_once_it_answers() -> None:
+    play = direct_call()
+    play.paths.thrifty = True
+    del play.rtts_s[LAN]
+    play.run(2 * THRIFTY_PROBE_S + 2 * THRIFTY_DOUBT_S)
     assert play.sends_by(LAN, RELAY)
     play.rtts_s[LAN] = 0.020
-    assert play.run(0.2).sends_by(LAN)
+    assert play.run(2).sends_by(LAN)
 
 
 def test_two_lost_probes_are_no_doubt() -> None:
@@ -386,27 +420,73 @@ def test_after_a_fall_back_direct_is_tried_again_and_taken() -> None:
     play.run(4)
     assert play.sends_by(RELAY)
     play.rtts_s[LAN] = 0.020
-    assert play.run(RETRY_FIRST_S).sends_by(LAN)
+    assert play.run(RETRY_FIRST_S).sends_by(LAN, RELAY)
+    assert play.run(ROUTE_TRUST_S).sends_by(LAN)
 
 
-def test_of_several_routes_the_best_is_beside_the_doubted_one() -> None:
-    play = Play(candidates=[(LAN, "host"), (FAR, "host")])
-    play.rtts_s |= {LAN: 0.010, FAR: 0.080}
-    play.run(5)
+def two_direct_routes(first: Route = RELAY) -> Play:
+    play = Play(first=first, candidates=[(LAN, "host"), (FAR, "host")])
+    play.rtts_s |= {LAN: 0.010, FAR: 0.080, OTHER: 0.200}
+    play.run(7)
+    assert play.sends_by(LAN)
+    return play
+
+
+def test_of_several_routes_the_relays_is_beside_the_doubted_one() -> None:
+    play = two_direct_routes()
     del play.rtts_s[LAN]
-    play.run(0.5)
-    assert play.sends_by(LAN, FAR)
-    play.run(3)
-    assert play.paths.selected == FAR
+    assert play.run(0.5).sends_by(LAN, RELAY)
+    assert play.run(3).sends_by(FAR)
+
+
+def test_without_a_relay_another_direct_route_is_beside_the_doubted_one() -> None:
+    play = two_direct_routes(first=OTHER)
+    del play.rtts_s[LAN]
+    assert play.run(0.5).sends_by(LAN, FAR)
+
+
+@pytest.mark.parametrize("phase_s", [0.0, 1.3, 2.9, 4.4])
+def test_two_direct_routes_lost_at_once_leave_no_hole(phase_s: float) -> None:
+    """A machine with IPv4 and IPv6 that moves: what is kept warm is lost as well."""
+    play = two_direct_routes().run(phase_s)
+    del play.rtts_s[LAN], play.rtts_s[FAR]
+    lost_at = play.now
+    while RELAY not in play.paths.sending:
+        play.run(0.01)
+    assert play.now - lost_at < ROUTE_DOUBT_S + 2 * DIRECT_PROBE_S
+    play.run(ROUTE_GIVE_UP_S)
+    for _ in range(300):
+        play.run(0.01)
+        assert RELAY in play.paths.sending
+
+
+def test_a_route_that_has_gone_does_not_displace_one_that_stayed() -> None:
+    play = two_direct_routes()
+    del play.rtts_s[LAN]
+    play.run(4)
+    play.rtts_s[LAN] = 0.010
+    assert play.run(RETRY_FIRST_S).sends_by(FAR)
+    assert play.state(LAN) is State.PROVING
+    assert play.run(ROUTE_TRUST_S + STANDBY_PROBE_S).sends_by(LAN)
 
 
 def test_with_no_route_left_media_tries_direct_and_relay() -> None:
     play = direct_call()
     play.rtts_s.clear()
-    play.run(30)
-    assert play.state(LAN) is not State.VALID
-    assert play.state(RELAY) is not State.VALID
-    assert RELAY in play.paths.sending
+    play.run(ROUTE_DOUBT_S + 2 * DIRECT_PROBE_S)
+    for _ in range(300):
+        play.run(0.1)
+        assert not play.paths.trials[LAN].works
+        assert play.sends_by(LAN, RELAY)
+    assert not play.paths.trials[RELAY].works
+
+
+def test_a_route_kept_warm_that_is_lost_is_known_before_it_is_needed() -> None:
+    play = two_direct_routes()
+    del play.rtts_s[FAR]
+    play.run(STANDBY_PROBE_S + 3 * ROUTE_DOUBT_S)
+    assert not play.paths.trials[FAR].works
+    assert play.sends_by(LAN)
 
 
 def test_a_silent_relay_does_not_disturb_a_direct_call() -> None:

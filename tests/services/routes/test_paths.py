@@ -250,6 +250,21 @@ async def test_a_cut_direct_route_costs_a_moment_and_comes_back(world: World) ->
 
 
 @scenario
+async def test_a_route_that_comes_and_goes_is_heard_to_go_once(world: World) -> None:
+    alice, bob, call = await in_a_call(world, seconds=2)
+    for _ in range(6):
+        world.net.cut(alice.public_host, bob.public_host)
+        await asyncio.sleep(0.6)
+        world.net.mend(alice.public_host, bob.public_host)
+        await asyncio.sleep(1.2)
+    await call.stop()
+    for person in (alice, bob):
+        assert [gap for gap in person.sound.gaps_s if gap > 0.1] == [
+            pytest.approx(ROUTE_DOUBT_S, abs=0.1)
+        ]
+
+
+@scenario
 async def test_with_the_direct_route_cut_one_way_both_fall_back(world: World) -> None:
     alice, bob, call = await in_a_call(world)
     assert alice.nat is not None

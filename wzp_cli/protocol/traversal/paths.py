@@ -10,6 +10,7 @@ packet could poison. Each side says `opened` inside the link when they have left
 checks of full reach go out.
 """
 
+import math
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 
@@ -70,6 +71,7 @@ class Paths:
     trials: dict[Route, Trial] = field(default_factory=dict)
     _nominated: Route | None = None
     _nominated_at: float = 0.0
+    _taken_at: float = -math.inf
     _peer_opened: bool = False
     _told_opened: bool = False
 
@@ -119,6 +121,12 @@ class Paths:
         trial.rounds = 0
         trial.allowance = None
         trial.move(Input.ANSWERED, now)
+        if trial.state is State.PROVING and (
+            self.thrifty or now - trial.since >= trial.trust_s
+        ):
+            trial.move(Input.TRUSTED, now)
+        if route != self.selected:
+            trial.due = now + STANDBY_PROBE_S
         self._select(now)
 
     def checked(self, route: Route, *, nominates: bool, now: float) -> None:
@@ -149,10 +157,12 @@ class Paths:
     def poll(self, now: float) -> list[Check]:
         """Return the checks that are due; call again at `due`."""
         checks: list[Check] = []
-        for trial in self.trials.values():
-            while trial.due <= now:
-                checks += self._advance(trial, now)
         self._select(now)
+        while self.due <= now:  # a doubt, or a move, makes others due
+            for trial in self.trials.values():
+                while trial.due <= now:
+                    checks += self._advance(trial, now)
+            self._select(now)
         return checks
 
     @property
@@ -172,22 +182,18 @@ class Paths:
 
     @property
     def sending(self) -> tuple[Route, ...]:
-        """The routes that media takes: one, or two while the selected is in doubt."""
+        """The routes that media takes: one, or two while the selected is not trusted."""
         selected = self.trials[self.selected]
         if selected.state is State.VALID:
             return (self.selected,)
-        others = [t for t in self.trials.values() if t is not selected]
-        best = self._best([t for t in others if t.state is State.VALID])
-        if best is None and selected.state is State.FAILED:
-            best = next((t for t in others if t.is_relay), None)
-        return (self.selected,) if best is None else (self.selected, best.route)
+        beside = self._beside(selected)
+        return (self.selected,) if beside is None else (self.selected, beside.route)
 
     @property
     def has_direct(self) -> bool:
         """Whether some direct route works, in use or not."""
         return any(
-            trial.state is State.VALID and not trial.is_relay
-            for trial in self.trials.values()
+            trial.works and not trial.is_relay for trial in self.trials.values()
         )
 
     @property
@@ -234,7 +240,7 @@ class Paths:
                 return self._open(trial, now)
             case State.CHECKING:
                 return self._check(trial, now)
-            case State.VALID | State.DOUBTED:
+            case State.PROVING | State.VALID | State.DOUBTED:
                 return self._probe(trial, now)
             case State.FAILED:
                 return self._rest(trial, now)
@@ -266,8 +272,9 @@ class Paths:
 
     def _probe(self, trial: Trial, now: float) -> list[Check]:
         if self._is_silent(trial, now):
-            if trial.state is State.VALID:
-                trial.move(Input.SILENT, now)
+            if trial.works:
+                trial.doubt(now)
+                self._look_for_others(trial, now)
             elif now - trial.since >= ROUTE_GIVE_UP_S:
                 trial.move(Input.GIVEN_UP, now)
                 return []
@@ -278,10 +285,17 @@ class Paths:
         nominates = self.controlling and trial.route == self.selected
         return [Check(trial.route, None, nominates)]
 
+    def _look_for_others(self, doubted: Trial, now: float) -> None:
+        """Probe the other routes now: they may have been lost with the one in use."""
+        if doubted.route == self.selected:
+            for trial in self.trials.values():
+                if trial.works and trial.unanswered_since is None:
+                    trial.due = now
+
     def _is_silent(self, trial: Trial, now: float) -> bool:
         since = trial.unanswered_since
         if trial.answered_at is not None and self._is_watched(trial):
-            since = trial.answered_at
+            since = max(trial.answered_at, self._taken_at)
         if since is None:
             return False
         least_s = THRIFTY_DOUBT_S if self.thrifty else ROUTE_DOUBT_S
@@ -295,10 +309,8 @@ class Paths:
     def _probe_interval_s(self, trial: Trial) -> float:
         if trial.state is State.DOUBTED or self._is_watched(trial):
             return DIRECT_PROBE_S
-        if trial.unanswered_since is not None:
-            return ROUTE_DOUBT_S
-        if trial.route != self.selected:
-            return STANDBY_PROBE_S
+        if trial.unanswered_since is not None or trial.route != self.selected:
+            return ROUTE_DOUBT_S  # an answer puts it off
         return THRIFTY_PROBE_S if self.thrifty else RELAY_PROBE_S
 
     def _rest(self, trial: Trial, now: float) -> list[Check]:
@@ -331,20 +343,20 @@ class Paths:
     def _select(self, now: float) -> None:
         selected = self.trials[self.selected]
         nominated = self.trials.get(self._nominated) if self._nominated else None
-        if nominated is not None and nominated.state is State.VALID:
+        if nominated is not None and nominated.works:
             self._take(nominated, now)
             return
         if selected.state is State.DOUBTED:
             return
-        if nominated is not None and selected.state is State.VALID:
+        if nominated is not None and selected.works:
             return  # the peer's word is awaited here
-        best = self._best([t for t in self.trials.values() if t.state is State.VALID])
+        best = self._best([t for t in self.trials.values() if t.works])
         if best is not None:
             self._take(best, now)
 
     def _take(self, trial: Trial, now: float) -> None:
         if trial.route != self.selected:
-            self.selected = trial.route
+            self.selected, self._taken_at = trial.route, now
             trial.due = now
 
     def _best(self, valid: list[Trial]) -> Trial | None:
@@ -355,9 +367,21 @@ class Paths:
             ] or valid
         return min(valid, key=self._rank, default=None)
 
-    def _rank(self, trial: Trial) -> tuple[bool, float]:
+    def _beside(self, selected: Trial) -> Trial | None:
+        """Return the route for a copy: the relay's, as direct ones often break together.
+
+        Else another that works; where none does, the relay's all the same.
+        """
+        others = [t for t in self.trials.values() if t is not selected]
+        relays = [t for t in others if t.is_relay]
+        for among in (relays, others):
+            working = [trial for trial in among if trial.works]
+            if working:
+                return min(working, key=lambda trial: trial.rtt_s or 0.0)
+        return relays[0] if relays and not selected.works else None
+
+    def _rank(self, trial: Trial) -> tuple[bool, bool, float]:
         rtt_s = trial.rtt_s or 0.0
-        bonus_s = (
-            max(RTT_STICKINESS_S, rtt_s / 3) if trial.route == self.selected else 0
-        )
-        return trial.is_relay, rtt_s - bonus_s
+        if trial.route == self.selected:
+            return trial.is_relay, False, rtt_s - max(RTT_STICKINESS_S, rtt_s / 3)
+        return trial.is_relay, trial.state is State.PROVING, rtt_s

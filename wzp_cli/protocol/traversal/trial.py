@@ -7,6 +7,11 @@ import enum
 from dataclasses import dataclass
 from typing import Literal
 
+from wzp_cli.defaults.paths import (
+    ROUTE_FORGIVEN_S,
+    ROUTE_TRUST_MAX_S,
+    ROUTE_TRUST_S,
+)
 from wzp_cli.errors import LocalProtocolError
 from wzp_cli.protocol.traversal.route import DirectRoute, Route
 
@@ -20,7 +25,8 @@ class State(enum.Enum):
 
     OPENING = "our NAT is being opened, the peer's is awaited"
     CHECKING = "checks are out"
-    VALID = "an answer came back"
+    PROVING = "it answers, but is not yet trusted alone"
+    VALID = "it answers"
     DOUBTED = "answers stopped"
     FAILED = "given up, until the next round"
 
@@ -30,17 +36,23 @@ class Input(enum.Enum):
 
     OPENED = "both NATs are open"
     ANSWERED = "check answered"
+    TRUSTED = "no doubt for long enough"
     SILENT = "no answer lately"
     GIVEN_UP = "no answer for too long"
     RETRY = "next round"
 
 
 TRANSITIONS: dict[State, dict[Input, State]] = {
-    State.OPENING: {Input.OPENED: State.CHECKING, Input.ANSWERED: State.VALID},
-    State.CHECKING: {Input.ANSWERED: State.VALID, Input.GIVEN_UP: State.FAILED},
+    State.OPENING: {Input.OPENED: State.CHECKING, Input.ANSWERED: State.PROVING},
+    State.CHECKING: {Input.ANSWERED: State.PROVING, Input.GIVEN_UP: State.FAILED},
+    State.PROVING: {
+        Input.ANSWERED: State.PROVING,
+        Input.TRUSTED: State.VALID,
+        Input.SILENT: State.DOUBTED,
+    },
     State.VALID: {Input.ANSWERED: State.VALID, Input.SILENT: State.DOUBTED},
-    State.DOUBTED: {Input.ANSWERED: State.VALID, Input.GIVEN_UP: State.FAILED},
-    State.FAILED: {Input.ANSWERED: State.VALID, Input.RETRY: State.CHECKING},
+    State.DOUBTED: {Input.ANSWERED: State.PROVING, Input.GIVEN_UP: State.FAILED},
+    State.FAILED: {Input.ANSWERED: State.PROVING, Input.RETRY: State.CHECKING},
 }
 
 
@@ -52,6 +64,7 @@ class Trial:
         allowance: Checks that may still go to an address that only showed itself as a
             source: whoever copies a packet must not draw a stream to a victim. None:
             the peer named the address.
+        doubts: How often it has fallen silent, unless that is long ago.
     """
 
     route: Route
@@ -61,6 +74,7 @@ class Trial:
     due: float
     sent: int = 0
     rounds: int = 0
+    doubts: int = 0
     allowance: int | None = None
     rtt_s: float | None = None
     answered_at: float | None = None
@@ -70,6 +84,29 @@ class Trial:
     def is_relay(self) -> bool:
         """Whether it goes through the relay, or through a TURN server."""
         return not isinstance(self.route, DirectRoute)
+
+    @property
+    def works(self) -> bool:
+        """Whether it answers, so that media may take it."""
+        return self.state in (State.PROVING, State.VALID)
+
+    @property
+    def trust_s(self) -> float:
+        """How long it has to answer again until it is trusted alone.
+
+        Each doubt makes it longer: of a route that comes and goes, one that does not
+        has to carry a copy all the time, or each flap is heard.
+        """
+        if not self.doubts:
+            return 0.0
+        return min(ROUTE_TRUST_S * 3.0 ** (self.doubts - 1), ROUTE_TRUST_MAX_S)
+
+    def doubt(self, now: float) -> None:
+        """It has fallen silent; what was long ago is forgiven."""
+        if self.state is State.VALID and now - self.since >= ROUTE_FORGIVEN_S:
+            self.doubts = 0
+        self.doubts += 1
+        self.move(Input.SILENT, now)
 
     def move(self, happened: Input, now: float) -> None:
         """Go to the next state.

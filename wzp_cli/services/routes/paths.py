@@ -378,9 +378,10 @@ class RouteTaker:
 
     def _report_trials(self) -> None:
         for route, trial in self._paths.trials.items():
-            if self._told.get(route) == trial.state:
+            state = State.VALID if trial.works else trial.state
+            if self._told.get(route) == state:
                 continue
-            self._told[route] = trial.state
+            self._told[route] = state
             if trial.state in (State.DOUBTED, State.FAILED) and (
                 trial.is_relay or route == self._paths.selected
             ):
@@ -389,9 +390,9 @@ class RouteTaker:
                 self._report_trial(trial)
 
     def _report_trial(self, trial: Trial) -> None:
-        if trial.state not in (State.VALID, State.FAILED):
+        answered = trial.works
+        if not answered and trial.state is not State.FAILED:
             return
-        answered = trial.state is State.VALID
         self.report(
             PathTried(
                 address=str(trial.route),
