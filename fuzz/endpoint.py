@@ -241,5 +241,5 @@ def _connected(cast: _Cast) -> Rogue | None:
 def _connect(cast: _Cast, tamper: Tamper | None) -> None:
     cast.hostile.connect(_stage(), tamper)
     cast.traffic.know(cast.hostile.at)
-    while not cast.endpoint._accepted.empty():
-        cast.endpoint._accepted.get_nowait()
+    while not cast.endpoint._accepting._accepted.empty():
+        cast.endpoint._accepting._accepted.get_nowait()

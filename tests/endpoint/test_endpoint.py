@@ -14,10 +14,11 @@ from tests.support.house import (
     house_of,
     link_pair,
     meet,
+    state_of,
     turns,
 )
 from tests.support.rogue import Puppet, Rogue, papers_of
-from wzp_cli.address import Address, HostPort
+from wzp_cli.address import Address
 from wzp_cli.concurrency import task_group
 from wzp_cli.defaults.endpoint import HANDSHAKE_TIMEOUT_S, STUN_TRIES_S
 from wzp_cli.endpoint.endpoint import Endpoint
@@ -25,7 +26,7 @@ from wzp_cli.endpoint.links.admission import Strangers
 from wzp_cli.endpoint.links.link import Link
 from wzp_cli.endpoint.links.tls import PEER_ALPN
 from wzp_cli.endpoint.stun import message as stun
-from wzp_cli.errors import ConnectionLost, NameNotFound
+from wzp_cli.errors import ConnectionLost
 from wzp_cli.protocol.demux import encode_frame
 from wzp_cli.protocol.messages import relay as relay_says
 from wzp_cli.protocol.messages.signal import encode
@@ -34,24 +35,6 @@ from wzp_cli.protocol.traversal.route import ChannelRoute, DirectRoute, Route
 from wzp_cli.relay.server import RelaySettings, run_relay
 
 FRAME_S = 0.020
-
-
-def state_of(endpoint: Endpoint) -> dict[str, int]:
-    """Return how much an endpoint remembers."""
-    admission = endpoint._admission
-    return {
-        "links": len(endpoint.links),
-        "connection ids": len(endpoint._links),
-        "channels": len(endpoint._channels),
-        "transactions": len(endpoint._transactions),
-        "checks": sum(len(s._asked) for s in endpoint._checks.values()),
-        "sessions": len(endpoint._checks),
-        "deadlines": len(endpoint._deadlines),
-        "half open": len(admission._half_open_strangers)
-        + len(admission._half_open_channels),
-        "accepted": endpoint._accepted.qsize(),
-        "events": sum(len(link._quic._events) for link in endpoint.links),
-    }
 
 
 # --- one port for everything
@@ -98,44 +81,6 @@ def test_closing_ends_every_link_and_tells_the_other_side() -> None:
         await turns()
         assert here.ended
         assert there.end_reason == "shutting down"
-
-    house_of(scenario)
-
-
-def test_a_dial_given_up_leaves_nothing() -> None:
-    async def scenario(house: House) -> None:
-        alice, silent = house.machine(), house.mailbox()
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(1):
-                await alice.endpoint.dial_peer(DirectRoute(silent.address), None)
-        assert not any(state_of(alice.endpoint).values())
-        before = alice.endpoint.now()
-        with pytest.raises(ConnectionLost, match="no answer"):
-            await alice.endpoint.dial_peer(DirectRoute(silent.address), None)
-        assert alice.endpoint.now() - before == pytest.approx(
-            HANDSHAKE_TIMEOUT_S, abs=0.01
-        )
-        assert not any(state_of(alice.endpoint).values())
-
-    house_of(scenario)
-
-
-def test_names_are_looked_up_for_this_socket() -> None:
-    async def scenario(house: House) -> None:
-        alice = house.machine()  # IPv4 only
-        loop = asyncio.get_running_loop()
-        loop.names["relay.example"] = [  # type: ignore[attr-defined]
-            "2001:db8::1",
-            "192.0.2.1",
-            "192.0.2.1",
-        ]
-        assert await alice.endpoint.resolve(HostPort("relay.example", 4433)) == [
-            Address("192.0.2.1", 4433)
-        ]
-        with pytest.raises(NameNotFound, match=r"nowhere\.example"):
-            await alice.endpoint.resolve(HostPort("nowhere.example", 1))
-        with pytest.raises(NameNotFound):
-            await alice.endpoint.resolve(HostPort("a" * 70 + ".example", 1))
 
     house_of(scenario)
 
@@ -360,22 +305,6 @@ def test_an_announced_channel_admits_one_link() -> None:
         with pytest.raises(ConnectionLost, match="no answer"):
             await alice.endpoint.dial_peer(route, None)
         assert bob.endpoint.links == {there}
-
-    house_of(scenario)
-
-
-def test_a_channel_that_was_not_announced_admits_nobody() -> None:
-    async def scenario(house: House) -> None:
-        alice, bob, relay = (house.machine() for _ in range(3))
-        bob.endpoint.accept_peers(Strangers.REFUSED)
-        there, back = house.channel(relay, alice, bob)
-        alice.endpoint.open_channel(there, admits=False)
-        for open_channel in (False, True):
-            if open_channel:
-                bob.endpoint.open_channel(back, admits=False)
-            with pytest.raises(ConnectionLost, match="no answer"):
-                await alice.endpoint.dial_peer(there, None)
-            assert not bob.endpoint.links
 
     house_of(scenario)
 

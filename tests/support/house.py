@@ -130,6 +130,24 @@ class House:
             machine.endpoint.close()
 
 
+def state_of(endpoint: Endpoint) -> dict[str, int]:
+    """Return how much an endpoint remembers."""
+    admission = endpoint._accepting.admission
+    return {
+        "links": len(endpoint.links),
+        "connection ids": len(endpoint._links),
+        "channels": len(endpoint._channels),
+        "transactions": len(endpoint._transactions),
+        "checks": sum(len(s._asked) for s in endpoint._checks.values()),
+        "sessions": len(endpoint._checks),
+        "deadlines": len(endpoint._accepting._deadlines),
+        "half open": len(admission._half_open_strangers)
+        + len(admission._half_open_channels),
+        "accepted": endpoint._accepting._accepted.qsize(),
+        "events": sum(len(link._quic._events) for link in endpoint.links),
+    }
+
+
 def house_of(scenario: Callable[[House], Awaitable[None]]) -> None:
     """Run a scenario in a new house, and see that nothing is left of it."""
 
@@ -142,7 +160,7 @@ def house_of(scenario: Callable[[House], Awaitable[None]]) -> None:
         await turns()
         for machine in house.machines:
             assert not machine.endpoint.links
-            assert not machine.endpoint._deadlines
+            assert not machine.endpoint._accepting._deadlines
         assert not live_timers()
 
     run(in_house())

@@ -8,45 +8,37 @@ That is why the reflexive address printed by `wzp detect-nat` is the address whe
 """
 
 import asyncio
-import socket
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-
-from aioquic.buffer import Buffer
-from aioquic.quic.configuration import QuicConfiguration
-from aioquic.quic.packet import QuicHeader, QuicPacketType, pull_quic_header
 
 from wzp_cli.address import Address, HostPort
-from wzp_cli.defaults.diagnosis import WALK_HOP_S, WALK_MAX_HOPS
 from wzp_cli.defaults.endpoint import (
     CALL_IDLE_TIMEOUT_S,
     CONNECTION_ID_BYTES,
-    HANDSHAKE_TIMEOUT_S,
     LINK_IDLE_TIMEOUT_S,
-    NAME_TIMEOUT_S,
     QUIC_MIN_INITIAL_BYTES,
-    QUIC_MIN_INITIAL_DCID_BYTES,
 )
-from wzp_cli.endpoint.links.admission import Admission, Admitted, Retry, Strangers
+from wzp_cli.endpoint.links.accepting import Accepting, Channel
+from wzp_cli.endpoint.links.admission import Strangers
+from wzp_cli.endpoint.links.dialling import dial
 from wzp_cli.endpoint.links.link import Link
 from wzp_cli.endpoint.links.quic import KeyJudge, WzpQuic
 from wzp_cli.endpoint.links.tls import PEER_ALPN, RELAY_ALPN, Credentials
+from wzp_cli.endpoint.names import resolve
 from wzp_cli.endpoint.sockets.spares import Spares
-from wzp_cli.endpoint.sockets.wire import ErrorSink, Fate, IcmpError, Losses, Wire
+from wzp_cli.endpoint.sockets.wire import ErrorSink, Losses, Wire
 from wzp_cli.endpoint.srv import LookUpSrv
 from wzp_cli.endpoint.stun import message as stun
 from wzp_cli.endpoint.stun.checks import CheckSession
-from wzp_cli.endpoint.stun.hops import trace
+from wzp_cli.endpoint.stun.hops import Walker, trace
 from wzp_cli.endpoint.stun.transactions import StunSink, Transactions
 from wzp_cli.endpoint.stun.turn import Allocations, DialTurn
 from wzp_cli.endpoint.tunnels import DialTunnel, Tunnels
-from wzp_cli.errors import ConnectionLost, NameNotFound, RemoteProtocolError
+from wzp_cli.errors import RemoteProtocolError
 from wzp_cli.protocol.demux import DatagramKind, encode_frame, kind_of, split_frame
 from wzp_cli.protocol.names.identity import Identity, Keypair, is_acceptable_key
 from wzp_cli.protocol.nat import Reflection
-from wzp_cli.protocol.reach import is_public
 from wzp_cli.protocol.traversal.route import ChannelRoute, DirectRoute, Route, TurnRoute
 from wzp_cli.protocol.traversal.spray import SprayBudget
 
@@ -57,12 +49,6 @@ Forward = Callable[[bytes, Address], tuple[bytes, Address] | None]
 
 AnswerBinding = Callable[[bytes, Address], bool]
 """Whether to answer a plain Binding request (its bytes, its source)."""
-
-
-@dataclass(slots=True)
-class _Channel:
-    route: ChannelRoute
-    admits: bool
 
 
 class Endpoint:
@@ -101,16 +87,12 @@ class Endpoint:
         self._wire = wire
         self._loop = asyncio.get_running_loop()
         self._credentials = Credentials(keypair.private_key)
-        self._acceptor: QuicConfiguration | None = None
-        self._accepts_relay_clients = False
-        self._walking = False
-        self._admission = Admission(self._loop.time())
-        self._accepted: asyncio.Queue[Link] = asyncio.Queue()
-        self._deadlines: dict[Link, asyncio.TimerHandle] = {}
+        self._accepting = Accepting(self, self._credentials, self._judge(None))
         self._links: dict[bytes, Link] = {}
-        self._channels: dict[bytes, _Channel] = {}
+        self._channels: dict[bytes, Channel] = {}
         self._checks: dict[str, CheckSession] = {}
         self._transactions = Transactions(self.carry)
+        self._walker = Walker(wire)
         self._spares = Spares(open_spare, self._on_spare_datagram)
         self.tunnels = Tunnels(dial_tunnel, self._on_datagram)
         self.turn = Allocations(
@@ -131,12 +113,12 @@ class Endpoint:
     @property
     def handshakes(self) -> Counter[str]:
         """What became of Initials and handshakes that others began, by name."""
-        return self._admission.counts
+        return self._accepting.admission.counts
 
     @property
     def half_open(self) -> int:
         """How many handshakes that others began are under way."""
-        return self._admission.half_open
+        return self._accepting.admission.half_open
 
     def now(self) -> float:
         """The loop's time in seconds."""
@@ -148,18 +130,7 @@ class Endpoint:
         Raises:
             NameNotFound: It has none.
         """
-        family = socket.AF_UNSPEC if self._wire.local.is_v6 else socket.AF_INET
-        try:
-            async with asyncio.timeout(NAME_TIMEOUT_S):
-                found = await self._loop.getaddrinfo(
-                    server.host, server.port, family=family, type=socket.SOCK_DGRAM
-                )
-        except TimeoutError as error:
-            message = f"this machine's DNS gave no answer about {server.host}"
-            raise NameNotFound(message) from error
-        except (OSError, UnicodeError) as error:
-            raise NameNotFound(f"no address was found for {server.host}") from error
-        return list(dict.fromkeys(Address(*entry[4][:2]) for entry in found))
+        return await resolve(server, v6=self._wire.local.is_v6)
 
     async def look_up_srv(self, records: str) -> list[HostPort]:
         """Return what the SRV records of this name lead to, in the order to try it."""
@@ -194,21 +165,9 @@ class Endpoint:
         *,
         virtual: bool,
     ) -> Link:
-        quic = WzpQuic(
-            self._credentials.dialler(alpn, idle_timeout_s), self._judge(expect)
-        )
-        link = Link(quic, self, (route,), dialled=True, virtual=virtual)
-        try:
-            link.start(route.remote)
-            async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
-                await link.established()
-        except TimeoutError:
-            link.abort("no answer")
-            raise ConnectionLost(f"no answer in {HANDSHAKE_TIMEOUT_S:g} s") from None
-        except BaseException:
-            link.abort("not wanted any more")
-            raise
-        return link
+        configuration = self._credentials.dialler(alpn, idle_timeout_s)
+        quic = WzpQuic(configuration, self._judge(expect))
+        return await dial(quic, self, route, virtual=virtual)
 
     def _judge(self, expect: Identity | None) -> KeyJudge:
         own = self.identity.key
@@ -222,24 +181,21 @@ class Endpoint:
 
     def accept_peers(self, strangers: Strangers) -> None:
         """From now on, admit peers through announced channels, and strangers so."""
-        self._acceptor = self._credentials.acceptor(PEER_ALPN)
-        self._admission.strangers = strangers
+        self._accepting.expect_peers(strangers)
 
     def accept_relay_clients(self) -> None:
         """From now on, admit the clients of a relay."""
-        self._acceptor = self._credentials.acceptor(RELAY_ALPN)
-        self._accepts_relay_clients = True
-        self._admission.expect_relay_clients(self.now())
+        self._accepting.expect_relay_clients()
 
     async def accept(self) -> Link:
         """Return the next link that somebody dialled to us, its handshake complete."""
-        return await self._accepted.get()
+        return await self._accepting.next()
 
     # -- channels
 
     def open_channel(self, route: ChannelRoute, *, admits: bool) -> None:
         """Take frames of this channel; `admits`: one peer may dial us through it."""
-        self._channels[route.receive_id] = _Channel(route, admits)
+        self._channels[route.receive_id] = Channel(route, admits)
 
     def close_channel(self, route: ChannelRoute) -> None:
         """Drop frames of this channel from now on."""
@@ -279,32 +235,7 @@ class Endpoint:
             The routers' hosts, nearest first, None for a silent one; empty where the
             system does not tell.
         """
-        heard: asyncio.Queue[str] = asyncio.Queue()
-        hops: list[str | None] = []
-
-        def hear(error: IcmpError) -> None:
-            if error.fate is Fate.EXPIRED:
-                heard.put_nowait(error.router)
-
-        if self._walking or not self._wire.watch_errors(hear):
-            return hops
-        self._walking = True
-        try:
-            for ttl in range(1, WALK_MAX_HOPS + 1):
-                self._wire.send(stun.encode_indication(), toward, ttl=ttl)
-                try:
-                    async with asyncio.timeout(WALK_HOP_S):
-                        router = await heard.get()
-                except TimeoutError:
-                    hops.append(None)
-                    continue
-                hops.append(router)
-                if is_public(router):
-                    break
-        finally:
-            self._walking = False
-            self._wire.watch_errors(None)
-        return hops
+        return await self._walker.walk(toward)
 
     def open_checks(self) -> CheckSession:
         """Return a new session of keyed checks; `close_checks` ends it."""
@@ -483,83 +414,7 @@ class Endpoint:
         if link is not None:
             link.receive(datagram, route, own)
         elif datagram[0] & 0x80 and len(datagram) >= QUIC_MIN_INITIAL_BYTES:
-            self._on_unknown(datagram, route, own)
-
-    def _on_unknown(self, datagram: bytes, route: Route, own: str) -> None:
-        spare = isinstance(route, DirectRoute) and route.spare
-        if self._acceptor is None or spare or isinstance(route, TurnRoute):
-            return
-        header = _initial_header(datagram, self._acceptor)
-        if header is None:
-            return
-        match self._verdict(route, header):
-            case Retry(datagram=retry):
-                self.carry(retry, route, own)
-            case Admitted() as admitted:
-                self._admit(admitted, header, datagram, route, own)
-
-    def _verdict(
-        self, route: DirectRoute | ChannelRoute, header: QuicHeader
-    ) -> Admitted | Retry | None:
-        if isinstance(route, ChannelRoute):
-            return self._judge_channel(route, header)
-        return self._admission.judge_stranger(header, route.address, self.now())
-
-    def _judge_channel(
-        self, route: ChannelRoute, header: QuicHeader
-    ) -> Admitted | None:
-        channel = self._channels[route.receive_id]
-        if not channel.admits or not self._admission.channel_has_room():
-            return None
-        channel.admits = False
-        return Admitted(header.destination_cid)
-
-    def _admit(
-        self,
-        admitted: Admitted,
-        header: QuicHeader,
-        datagram: bytes,
-        route: Route,
-        own: str,
-    ) -> None:
-        assert self._acceptor is not None
-        quic = WzpQuic(
-            self._acceptor,
-            self._judge(None),
-            original_destination_connection_id=admitted.original_destination_cid,
-            retry_source_connection_id=admitted.retry_source_cid,
-        )
-        relayed = self._accepts_relay_clients
-        routes = () if relayed else (route,)
-        link = Link(quic, self, routes, dialled=False, virtual=not relayed)
-        link.claim(header.destination_cid)
-        link.on_handshake_over = self._on_handshake_over
-        source = route.address if isinstance(route, DirectRoute) else None
-        proven = admitted.retry_source_cid is not None
-        self._admission.opened(link, source, proven=proven)
-        self._deadlines[link] = self._loop.call_later(
-            HANDSHAKE_TIMEOUT_S, link.abort, "handshake took too long"
-        )
-        link.receive(datagram, route, own)
-
-    def _on_handshake_over(self, link: Link) -> None:
-        self._deadlines.pop(link).cancel()
-        self._admission.settled(link)
-        if not link.ended:
-            self._accepted.put_nowait(link)
-
-
-def _initial_header(datagram: bytes, config: QuicConfiguration) -> QuicHeader | None:
-    try:
-        header = pull_quic_header(
-            Buffer(data=datagram), host_cid_length=CONNECTION_ID_BYTES
-        )
-    except ValueError:
-        return None
-    if header.packet_type is not QuicPacketType.INITIAL:
-        return None
-    if header.version not in config.supported_versions:
-        return None
-    if len(header.destination_cid) < QUIC_MIN_INITIAL_DCID_BYTES:
-        return None
-    return header
+            channel = None
+            if isinstance(route, ChannelRoute):
+                channel = self._channels.get(route.receive_id)
+            self._accepting.take(datagram, route, own, channel)

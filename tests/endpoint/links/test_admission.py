@@ -38,7 +38,7 @@ def kind_of(datagram: bytes) -> QuicPacketType:
 
 def half_open(machine: Machine) -> tuple[int, int]:
     """Return how many handshakes are under way: strangers', and through channels."""
-    admission = machine.endpoint._admission
+    admission = machine.endpoint._accepting.admission
     strangers, channels = admission._half_open_strangers, admission._half_open_channels
     return len(strangers), len(channels)
 
@@ -352,7 +352,7 @@ def test_one_address_takes_no_more_than_its_share_of_a_relay() -> None:
         assert await link.ping(1)
         await asyncio.sleep(HANDSHAKE_TIMEOUT_S)
         assert half_open(relay) == (0, 0)
-        assert not relay.endpoint._admission._half_open_sources
+        assert not relay.endpoint._accepting.admission._half_open_sources
         assert counts["failed"] == taken
         assert counts["ok"] == 1
 

@@ -189,13 +189,13 @@ def test_a_certificate_shown_but_not_signed_for_is_no_identity() -> None:
         victim._sign = lambda data: bytes(64)
         puppet = Puppet(mailbox.wire, Rogue(PEER_ALPN, victim))
         over: list[Link] = []
-        admit = bob.endpoint._on_handshake_over
+        admit = bob.endpoint._accepting._on_handshake_over
 
         def watch(link: Link) -> None:
             over.append(link)
             admit(link)
 
-        bob.endpoint._on_handshake_over = watch  # type: ignore[method-assign]
+        bob.endpoint._accepting._on_handshake_over = watch  # type: ignore[method-assign]
         puppet.connect(bob.address)
         await turns(30)
         assert over[0].ended
@@ -391,7 +391,7 @@ def test_a_link_that_is_over_leaves_no_timer() -> None:
         assert not live_timers()
         assert not alice.endpoint.links
         assert not bob.endpoint.links
-        assert not bob.endpoint._deadlines
+        assert not bob.endpoint._accepting._deadlines
         gone = [weakref.ref(here), weakref.ref(there)]
         # Time passes, and the heap of the loop forgets what was cancelled.
         await asyncio.sleep(PEER_KEEPALIVE_S + LINK_IDLE_TIMEOUT_S)

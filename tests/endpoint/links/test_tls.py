@@ -205,7 +205,7 @@ def test_an_endpoint_accepts_no_bad_dialler(name: str, alpn: str) -> None:
         assert puppet.core.tls.state is tls.State.CLIENT_POST_HANDSHAKE
         assert puppet.core._close_event is not None
         assert not bob.endpoint.links
-        assert bob.endpoint._accepted.empty()
+        assert bob.endpoint._accepting._accepted.empty()
         assert not puppet.saw(events.StreamDataReceived)
         assert not puppet.saw(events.DatagramFrameReceived)
         puppet.stop()
@@ -244,7 +244,7 @@ def test_another_key_than_the_pinned_one() -> None:
             with pytest.raises(IdentityError, match="its key"):
                 await dialling
             await turns()
-            assert mallory.endpoint._accepted.empty()
+            assert mallory.endpoint._accepting._accepted.empty()
             assert not mallory.endpoint.links
         mailbox = house.mailbox()
         puppet = host_of(mailbox.wire, papers_of(Keypair.generate().private_key))
@@ -271,7 +271,7 @@ def test_our_own_key_is_refused_on_both_sides() -> None:
         puppet.connect(twin.address)
         await turns(30)
         assert puppet.core._close_event.error_code == 0x100 + 42
-        assert twin.endpoint._accepted.empty()
+        assert twin.endpoint._accepting._accepted.empty()
         puppet.stop()
 
     house_of(scenario)

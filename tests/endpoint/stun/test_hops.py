@@ -8,10 +8,10 @@ import pytest
 
 from tests.support.virtual_time import run
 from wzp_cli.address import Address
-from wzp_cli.defaults.diagnosis import TRACE_WAIT_S
+from wzp_cli.defaults.diagnosis import TRACE_WAIT_S, WALK_HOP_S, WALK_MAX_HOPS
 from wzp_cli.endpoint.sockets.spares import Spares
-from wzp_cli.endpoint.sockets.wire import ErrorSink, Fate, IcmpError
-from wzp_cli.endpoint.stun.hops import trace
+from wzp_cli.endpoint.sockets.wire import ErrorSink, Fate, IcmpError, Wire
+from wzp_cli.endpoint.stun.hops import Walker, trace
 
 SERVER = Address("5.0.1.2", 4433)
 HOME, CARRIER, PUBLIC, NEXT = "192.168.1.1", "100.64.0.1", "11.0.0.1", "45.0.0.1"
@@ -87,3 +87,53 @@ def test_a_silent_router_is_waited_for_and_stays_unknown() -> None:
 def test_where_nobody_or_nothing_tells() -> None:
     assert traced(lambda ttl, _: None) == ([], TRACE_WAIT_S)
     assert traced(lambda ttl, _: HOME, tells=False) == ([], 0.0)
+
+
+# --- one by one
+
+
+class OneSocket:
+    """A wire whose datagrams die where a test says so."""
+
+    def __init__(self, way: dict[int, str], *, tells: bool = True) -> None:
+        self.way, self.tells = way, tells
+        self.sink: ErrorSink | None = None
+
+    def watch_errors(self, sink: ErrorSink | None) -> bool:
+        self.sink = sink
+        return self.tells
+
+    def send(self, datagram: bytes, to: Address, *, ttl: int) -> None:
+        assert to == SERVER
+        if ttl in self.way:
+            error = IcmpError(Fate.EXPIRED, self.way[ttl])
+            assert self.sink is not None
+            asyncio.get_running_loop().call_soon(self.sink, error)
+
+
+def walked(wire: OneSocket) -> tuple[list[str | None], list[str | None], float]:
+    """Return the hops of two walks that begin together, and how long they took."""
+    found: list[tuple[list[str | None], list[str | None], float]] = []
+
+    async def play() -> None:
+        walker = Walker(cast(Wire, wire))
+        async with asyncio.TaskGroup() as group:
+            first = group.create_task(walker.walk(SERVER))
+            second = group.create_task(walker.walk(SERVER))
+        took_s = round(asyncio.get_running_loop().time(), 3)
+        found.append((first.result(), second.result(), took_s))
+
+    run(play())
+    return found[0]
+
+
+def test_a_walk_ends_at_the_first_public_router_and_there_is_one_at_a_time() -> None:
+    wire = OneSocket({1: HOME, 3: PUBLIC, 4: NEXT})
+    assert walked(wire) == ([HOME, None, PUBLIC], [], WALK_HOP_S)
+    assert wire.sink is None
+
+
+def test_a_walk_goes_so_far_and_nowhere_where_the_system_does_not_tell() -> None:
+    silence: list[str | None] = [None] * WALK_MAX_HOPS
+    assert walked(OneSocket({})) == (silence, [], round(WALK_MAX_HOPS * WALK_HOP_S, 3))
+    assert walked(OneSocket({1: HOME}, tells=False)) == ([], [], 0.0)
