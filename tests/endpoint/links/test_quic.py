@@ -319,6 +319,76 @@ def test_an_ack_rides_with_a_datagram() -> None:
     assert other._spaces[ONE_RTT].ack_at is None
 
 
+@contract("_handle_datagram_frame", "_handle_ack_frame", "_datagrams_pending")
+def test_sound_and_its_acknowledgement_ask_for_nothing_at_once() -> None:
+    one, other, now = joined()
+    exchange(one, other, now=now)
+    for sender, receiver in ((one, other), (other, one)) * 3:
+        sender.send_datagram_frame(b"sound")
+        carry(sender, receiver, now)
+        assert receiver.owes_nothing
+    one.send_datagram_frame(b"waits for its turn")
+    assert not one.owes_nothing
+
+
+@contract("_handshake_confirmed")
+def test_what_is_not_confirmed_yet_may_owe_something() -> None:
+    one = dialler()
+    other = acceptor(one)
+    assert not one.owes_nothing
+    assert not other.owes_nothing
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"\x01",  # PING
+        b"\x30x",
+        b"\x01\x31\x01x",
+        b"\x31\x01x\x01\x31\x01x",
+        b"\x31\x01x\0\0",  # PADDING
+        b"\x1a12345678",  # PATH_CHALLENGE
+        b"\x31\x01x\x1f",  # no frame: the link ends
+    ],
+)
+def test_only_sound_alone_is_quiet(payload: bytes) -> None:
+    rogue, other, now = guest()
+    exchange(rogue, other, now=now)
+    other.datagrams_to_send(now)
+    assert other.owes_nothing
+    other.receive_datagram(rogue.packet(payload), DIALLER, now)
+    assert other.owes_nothing == (payload == b"\x30x")
+
+
+@contract("_cc")
+def test_an_acknowledgement_that_tells_of_a_loss_asks_for_a_look() -> None:
+    one, other, now = joined()
+    exchange(one, other, now=now)
+    for number in range(6):
+        one.send_datagram_frame(b"sound")
+        if number:
+            carry(one, other, now)
+        else:
+            one.datagrams_to_send(now)
+    assert one.owes_nothing
+    other.send_datagram_frame(b"the acknowledgement rides with this")
+    carry(other, one, now + 0.01)
+    assert not one.owes_nothing
+
+
+def test_when_the_newest_that_arrived_was_sent() -> None:
+    one, other, now = joined()
+    for later_s in (0.1, 0.2):
+        one.send_datagram_frame(b"sound")
+        carry(one, other, now + later_s)
+    one.send_datagram_frame(b"lost")
+    one.datagrams_to_send(now + 0.3)
+    other.send_datagram_frame(b"the acknowledgement rides with this")
+    assert one.arrived_sent_at < now + 0.1
+    carry(other, one, now + 0.4)
+    assert one.arrived_sent_at == now + 0.2
+
+
 def test_the_window_is_fixed() -> None:
     one, _, now = joined()
     for number in range(50):
@@ -548,14 +618,15 @@ def test_a_connection_that_is_over_waits_for_no_garbage_collection(
 
 def test_each_private_attribute_has_its_contract() -> None:
     tree = ast.parse(inspect.getsource(quic_module))
+    aioquics = QuicConnection(configuration=dialler().configuration)
     own = {
         node.attr
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute)
         and isinstance(node.ctx, ast.Store)
-        and not hasattr(dialler(), node.attr)
+        and not hasattr(aioquics, node.attr)
     }
-    own |= {"_judge", "_bound_handshake", "_demand_certificate", "_let_go"}
+    own |= {"_bound_handshake", "_demand_certificate", "_let_go", "_follows_quiet"}
     touched = {
         node.attr
         for node in ast.walk(tree)

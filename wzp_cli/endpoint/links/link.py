@@ -160,6 +160,11 @@ class Link:
         return self._quic.smoothed_rtt_s
 
     @property
+    def arrived_sent_at(self) -> float:
+        """When the newest packet was sent that the peer has acknowledged."""
+        return self._quic.arrived_sent_at
+
+    @property
     def dropped_datagrams(self) -> int:
         """DATAGRAM frames dropped here because they waited too long."""
         return self._quic.dropped_datagrams
@@ -320,7 +325,11 @@ class Link:
             self.refuse("no connection ID left")
             return
         authentic = self._quic.authentic_packets > before
-        self._settle()
+        if self._virtual and self._quic.owes_nothing:
+            self._drain_events()
+            self._set_timer()
+        else:
+            self._settle()
         if authentic and self._virtual and route not in self.routes and self.on_stray:
             self.on_stray(route)
 

@@ -8,7 +8,8 @@ version of aioquic fails there and not in a call. What is changed, and why:
   messages are bounded.
 - DATAGRAM: an oversize frame would block aioquic's queue for ever, and the queue has no
   bound: the size is checked, and the oldest of a full queue is dropped.
-- ACK: rides with the next media packet instead of a packet of its own.
+- ACK: rides with the next media packet instead of a packet of its own. What brings
+  nothing but sound and acknowledgements needs no look at what else could be sent.
 - Congestion: a fixed window; the codec adapts the rate, since Reno ruins voice.
 - Streams: one, opened by the dialler.
 - The end: parts that point back at their connection let go of it. A dead link would
@@ -51,12 +52,22 @@ KeyJudge = Callable[[bytes], bool]
 
 
 class _FixedWindow(QuicCongestionControl):
+    """A fixed window, and what acknowledgements told.
+
+    Attributes:
+        has_lost: Whether packets were found lost, since somebody set it to False.
+        arrived_sent_at: When the newest packet was sent that the peer has.
+    """
+
     def __init__(self, *, max_datagram_size: int) -> None:
         super().__init__(max_datagram_size=max_datagram_size)
         self.congestion_window = CONGESTION_WINDOW_BYTES
+        self.has_lost = False
+        self.arrived_sent_at = 0.0
 
     def on_packet_acked(self, *, now: float, packet: QuicSentPacket) -> None:
         self.bytes_in_flight -= packet.sent_bytes
+        self.arrived_sent_at = max(self.arrived_sent_at, packet.sent_time)
 
     def on_packet_sent(self, *, packet: QuicSentPacket) -> None:
         self.bytes_in_flight += packet.sent_bytes
@@ -65,6 +76,7 @@ class _FixedWindow(QuicCongestionControl):
         self.bytes_in_flight -= sum(packet.sent_bytes for packet in packets)
 
     def on_packets_lost(self, *, now: float, packets: Iterable[QuicSentPacket]) -> None:
+        self.has_lost = True
         self.on_packets_expired(packets=packets)
 
     def on_persistent_congestion(self) -> None:
@@ -103,7 +115,10 @@ class WzpQuic(QuicConnection):
         self.authentic_packets = 0
         self.dropped_datagrams = 0
         self._judge = judge
+        self._window = self._loss._cc
         self._ack_delay = DELAYED_ACK_S
+        self._wants_look = True
+        self._quiet_until = 0
         for limit, streams in (
             (self._local_max_streams_bidi, 0 if configuration.is_client else 1),
             (self._local_max_streams_uni, 0),
@@ -197,6 +212,43 @@ class WzpQuic(QuicConnection):
         if space.ack_at is not None:
             space.ack_at = 0.0
 
+    # -- what needs no answer but an acknowledgement
+
+    @property
+    def owes_nothing(self) -> bool:
+        """Whether, since the last look, nothing came that could make us send at once.
+
+        Sound and acknowledgements that tell of no loss are such; an acknowledgement
+        that is due later has its timer. Only where the peer's address can't change.
+        """
+        waits = self._wants_look or self._window.has_lost or self._datagrams_pending
+        return not waits and self._handshake_confirmed
+
+    def _handle_ack_frame(
+        self, context: QuicReceiveContext, frame_type: int, buf: Buffer
+    ) -> None:
+        follows = self._follows_quiet(buf)
+        super()._handle_ack_frame(context, frame_type, buf)
+        if follows:
+            self._quiet_until = buf.tell()
+
+    def _handle_datagram_frame(
+        self, context: QuicReceiveContext, frame_type: int, buf: Buffer
+    ) -> None:
+        follows = self._follows_quiet(buf)
+        super()._handle_datagram_frame(context, frame_type, buf)
+        if follows:
+            self._quiet_until = buf.tell()
+
+    def _follows_quiet(self, buf: Buffer) -> bool:
+        """Whether the frame whose type was just read is the first, or follows such."""
+        return buf.tell() - 1 == self._quiet_until
+
+    @property
+    def arrived_sent_at(self) -> float:
+        """When the newest packet was sent that the peer has acknowledged."""
+        return self._window.arrived_sent_at
+
     # -- paths
 
     def datagrams_to_send(self, now: float) -> list[tuple[bytes, Any]]:
@@ -205,6 +257,7 @@ class WzpQuic(QuicConnection):
         aioquic sees to that everywhere but in the CONNECTION_CLOSE.
         """
         datagrams = super().datagrams_to_send(now)
+        self._wants_look = self._window.has_lost = False
         if self._state in END_STATES:
             self._let_go()
         path = self._network_paths[0]
@@ -219,7 +272,11 @@ class WzpQuic(QuicConnection):
         crypto_frame_required: bool = False,
     ) -> tuple[bool, bool]:
         self.authentic_packets += 1
-        return super()._payload_received(context, plain, crypto_frame_required)
+        self._quiet_until = 0
+        wanted, self._wants_look = self._wants_look, True  # whatever is raised here
+        kinds = super()._payload_received(context, plain, crypto_frame_required)
+        self._wants_look = wanted or self._quiet_until != len(plain)
+        return kinds
 
     def _probe_preferred_address(self) -> None:
         """Ignore it: a hostile acceptor could name any address on our network."""
