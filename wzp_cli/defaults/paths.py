@@ -3,6 +3,8 @@
 from typing import Final
 
 __all__ = [
+    "CARRIED_PROBE_S",
+    "CARRIED_SILENCE_S",
     "CHANNEL_AGAIN_FIRST_S",
     "CHANNEL_AGAIN_MAX_S",
     "CHECK_GIVE_UP_S",
@@ -117,6 +119,12 @@ RETRY_LATER_S: Final = 60.0
 
 DIRECT_PROBE_S: Final = 0.1
 """Pause between probes of the direct route in use. Source: docs/nat.md."""
+
+CARRIED_PROBE_S: Final = 0.4
+"""The same while acknowledged sound shows that it works. Source: ours; CPU."""
+
+CARRIED_SILENCE_S: Final = 1.0
+"""Unanswered probes that put it in doubt all the same. Source: ours (RFC 7675)."""
 
 RELAY_PROBE_S: Final = 0.3
 """Pause between probes of the relay route in use. Source: ours."""

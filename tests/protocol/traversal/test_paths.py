@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from wzp_cli.address import Address
 from wzp_cli.defaults.paths import (
+    CARRIED_PROBE_S,
+    CARRIED_SILENCE_S,
     CHECK_GIVE_UP_S,
     CHECK_TIMES_S,
     DIRECT_PROBE_S,
@@ -64,6 +66,8 @@ class Play:
         self.now = began
         self.paths = Paths(controlling, first, began)
         self.rtts_s: dict[Route, float] = {RELAY: 0.040}
+        self.carries: set[Route] = set()
+        """Where sound goes each 20 ms, and is acknowledged."""
         self.sent: list[tuple[float, Check]] = []
         self._numbers = itertools.count()
         self._answers: list[tuple[float, int, Route, float]] = []
@@ -85,6 +89,9 @@ class Play:
         return min([self.paths.due, *(answer[0] for answer in self._answers[:1])])
 
     def _poll(self) -> None:
+        route, *beside = self.paths.sending
+        if route in self.carries and not beside:
+            self.paths.carried(route, self.now - self.rtts_s.get(route, 0.0) - 0.02)
         for check in polled(self.paths, self.now):
             self.sent.append((self.now, check))
             rtt_s = self.rtts_s.get(check.route)
@@ -521,6 +528,72 @@ def test_how_often_routes_are_probed() -> None:
     assert len(play.checks(RELAY)) == pytest.approx(60 / STANDBY_PROBE_S, abs=2)
     relayed = Play().run(60)
     assert len(relayed.checks(RELAY)) == pytest.approx(60 / RELAY_PROBE_S, abs=2)
+
+
+# --- Sound that is acknowledged -------------------------------------------------
+
+
+def carried_call() -> Play:
+    play = direct_call()
+    play.carries.add(LAN)
+    play.run(1)
+    play.sent.clear()
+    return play
+
+
+def test_while_sound_is_acknowledged_fewer_probes_do() -> None:
+    play = carried_call().run(60)
+    assert len(play.checks(LAN)) == pytest.approx(60 / CARRIED_PROBE_S, rel=0.1)
+    assert len(play.checks(RELAY)) == pytest.approx(60 / STANDBY_PROBE_S, abs=2)
+
+
+def test_when_no_more_is_acknowledged_the_route_is_in_doubt_as_soon() -> None:
+    play = carried_call()
+    play.carries.clear()
+    del play.rtts_s[LAN]
+    play.run(ROUTE_DOUBT_S + 2 * DIRECT_PROBE_S)
+    assert play.sends_by(LAN, RELAY)
+    assert len(play.checks(LAN)) >= 2, "probes went at once"
+
+
+def test_a_mute_call_is_probed_as_often_as_before() -> None:
+    play = carried_call()
+    play.carries.clear()
+    play.run(60)
+    assert len(play.checks(LAN)) == pytest.approx(60 / DIRECT_PROBE_S, abs=4)
+    assert play.sends_by(LAN)
+
+
+def test_a_lost_probe_is_followed_by_the_next_as_soon_as_before() -> None:
+    play = carried_call()
+    del play.rtts_s[LAN]
+    while not play.sent:
+        play.run(DIRECT_PROBE_S)
+    play.rtts_s[LAN] = 0.020
+    play.run(CARRIED_PROBE_S)
+    first, second, *others = (at for at, _ in play.checks(LAN))
+    assert second - first == pytest.approx(DIRECT_PROBE_S, abs=0.001)
+    assert not others, "this one was answered"
+    assert play.sends_by(LAN)
+
+
+def test_a_peers_word_that_it_hears_us_does_not_keep_a_route_that_is_silent() -> None:
+    """Whoever has left an address must not have a stream sent there for ever."""
+    play = carried_call()
+    del play.rtts_s[LAN]
+    play.run(CARRIED_PROBE_S + CARRIED_SILENCE_S + 2 * DIRECT_PROBE_S)
+    assert play.state(LAN) is State.DOUBTED
+    play.run(ROUTE_GIVE_UP_S + DIRECT_PROBE_S)
+    assert play.sends_by(RELAY)
+
+
+def test_what_is_carried_ends_no_doubt() -> None:
+    play = direct_call()
+    del play.rtts_s[LAN]
+    play.run(1)
+    play.paths.carried(LAN, play.now)
+    assert play.state(LAN) is State.DOUBTED
+    play.paths.carried(OTHER, play.now)  # nobody knows that one
 
 
 def test_turn_is_a_relays_equal_and_the_quicker_one_is_taken() -> None:

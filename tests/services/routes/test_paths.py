@@ -23,6 +23,8 @@ from tests.support.world import (
 )
 from wzp_cli.address import Address
 from wzp_cli.defaults.paths import (
+    CARRIED_PROBE_S,
+    DIRECT_PROBE_S,
     MAX_CANDIDATES,
     OPENER_TTLS_HOPS,
     RETRY_FIRST_S,
@@ -262,6 +264,19 @@ async def test_a_route_that_comes_and_goes_is_heard_to_go_once(world: World) -> 
         assert [gap for gap in person.sound.gaps_s if gap > 0.1] == [
             pytest.approx(ROUTE_DOUBT_S, abs=0.1)
         ]
+
+
+@scenario
+async def test_sound_both_ways_takes_the_place_of_most_probes(world: World) -> None:
+    alice, bob, call = await in_a_call(world, seconds=2.0)
+    packets = world.record()
+    await asyncio.sleep(20)
+    checks = [p for p in between(packets, alice, bob) if p.datagram[0] <= 3]
+    a_probe_and_its_answer_of_both = 4
+    expected = a_probe_and_its_answer_of_both * 20 / CARRIED_PROBE_S
+    assert len(checks) == pytest.approx(expected, rel=0.1)
+    assert len(checks) < a_probe_and_its_answer_of_both * 20 / DIRECT_PROBE_S / 3
+    await call.stop()
 
 
 @scenario

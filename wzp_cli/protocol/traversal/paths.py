@@ -15,6 +15,8 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 
 from wzp_cli.defaults.paths import (
+    CARRIED_PROBE_S,
+    CARRIED_SILENCE_S,
     CHECK_GIVE_UP_S,
     CHECK_TIMES_S,
     DIRECT_PROBE_S,
@@ -128,6 +130,16 @@ class Paths:
         if route != self.selected:
             trial.due = now + STANDBY_PROBE_S
         self._select(now)
+
+    def carried(self, route: Route, sent_at: float) -> None:
+        """All that went by `route`, and by no other, until `sent_at` has arrived.
+
+        So fewer probes will do. The word of the peer, wherever it is, that it hears us
+        is no answer from the route's other end: without those, it does not count.
+        """
+        trial = self.trials.get(route)
+        if trial is not None and trial.state is State.VALID:
+            trial.carried_at = sent_at + (trial.rtt_s or 0.0)
 
     def checked(self, route: Route, *, nominates: bool, now: float) -> None:
         """An authentic check of the peer's came over `route`: check it in turn."""
@@ -279,7 +291,10 @@ class Paths:
                 trial.move(Input.GIVEN_UP, now)
                 return []
         trial.due = now + self._probe_interval_s(trial)
+        if self._needs_no_probe(trial, now):
+            return []
         trial.sent += 1
+        trial.probed_at = now
         if trial.unanswered_since is None:
             trial.unanswered_since = now
         nominates = self.controlling and trial.route == self.selected
@@ -293,13 +308,24 @@ class Paths:
                     trial.due = now
 
     def _is_silent(self, trial: Trial, now: float) -> bool:
-        since = trial.unanswered_since
+        asked_at = since = trial.unanswered_since
         if trial.answered_at is not None and self._is_watched(trial):
-            since = max(trial.answered_at, self._taken_at)
+            since = max(trial.answered_at, trial.carried_at or 0.0, self._taken_at)
         if since is None:
             return False
         least_s = THRIFTY_DOUBT_S if self.thrifty else ROUTE_DOUBT_S
-        return now - since > max(least_s, 2 * (trial.rtt_s or 0.0))
+        trips_s = 2 * (trial.rtt_s or 0.0)
+        if asked_at is not None and now - asked_at > max(CARRIED_SILENCE_S, trips_s):
+            return True
+        return now - since > max(least_s, trips_s)
+
+    def _needs_no_probe(self, trial: Trial, now: float) -> bool:
+        """Whether sound shows that it works, and its last probe was answered."""
+        if trial.carried_at is None or trial.probed_at is None:
+            return False
+        is_carried = now - trial.carried_at < ROUTE_DOUBT_S / 2
+        is_known = self._is_watched(trial) and trial.unanswered_since is None
+        return is_known and is_carried and now - trial.probed_at < CARRIED_PROBE_S
 
     def _is_watched(self, trial: Trial) -> bool:
         """Whether it is probed so often that silence tells at once."""

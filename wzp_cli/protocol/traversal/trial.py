@@ -65,6 +65,7 @@ class Trial:
             source: whoever copies a packet must not draw a stream to a victim. None:
             the peer named the address.
         doubts: How often it has fallen silent, unless that is long ago.
+        carried_at: When acknowledged sound last showed that it works.
     """
 
     route: Route
@@ -79,6 +80,8 @@ class Trial:
     rtt_s: float | None = None
     answered_at: float | None = None
     unanswered_since: float | None = None
+    probed_at: float | None = None
+    carried_at: float | None = None
 
     @property
     def is_relay(self) -> bool:

@@ -66,6 +66,7 @@ class RouteTaker:
         self._wake = asyncio.Event()
         self._peer_direct = True
         self._told: dict[Route, State] = {}
+        self._since = self._began
         self._candidacy = Candidacy(
             self.plan, self._paths.first, self.endpoint.local.port, self.report
         )
@@ -287,6 +288,9 @@ class RouteTaker:
 
     def _poll(self) -> None:
         now = self.endpoint.now()
+        link = self.conversation.link
+        if len(link.routes) == 1 and link.arrived_sent_at > self._since:
+            self._paths.carried(link.routes[0], link.arrived_sent_at)
         for check in self._paths.poll(now):
             if self._may_send(check, now):
                 self._session.send(
@@ -309,6 +313,7 @@ class RouteTaker:
         before = link.routes[:1]
         if self._paths.sending != link.routes:
             link.use_routes(self._paths.sending)
+            self._since = self.endpoint.now()
         self._report_trials()
         self._searcher.look()
         if before != (self._paths.selected,):
