@@ -1,7 +1,10 @@
 import asyncio
 import os
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,6 +43,35 @@ def test_a_file_is_read_like_a_pipe(tmp_path: Path) -> None:
         os.close(fd)
 
     asyncio.run(scenario())
+
+
+def test_sound_that_waits_wakes_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        (tmp_path / "raw").write_bytes(bytes(30 * 1_920))
+        fd = os.open(tmp_path / "raw", os.O_RDONLY)
+        source = PipeSource(fd)
+        await asyncio.to_thread(_until, source._frames.full)
+        woken: list[object] = []
+        wake = source._loop.call_soon_threadsafe
+
+        def counted(*args: Any) -> None:
+            woken.append(args)
+            wake(*args)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(source._loop, "call_soon_threadsafe", counted)
+            assert len(await _all(source)) == 30
+        assert len(woken) < 10  # a busy machine's thread may come late
+        os.close(fd)
+
+    asyncio.run(scenario())
+
+
+def _until(come: Callable[[], bool]) -> None:
+    while not come():
+        time.sleep(0.001)
 
 
 def test_a_terminal_is_read_like_a_pipe() -> None:

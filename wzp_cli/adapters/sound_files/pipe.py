@@ -52,6 +52,7 @@ class PipeSource:
         self._pace = Pace()
         self._loop = asyncio.get_running_loop()
         self._filled = asyncio.Event()
+        self._waits = False
         self._frames: queue.Queue[bytes | None] = queue.Queue(PIPE_QUEUE_FRAMES)
         self._ended = False
         self._closed = False
@@ -74,12 +75,19 @@ class PipeSource:
             try:
                 frame = self._frames.get_nowait()
             except queue.Empty:
-                self._filled.clear()
-                await self._filled.wait()
+                await self._until_filled()
                 continue
             self._ended = frame is None
             return frame
         return None
+
+    async def _until_filled(self) -> None:
+        """Wait for the thread, which wakes the loop only while somebody does."""
+        self._filled.clear()
+        self._waits = True
+        if self._frames.empty():  # asked after that: else it may not have known
+            await self._filled.wait()
+        self._waits = False
 
     def close(self) -> None:
         """Stop reading; what still waits is dropped."""
@@ -102,8 +110,10 @@ class PipeSource:
         self._hand_over(None)
 
     def _hand_over(self, frame: bytes | None) -> None:
-        """Wait for room, then wake the reader (thread)."""
+        """Wait for room, then wake who waits (thread)."""
         self._frames.put(frame)
+        if not self._waits:
+            return
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
             self._loop.call_soon_threadsafe(self._filled.set)
 

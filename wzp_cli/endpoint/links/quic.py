@@ -67,7 +67,7 @@ class _FixedWindow(QuicCongestionControl):
 
     def on_packet_acked(self, *, now: float, packet: QuicSentPacket) -> None:
         self.bytes_in_flight -= packet.sent_bytes
-        self.arrived_sent_at = max(self.arrived_sent_at, packet.sent_time)
+        self.arrived_sent_at = max(self.arrived_sent_at, packet.sent_time or 0.0)
 
     def on_packet_sent(self, *, packet: QuicSentPacket) -> None:
         self.bytes_in_flight += packet.sent_bytes
@@ -115,6 +115,7 @@ class WzpQuic(QuicConnection):
         self.authentic_packets = 0
         self.dropped_datagrams = 0
         self._judge = judge
+        assert isinstance(self._loss._cc, _FixedWindow)
         self._window = self._loss._cc
         self._ack_delay = DELAYED_ACK_S
         self._wants_look = True
