@@ -5,7 +5,7 @@ What they say is rightly encrypted: aioquic's own connection without our rules
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from aioquic import tls
 
@@ -34,6 +34,9 @@ class Hostile:
         at: Where it is now: a new port for each link.
     """
 
+    dials_one_in: ClassVar[int] = 1
+    """For how many scripts one may dial: a handshake takes as long as ten other doings."""
+
     def __init__(self, machine: Host, host: str, victim: Address, alpn: str) -> None:
         self.at = Address(host, _FIRST_PORT)
         self._machine, self._victim, self._alpn = machine, victim, alpn
@@ -48,6 +51,10 @@ class Hostile:
         has_keys = core._cryptos and core._cryptos[tls.Epoch.ONE_RTT].send.is_valid()
         has_link = has_keys and core._peer_cid.cid in endpoint._links
         return rogue if has_link and isinstance(rogue, Rogue) else None
+
+    def may_dial(self, script: Script) -> bool:
+        """Whether it is this script's turn."""
+        return script.is_one_in(self.dials_one_in)
 
     def connect(self, stage: "Stage[Any]", tamper: Tamper | None = None) -> None:
         """Dial from a new port; `tamper` changes the TLS messages before they leave."""

@@ -4,6 +4,7 @@ Where the bytes have ended everything is 0 and empty, so that each input has an 
 each cut of an input is one.
 """
 
+import zlib
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -22,6 +23,10 @@ class Script:
     def goes_on(self) -> bool:
         """Whether there is more."""
         return self._at < len(self._data)
+
+    def is_one_in(self, count: int) -> bool:
+        """Whether it is one in so many: always the same for the same bytes."""
+        return zlib.crc32(self._data) % count == 0
 
     def byte(self) -> int:
         """Return the next byte."""

@@ -126,7 +126,7 @@ def _changed(cast: _Cast, script: Script) -> None:
 
 def _authentic(cast: _Cast, script: Script) -> None:
     """Let the hostile peer say something in a packet that is rightly encrypted."""
-    if (rogue := _connected(cast)) is not None:
+    if (rogue := _connected(cast, script)) is not None:
         payload = script.chunk() if script.byte() % 2 else frames(script)
         with suppress(ValueError):  # too long for a packet
             _bring(cast, rogue.packet(payload), cast.hostile.at)
@@ -168,7 +168,9 @@ def _dial(cast: _Cast, script: Script) -> None:
 
 def _handshake(cast: _Cast, script: Script) -> None:
     """A whole handshake in which the hostile peer changes its TLS messages."""
-    _connect(cast, scripted(script))
+    tamper = scripted(script)
+    if cast.hostile.may_dial(script):
+        _connect(cast, tamper)
 
 
 def _silence(_: _Cast, script: Script) -> None:
@@ -231,9 +233,9 @@ def _check_limits(cast: _Cast) -> None:
     assert len(cast.session._asked) <= 256
 
 
-def _connected(cast: _Cast) -> Rogue | None:
-    """Return the hostile peer, dialled anew if its link has ended; None: in vain."""
-    if cast.hostile.linked(cast.endpoint) is None:
+def _connected(cast: _Cast, script: Script) -> Rogue | None:
+    """Return the hostile peer, dialled anew if its link has ended; None: it has none."""
+    if cast.hostile.linked(cast.endpoint) is None and cast.hostile.may_dial(script):
         _connect(cast, None)
     return cast.hostile.linked(cast.endpoint)
 

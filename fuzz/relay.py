@@ -153,7 +153,7 @@ def _binding(cast: _Cast, script: Script) -> None:
 
 def _authentic(cast: _Cast, script: Script) -> None:
     """Let the hostile client say something in a packet that is rightly encrypted."""
-    if (rogue := _connected(cast)) is not None:
+    if (rogue := _connected(cast, script)) is not None:
         payload = script.chunk() if script.byte() % 2 else frames(script)
         with suppress(ValueError):  # too long for a packet
             _bring(cast, rogue.packet(payload), cast.hostile.at)
@@ -161,7 +161,7 @@ def _authentic(cast: _Cast, script: Script) -> None:
 
 def _says(cast: _Cast, script: Script) -> None:
     """Let the hostile client say some messages, right ones but for their fields."""
-    rogue = _connected(cast)
+    rogue = _connected(cast, script)
     bodies = [_message(cast, script) for _ in range(1 + script.byte() % 3)]
     data = b"".join(len(body).to_bytes(4, "big") + body for body in bodies)
     if rogue is None or len(data) > 1000:
@@ -218,11 +218,18 @@ def _dial(cast: _Cast, script: Script) -> None:
 
 def _handshake(cast: _Cast, script: Script) -> None:
     """A whole handshake in which the hostile client changes its TLS messages."""
-    _connect(cast, scripted(script))
+    tamper = scripted(script)
+    if cast.hostile.may_dial(script):
+        _connect(cast, tamper)
 
 
-def _silence(_: _Cast, script: Script) -> None:
+def _silence(cast: _Cast, script: Script) -> None:
+    """Let time pass; the two go on talking, as a channel ends after 30 s without."""
     _stage().let_pass(script.pick(_SILENCE_S))
+    _stage().leave()
+    _still_talks(_stage(), cast)
+    cast.heard.clear()
+    _stage().enter()
 
 
 _DOINGS: tuple[Callable[[_Cast, Script], None], ...] = (
@@ -293,9 +300,10 @@ def _check_limits(cast: _Cast) -> None:
     assert left["charged"] <= 24
 
 
-def _connected(cast: _Cast) -> Rogue | None:
-    """Return the hostile client, dialled anew if its link has ended; None: in vain."""
-    if cast.hostile.linked(cast.relay.endpoint) is None:
+def _connected(cast: _Cast, script: Script) -> Rogue | None:
+    """Return the hostile client, dialled anew if its link ended; None: it has none."""
+    linked = cast.hostile.linked(cast.relay.endpoint)
+    if linked is None and cast.hostile.may_dial(script):
         _connect(cast, None)
         if cast.hostile.linked(cast.relay.endpoint) is not None:
             body = b'{"type":"enter","version":"0.1"}'
