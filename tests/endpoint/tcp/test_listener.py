@@ -1,8 +1,10 @@
 """A relay's TCP port: who comes properly, who does not, and how many."""
 
 import asyncio
+import gc
 import socket
 import ssl
+import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -86,6 +88,30 @@ def test_who_leaves_is_forgotten_at_once() -> None:
             assert relay.listener._sources == {}
 
     play(scenario)
+
+
+def test_who_leaves_waits_for_no_garbage_collection() -> None:
+    """Else TLS's buffers, a quarter of a MiB for each, do."""
+
+    async def scenario() -> None:
+        async with tcp_relay() as relay:
+            address = Address(LOOPBACK, relay.listener.port, tunnel=1)
+            tunnel = await dial_tunnel(address, LOOPBACK, lambda datagram: None)
+            await until(lambda: len(relay.listener._open) == 1)
+            ((other, _),) = relay.listener._open.values()
+            left: list[weakref.ref[object]] = [
+                weakref.ref(each) for each in (tunnel, other)
+            ]
+            left += [weakref.ref(each._websocket) for each in (tunnel, other)]
+            tunnel.close()
+            del tunnel, other
+            await until(lambda: not any(ref() for ref in left))
+
+    gc.disable()
+    try:
+        play(scenario)
+    finally:
+        gc.enable()
 
 
 def test_a_websocket_that_is_lost_ends_its_own_link_and_no_other() -> None:

@@ -31,7 +31,7 @@ class PacedStream(asyncio.Protocol, abc.ABC):
     """
 
     def __init__(self, sink: TakeDatagram) -> None:
-        self.on_end: Callable[[], None] = lambda: None
+        self.on_end: Callable[[], None] = _nothing
         self.dropped = 0
         self._sink = sink
         self._loop = asyncio.get_running_loop()
@@ -66,11 +66,11 @@ class PacedStream(asyncio.Protocol, abc.ABC):
 
     def start(self, transport: asyncio.Transport) -> None:
         """Take the connection, TLS's handshake over where there is one."""
-        self._transport = transport
-        transport.set_write_buffer_limits(high=1, low=0)
         if self._over:
             transport.abort()
             return
+        self._transport = transport
+        transport.set_write_buffer_limits(high=1, low=0)
         self._begin()
         self._read()
 
@@ -94,9 +94,13 @@ class PacedStream(asyncio.Protocol, abc.ABC):
         self._unread.clear()
         if self._reading is not None:
             self._reading.cancel()
-        if self._transport is not None:
-            self._transport.abort()
-        self.on_end()
+        # The transport points back at us, and so does who is told: circles, with TLS's
+        # buffers of 256 KiB, which would wait for Python's collector.
+        transport, self._transport = self._transport, None
+        on_end, self.on_end = self.on_end, _nothing
+        if transport is not None:
+            transport.abort()
+        on_end()
 
     # -- what asyncio calls
 
@@ -144,3 +148,7 @@ class PacedStream(asyncio.Protocol, abc.ABC):
         now = self._loop.time()
         self._read_until_s = max(self._read_until_s, now) + spent_s
         return max(0.0, self._read_until_s - now - TUNNEL_BURST_S)
+
+
+def _nothing() -> None:
+    """Stand in for what nobody wants to be told."""

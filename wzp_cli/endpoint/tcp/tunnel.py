@@ -157,4 +157,5 @@ class Tunnel(PacedStream):
             return
         self._ended_because = why
         self._handshake_over.set()
+        self._websocket.parser.close()  # a generator, which points at its owner
         super().close()
