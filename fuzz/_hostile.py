@@ -35,7 +35,7 @@ class Hostile:
     """
 
     dials_one_in: ClassVar[int] = 1
-    """For how many scripts one may dial: a handshake takes as long as ten other doings."""
+    """Of how many scripts one may dial: a handshake takes as long as ten others."""
 
     def __init__(self, machine: Host, host: str, victim: Address, alpn: str) -> None:
         self.at = Address(host, _FIRST_PORT)

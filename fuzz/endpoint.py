@@ -234,7 +234,7 @@ def _check_limits(cast: _Cast) -> None:
 
 
 def _connected(cast: _Cast, script: Script) -> Rogue | None:
-    """Return the hostile peer, dialled anew if its link has ended; None: it has none."""
+    """Return the hostile peer, dialled anew if its link ended; None: it has none."""
     if cast.hostile.linked(cast.endpoint) is None and cast.hostile.may_dial(script):
         _connect(cast, None)
     return cast.hostile.linked(cast.endpoint)

@@ -708,7 +708,7 @@ def test_a_meddler_in_the_middle_can_stop_a_call_and_do_nothing_else(
             await asyncio.sleep(1)
             assert len(set(heard)) == len(heard)
             read = b""
-            while there._arrived_bytes:
+            while there._inbox.size:
                 read += await there.read()
             assert bytes(range(len(read))) == read
             if not here.ended:

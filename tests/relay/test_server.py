@@ -917,7 +917,7 @@ async def test_a_flood_of_bytes_is_bounded(world: World) -> None:
         if not mallory.link.ended:
             mallory.link.send(bytes(20_000))
         await asyncio.sleep(0.01)
-        most = max([most, *(link._arrived_bytes for link in server.endpoint.links)])
+        most = max([most, *(link._inbox.size for link in server.endpoint.links)])
     assert most <= 2 * MAX_QUEUED_BYTES
     assert mallory.link.ended
     assert isinstance(await alice.connect(alice.identity), relay.Refused)

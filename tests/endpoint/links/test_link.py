@@ -499,7 +499,7 @@ def test_what_is_read_makes_room() -> None:
         for _ in range(10 * MAX_QUEUED_BYTES // 1024):
             here.send(bytes(1024))
             await turns()
-            while there._arrived_bytes:
+            while there._inbox.size:
                 await there.read()
             await asyncio.sleep(0.001)  # acknowledgements come within 25 ms
         assert not there.ended

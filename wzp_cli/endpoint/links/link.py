@@ -15,11 +15,13 @@ from aioquic.quic import events
 from wzp_cli.address import Address
 from wzp_cli.defaults.endpoint import (
     FAREWELL_TIMEOUT_S,
-    MAX_QUEUED_BYTES,
     MAX_UNSENT_BYTES,
     MIN_DATAGRAM_PAYLOAD_BYTES,
     PEER_KEEPALIVE_S,
 )
+from wzp_cli.endpoint.links.ending import REASON_MAX_CHARACTERS, failure, in_words
+from wzp_cli.endpoint.links.inbox import Inbox
+from wzp_cli.endpoint.links.pings import UNWAITED, Pings
 from wzp_cli.endpoint.links.quic import WzpQuic
 from wzp_cli.errors import (
     ConnectionLost,
@@ -28,20 +30,13 @@ from wzp_cli.errors import (
     VersionMismatch,
 )
 from wzp_cli.protocol.names.identity import Identity
-from wzp_cli.protocol.names.text import clean
 from wzp_cli.protocol.traversal.route import DirectRoute, Route
 
 __all__ = ["Carrier", "Link", "Origin"]
 
 _SIGNAL_STREAM = 0
-_UNWAITED_PING = 0
 _ERROR_REFUSED = 0x1
 _ERROR_FLOOD = 0x2
-_WORDS = {"Idle timeout": "it fell silent"}  # aioquic's, as people say it
-_REASON_MAX_CHARACTERS = 200  # at most 800 bytes: a longer CONNECTION_CLOSE won't fit
-_TLS_ALERT = 0x100
-_ALERT_BAD_CERTIFICATE = _TLS_ALERT + 42
-_ALERTS_NO_COMMON_VERSION = (_TLS_ALERT + 120, _TLS_ALERT + 40, _TLS_ALERT + 70)
 _virtual_numbers = itertools.count(1)
 
 
@@ -113,11 +108,9 @@ class Link:
         self._identity: Identity | None = None
         self._complete = asyncio.Event()
         self._ended = asyncio.Event()
-        self._arrived: asyncio.Queue[bytes] = asyncio.Queue()
-        self._arrived_bytes = 0
+        self._inbox = Inbox()
         self._datagram_sink: Callable[[bytes], None] | None = None
-        self._pings: dict[int, asyncio.Future[None]] = {}
-        self._ping_numbers = itertools.count(1)
+        self._pings = Pings()
         self._connection_ids: set[bytes] = set()
         self.claim(quic.host_cid)
 
@@ -190,12 +183,8 @@ class Link:
 
     def failure(self) -> ConnectionLost | IdentityError | VersionMismatch:
         """Return the end of the link as an error."""
-        if self._end_code == _ALERT_BAD_CERTIFICATE:
-            whose = "its" if self._quic.peer_key is None else "our"
-            return IdentityError(f"{self.end_reason} ({whose} key)")
-        if self._end_code in _ALERTS_NO_COMMON_VERSION:
-            return VersionMismatch(self.end_reason)
-        return ConnectionLost(self.end_reason)
+        knows_peer = self._quic.peer_key is not None
+        return failure(self._end_code, self.end_reason, knows_peer=knows_peer)
 
     def send(self, data: bytes) -> None:
         """Send `data` on the signalling stream.
@@ -212,11 +201,7 @@ class Link:
 
     async def read(self) -> bytes:
         """Return what came next on the signalling stream; b"" once the link is over."""
-        if self.ended and self._arrived.empty():
-            return b""
-        data = await self._arrived.get()
-        self._arrived_bytes -= len(data)
-        return data
+        return await self._inbox.read()
 
     def send_datagram(self, payload: bytes, *beside: bytes) -> None:
         """Send `payload` unreliably, in one piece (RFC 9221).
@@ -250,25 +235,21 @@ class Link:
     def poke(self) -> None:
         """Send a keep-alive now, and wait for nothing."""
         if not self.ended:
-            self._quic.send_ping(_UNWAITED_PING)
+            self._quic.send_ping(UNWAITED)
             self.flush()
 
     async def ping(self, timeout_s: float) -> bool:
         """Whether the peer acknowledges, within `timeout_s`."""
         if self.ended:
             return False
-        number = next(self._ping_numbers)
-        answer: asyncio.Future[None] = self._loop.create_future()
-        self._pings[number] = answer
-        self._quic.send_ping(number)
-        self.flush()
-        try:
-            async with asyncio.timeout(timeout_s):
-                await answer
-        except TimeoutError:
-            return False
-        finally:
-            self._pings.pop(number, None)
+        with self._pings.new() as (number, answer):
+            self._quic.send_ping(number)
+            self.flush()
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await answer
+            except TimeoutError:
+                return False
         return not self.ended
 
     async def close(self, reason: str = "", last_words: bytes = b"") -> None:
@@ -285,7 +266,7 @@ class Link:
         """Close at once: one CONNECTION_CLOSE, and the link is forgotten."""
         if self.ended:
             return
-        reason = reason[:_REASON_MAX_CHARACTERS]
+        reason = reason[:REASON_MAX_CHARACTERS]
         self._quic.close(error_code=code, reason_phrase=reason)
         self._end(code, reason)  # first: what is still queued must not end it again
         self.flush()
@@ -432,7 +413,7 @@ class Link:
             case events.ConnectionIdRetired():
                 self._release(event.connection_id)
             case events.PingAcknowledged():
-                self._on_ping_acknowledged(event.uid)
+                self._pings.acknowledged(event.uid)
             case events.HandshakeCompleted():
                 self._on_handshake_completed()
             case events.ConnectionTerminated():
@@ -463,31 +444,20 @@ class Link:
         self._keep_alive_later()
 
     def _on_stream_data(self, event: events.StreamDataReceived) -> None:
-        self._arrived_bytes += len(event.data)
-        if event.stream_id != _SIGNAL_STREAM or self._arrived_bytes > MAX_QUEUED_BYTES:
+        if event.stream_id != _SIGNAL_STREAM or not self._inbox.put(event.data):
             self.abort("too much, or not on the signalling stream", _ERROR_FLOOD)
-        elif event.data:
-            self._arrived.put_nowait(event.data)
         if event.end_stream:
             self.refuse("the signalling stream was cut off")
-
-    def _on_ping_acknowledged(self, number: int) -> None:
-        answer = self._pings.get(number)
-        if answer is not None and not answer.done():
-            answer.set_result(None)
 
     def _end(self, code: int, reason: str) -> None:
         if self.ended:
             return
         self._end_code = code
-        reason = _WORDS.get(reason, reason)
-        self.end_reason = clean(reason, _REASON_MAX_CHARACTERS) or "closed"
+        self.end_reason = in_words(reason)
         self._ended.set()
         self._set_handshake_over()
-        self._arrived.put_nowait(b"")
-        for answer in self._pings.values():
-            if not answer.done():
-                answer.set_result(None)
+        self._inbox.end()
+        self._pings.end()
         for connection_id in list(self._connection_ids):
             self._release(connection_id)
         self._be_at(None)
