@@ -1,11 +1,13 @@
 import asyncio
 import socket
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.cli.doctor.conftest import MakePatient
 from tests.support.processes import Processes
+from wzp_cli.adapters.disk.config import Config
 from wzp_cli.address import HostPort
 from wzp_cli.cli.doctor import files, network
 
@@ -20,6 +22,29 @@ def test_a_machine_without_a_network(
     monkeypatch.setattr(network, "interface_addresses", list)
     assert network.check_interfaces(patient()).status == "failed"
     assert network.check_ipv6(patient()).status == "note"
+
+
+def test_who_is_on_this_lan(patient: MakePatient) -> None:
+    asked = network.check_lan(patient())
+    assert (asked.status, "by wzp listen --lan alone" in asked.message) == ("ok", True)
+    always = network.check_lan(patient(said=Config(lan=True)))
+    assert "announced while wzp listen runs" in always.message
+    shy = network.check_lan(patient(said=Config(lan=True, privacy="always-relay")))
+    assert (shy.status, "always-relay" in shy.message) == ("failed", True)
+
+
+@pytest.mark.parametrize(("lan", "status"), [(None, "note"), (True, "failed")])
+def test_the_extra_for_this_lan_is_not_installed(
+    patient: MakePatient,
+    monkeypatch: pytest.MonkeyPatch,
+    lan: bool | None,
+    status: str,
+) -> None:
+    monkeypatch.setitem(sys.modules, "zeroconf", None)
+    found = network.check_lan(patient(said=Config(lan=lan)))
+    assert found.status == status
+    assert found.fix is not None
+    assert found.fix.startswith("pip install 'zeroconf")
 
 
 def test_the_remembered_port(patient: MakePatient) -> None:

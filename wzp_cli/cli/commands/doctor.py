@@ -94,6 +94,7 @@ def checks() -> "list[Callable[[Patient], Any]]":
         sound.check_voice,
         sound.check_echo,
         network.check_interfaces,
+        network.check_lan,
         network.check_ipv6,
         network.check_udp,
         network.check_port,

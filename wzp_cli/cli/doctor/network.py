@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from wzp_cli.adapters.interfaces import interface_addresses
+from wzp_cli.adapters.lan import need_zeroconf
 from wzp_cli.address import Address, HostPort
 from wzp_cli.cli.control.asking import asked_running
 from wzp_cli.cli.doctor.finding import Finding, failed, note, ok, skipped, warning
 from wzp_cli.cli.doctor.patient import Patient
+from wzp_cli.cli.lan import wants_lan
 from wzp_cli.defaults.program import DOCTOR_TCP_S
 from wzp_cli.endpoint.factory import Bind, open_endpoint
 from wzp_cli.endpoint.srv import look_up_srv
@@ -20,6 +22,7 @@ from wzp_cli.errors import (
     EnvironmentFault,
     NameNotFound,
     PortInUse,
+    UsageError,
     WzpError,
 )
 from wzp_cli.events import Event
@@ -33,6 +36,7 @@ __all__ = [
     "check_firewall",
     "check_interfaces",
     "check_ipv6",
+    "check_lan",
     "check_port",
     "check_running",
     "check_udp",
@@ -51,6 +55,24 @@ def check_interfaces(patient: Patient) -> Finding:
     if not hosts:
         return failed("network", "no address but loopback", "go online: cable or Wi-Fi")
     return ok("network", ", ".join(hosts))
+
+
+def check_lan(patient: Patient) -> Finding:
+    """Is there what finds others on the local network, and may it announce us?"""
+    settings, extra = patient.session.settings, patient.remedies.extra("lan")
+    try:
+        announced = wants_lan(settings, None, dialled=settings.said.direct != "off")
+        need_zeroconf()
+    except UsageError as error:
+        return failed("LAN", str(error), "take lan = true out of the configuration")
+    except EnvironmentFault:
+        if settings.said.lan:
+            told = "lan = true, but what announces us is not installed"
+            return failed("LAN", told, extra)
+        told = "who is on one local network is not found without a relay"
+        return note("LAN", told, extra)
+    how = "while wzp listen runs" if announced else "by wzp listen --lan alone"
+    return ok("LAN", f"wzp lan finds others; we are announced {how}")
 
 
 def check_ipv6(patient: Patient) -> Finding:
