@@ -108,6 +108,25 @@ def test_each_relay_is_tried_for_the_time_given(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_who_goes_on_calls_the_first_relay_until_it_answers(tmp_path: Path) -> None:
+    silent = (HostPort("127.0.0.1", 1), HostPort("127.0.0.1", 2))
+
+    async def scenario() -> None:
+        ours, told = session(tmp_path, timeout_s=0.05)
+        state = compose.own_state(ours)
+        async with (
+            compose.endpoint_of(ours, state) as endpoint,
+            compose.registered(
+                ours, state, endpoint, silent, publishes=True, goes_on=True
+            ) as registration,
+        ):
+            assert (registration.relay, registration.is_up) == (silent[0], False)
+        warnings = [event for event in told if isinstance(event, events.Warned)]
+        assert [each.code for each in warnings] == ["relay_unreachable"] * 2
+
+    asyncio.run(scenario())
+
+
 def test_interfaces_are_those_of_this_machine() -> None:
     assert all(each.host != "127.0.0.1" for each in compose.find_interfaces())
 

@@ -60,6 +60,7 @@ def test_a_call_on_a_lan_without_relay_or_internet(
     assert where["addresses"] == list(lab.host("a2").addresses)
     codes = [event["code"] for event in listening.all("warning")]
     assert codes == ["relay_unreachable", "no_relay"], "it goes on without"
+    assert "relay=" not in ready["ticket"]
 
     seen = alice.ask("lan")
     fits(seen.document, "lan.json")
@@ -77,6 +78,33 @@ def test_a_call_on_a_lan_without_relay_or_internet(
     assert (end["exit"], end["path"]) == (0, "direct"), calling.transcript()
     assert end["remote"] == address
     assert listening.wait_end()["exit"] == 0
+
+
+def test_a_relay_that_answers_later_is_registered_at(
+    make_lab: MakeLab, tmp_path: Path
+) -> None:
+    lab = make_lab("masquerade-drop", "open")
+    stage = Stage(lab, tmp_path)
+    listening = stage.user("a").start(
+        *("listen", "--lan", "--auto-answer", "all", "--once", "--no-portmap"),
+        *(*stage.at(), "--timeout", "500ms", *SOUND),
+    )
+    listening.wait_for("lan.announced")
+    assert "relay=" not in listening.wait_for("ready")["ticket"]
+    (warned,) = listening.all("warning", code="no_relay")
+    assert warned["message"].endswith("answers; it is called again")
+    stage.relay()
+    listening.wait_for("registered", published=True)
+    calling = stage.user("b").start(
+        *("call", listening.wait_for("hello")["id"], *stage.at()),
+        *(*SOUND, "--duration", "1s", "--no-portmap"),
+    )
+    end = calling.wait_end()
+    assert end["exit"] == 0, calling.transcript()
+    assert listening.wait_end()["exit"] == 0
+    (before, after) = [event["ticket"] for event in listening.all("ready")]
+    assert before != after
+    assert f"relay={lab.host('r1').address}" in after
 
 
 def test_a_stranger_replaces_nobody(make_lab: MakeLab, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -163,10 +164,12 @@ async def registered(
     *,
     publishes: bool,
     shows_token: bool = True,
+    goes_on: bool = False,
 ) -> AsyncIterator[Registration]:
     """Register at the first of `relays` that answers, each within --timeout.
 
     `shows_token`: the user named these relays, so they may see the user's token.
+    `goes_on`: where none answers, the first of them is called until it does.
 
     Raises:
         UsageError: There is none to try.
@@ -177,26 +180,30 @@ async def registered(
         raise UsageError("no relay is known; name one: --relay HOST")
     token_file = session.settings.relay_token_file if shows_token else None
     token = "" if token_file is None else read_token(token_file)
+    entering = partial(
+        register,
+        endpoint,
+        pins=state.known_relays,
+        report=session.report,
+        publishes=publishes,
+        token=token,
+        refused=_Refused(state, session.report) if publishes else tuple,
+    )
     for relay in relays:
-        context = register(
-            endpoint,
-            relay,
-            state.known_relays,
-            session.report,
-            publishes=publishes,
-            token=token,
-            refused=_Refused(state, session.report) if publishes else tuple,
-        )
+        context = entering(relay)
         try:
             async with asyncio.timeout(session.settings.timeout_s):
                 registration = await context.__aenter__()
         except (RelayUnreachable, NameNotFound, TimeoutError) as error:
             told = _unreached(relay, error)
-            if relay is relays[-1]:
+            if relay is relays[-1] and not goes_on:
                 raise told from error
             session.report(Warned(code=told.code, message=str(told)))
             continue
         break
+    else:
+        context = entering(relays[0], later=True)
+        registration = await context.__aenter__()
     try:
         yield registration
     except BaseException:

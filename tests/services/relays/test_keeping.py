@@ -18,6 +18,7 @@ from wzp_cli.defaults.relay import (
 from wzp_cli.errors import RelayUnreachable
 from wzp_cli.events import Candidate, MediaStarted, Reflexive, Registered, Warned
 from wzp_cli.protocol.names.identity import Keypair
+from wzp_cli.services.relays.registration import register
 
 
 def now() -> float:
@@ -66,6 +67,42 @@ async def test_a_relay_that_dies_and_comes_back(world: World) -> None:
     assert now() - back <= RELAY_BACKOFF_MAX_S + HANDSHAKE_TIMEOUT_S
     bob.listen()
     assert (await alice.call(bob, duration_s=1)).path == "direct"
+
+
+@scenario
+async def test_a_relay_that_is_away_at_the_start_is_called_until_it_answers(
+    world: World,
+) -> None:
+    alice = await world.person("alice", registers=False)
+    registering = register(
+        *(alice.endpoint, RELAY, alice.pins, alice.report), publishes=True, later=True
+    )
+    came: list[bool] = []
+    async with registering as registration:
+        registration.watchers.add(lambda: came.append(registration.is_up))
+        await asyncio.sleep(300)
+        assert not registration.is_up
+        assert (alice.events, came) == ([], [])
+        await world.relay()
+        registered = await alice.told(Registered)
+        await asyncio.sleep(0.001)
+        assert (registered.published, registration.is_up) == (True, True)
+        assert came[-1] is True
+        bob = await world.person("bob")
+        assert bob.registration is not None
+        assert await bob.registration.connect(alice.identity)
+    assert not registration.is_up
+
+
+@scenario
+async def test_who_leaves_before_the_relay_has_answered(world: World) -> None:
+    alice = await world.person("alice", registers=False)
+    registering = register(
+        *(alice.endpoint, RELAY, alice.pins, alice.report), publishes=True, later=True
+    )
+    async with registering:
+        await asyncio.sleep(10)
+    assert alice.events == []
 
 
 @scenario

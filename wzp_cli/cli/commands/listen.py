@@ -1,7 +1,7 @@
 """`wzp listen`: be there for calls."""
 
 import asyncio
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -22,10 +22,13 @@ from wzp_cli.cli.options import (
     TicketExpiresOption,
 )
 from wzp_cli.errors import UsageError
-from wzp_cli.events import Incoming, Ready, Report, Warned
+from wzp_cli.events import Incoming, Ready, Warned
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wzp_cli.adapters.disk.state import State
+    from wzp_cli.address import Address
     from wzp_cli.cli.sound import SoundWords
     from wzp_cli.cli.view.stage import Stage
     from wzp_cli.endpoint.endpoint import Endpoint
@@ -161,11 +164,11 @@ async def listen(
         registration = None
         if settings.relays:
             entering = compose.registered(
-                session, state, endpoint, settings.relays, publishes=True
+                *(session, state, endpoint, settings.relays),
+                publishes=True,
+                goes_on=is_announced,
             )
-            registration = await _registered(
-                stack, entering, session.report, may_fail=is_announced
-            )
+            registration = await stack.enter_async_context(entering)
         if is_announced:
             await stack.enter_async_context(announcing(session, state, endpoint))
         mapping = await stack.enter_async_context(
@@ -196,26 +199,6 @@ async def listen(
     compose.connection_kept(outcome)
     compose.required_path(outcome, require)
     return None
-
-
-async def _registered(
-    stack: AsyncExitStack,
-    entering: "AbstractAsyncContextManager[Registration]",
-    report: "Report",
-    *,
-    may_fail: bool,
-) -> "Registration | None":
-    """Be registered until the stack is left; None where no relay answers."""
-    from wzp_cli.errors import NetworkError
-
-    try:
-        return await stack.enter_async_context(entering)
-    except NetworkError as error:
-        if not may_fail:
-            raise
-        message = f"{error}: until wzp is started again, calls come from this LAN alone"
-        report(Warned(code=error.code, message=message))
-        return None
 
 
 def _answering(said: AutoAnswer | None) -> "Answering":
@@ -307,23 +290,49 @@ def _report_ready(
     registration: "Registration | None",
     expires: int | None,
 ) -> str:
-    """Tell that we take calls, and by which ticket; return that."""
-    from wzp_cli.address import Address
-    from wzp_cli.cli.compose import find_interfaces
-    from wzp_cli.defaults.paths import MAX_CANDIDATES
+    """Tell that we take calls, and by which ticket; return that.
+
+    It is told again, with another ticket, once a relay that was silent has answered.
+    """
     from wzp_cli.protocol.names.ticket import Ticket
 
     identity = state.keypair.identity
-    if registration is None:
-        hosts = [each.host for each in find_interfaces()][:MAX_CANDIDATES]
-        direct = tuple(Address(host, endpoint.local.port) for host in hosts)
-        where = " or ".join(map(str, direct)) or "an address of this machine"
-        message = f"no relay: only who reaches {where} can call"
-        session.report(Warned(code="no_relay", message=message))
-        ticket = Ticket(identity, direct=direct, expires=expires)
-    else:
+    if registration is not None and registration.is_up:
         relay = state.known_relays.told(registration.relay)
         ticket = Ticket(identity, relay=relay, expires=expires)
+    else:
+        direct = tuple(_direct_addresses(endpoint))
+        where = " or ".join(map(str, direct)) or "an address of this machine"
+        message = f"no relay: only who reaches {where} can call"
+        if registration is not None:
+            message += f", until {registration.relay} answers; it is called again"
+            _once_up(
+                registration,
+                lambda: _report_ready(session, state, endpoint, registration, expires),
+            )
+        session.report(Warned(code="no_relay", message=message))
+        ticket = Ticket(identity, direct=direct, expires=expires)
     text = ticket.format(state.keypair)
     session.report(Ready(id=str(identity), ticket=text))
     return text
+
+
+def _direct_addresses(endpoint: "Endpoint") -> "list[Address]":
+    from wzp_cli.address import Address
+    from wzp_cli.cli.compose import find_interfaces
+    from wzp_cli.defaults.paths import MAX_CANDIDATES
+
+    hosts = [each.host for each in find_interfaces()][:MAX_CANDIDATES]
+    return [Address(host, endpoint.local.port) for host in hosts]
+
+
+def _once_up(registration: "Registration", act: "Callable[[], object]") -> None:
+    """Act once, when the relay has answered, and that was told."""
+    loop = asyncio.get_running_loop()
+
+    def look() -> None:
+        if registration.is_up:
+            registration.watchers.discard(look)
+            loop.call_soon(act)
+
+    registration.watchers.add(look)

@@ -197,8 +197,15 @@ class Registration:
         )
 
     async def keep(self) -> None:
-        """Stay registered, for ever: read, keep alive, and come back when lost."""
+        """Stay registered, for ever: read, keep alive, and come back when lost.
+
+        A relay that was never reached is called until it answers.
+        """
         delay_s = RELAY_BACKOFF_FIRST_S
+        if self._session is None:
+            first, delay_s = await find_again(self._visit, delay_s, self._report)
+            self._begin(first)
+            self._tell_watchers()
         while True:
             session = self._session
             assert session is not None
@@ -317,6 +324,7 @@ async def register(
     publishes: bool,
     token: str = "",
     refused: Callable[[], Collection[Identity]] = tuple,
+    later: bool = False,
 ) -> AsyncIterator[Registration]:
     """Register at a relay and stay registered; on leaving, leave the relay.
 
@@ -328,6 +336,7 @@ async def register(
         publishes: Let others call us through this relay.
         token: What this relay wants to see of its clients ("" nothing).
         refused: Returns for whom we are offline, as it is then.
+        later: Do not wait for the relay: it is called until it answers.
 
     Raises:
         NameNotFound, RelayUnreachable, KeyChanged, AccessRefused, VersionMismatch.
@@ -341,7 +350,8 @@ async def register(
         token=token,
         refused=refused,
     )
-    await registration.open()
+    if not later:
+        await registration.open()
     async with task_group() as group:
         beside = [
             group.create_task(registration.keep()),
