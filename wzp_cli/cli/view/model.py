@@ -156,6 +156,7 @@ class Model:
         know: Finds out who an identity is.
         target: Whom we call, as the user named them.
         answers: Whose calls are taken without asking, in words.
+        is_elsewhere: Whether the call is in the listener's process, not in ours.
         said_dbfs, heard_dbfs: How loud both sides are now; None is silence.
         news: What happened, the newest last, with the time of day.
         warnings: What a person should still read when the screen is gone.
@@ -165,6 +166,7 @@ class Model:
     know: Callable[[str], Who] = Who
     target: str = ""
     answers: str = ""
+    is_elsewhere: bool = False
     sounds: Sounds = field(default_factory=Sounds)
     phase: Phase = "starting"
     page: Page = "call"

@@ -94,7 +94,13 @@ def seen_there(command: str, state: State, asked: AskCall) -> Model:
     """Return what it knows of a call that the running listener is asked for."""
     sound = asked.sound
     sounds = Sounds(*(_spelt_there(word) for word in (sound.source, sound.sink)))
-    return Model(command, know=known(state), target=asked.peer, sounds=sounds)
+    return Model(
+        command,
+        know=known(state),
+        target=asked.peer,
+        is_elsewhere=True,
+        sounds=sounds,
+    )
 
 
 def _spelt_there(word: str | None) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -186,6 +187,10 @@ def test_devices_and_help() -> None:
     text = shown(turned_to(talking(), "help"))
     for key in ("m ", "h ", "space ", "p ", "d ", "q ", "Ctrl-Z ", "Ctrl-C "):
         assert f"\n  {key}" in text
+    assert "the call can't go on there" in text
+    there = replace(talking(), is_elsewhere=True)
+    text = shown(turned_to(there, "help"))
+    assert "wzp listen goes on with the call: you are heard" in text
 
 
 def test_blocks_of_a_page_know_what_matters() -> None:

@@ -48,7 +48,7 @@ def page(model: Model, width: int, at: At, glyphs: Glyphs) -> list[Block]:
     """Return the page that is open."""
     match model.page:
         case "help":
-            return _help()
+            return _help(model)
         case "devices":
             return _devices(model, width)
         case "path":
@@ -340,8 +340,12 @@ _HELP: Final = (
 )
 
 
-def _help() -> list[Block]:
-    rows = [Block([_labelled(key, Text(what), "bold")]) for key, what in _HELP]
+_LEFT_ALONE: Final = "to the shell; wzp listen goes on with the call: you are heard"
+
+
+def _help(model: Model) -> list[Block]:
+    keys = dict(_HELP) | ({"Ctrl-Z": _LEFT_ALONE} if model.is_elsewhere else {})
+    rows = [Block([_labelled(key, Text(what), "bold")]) for key, what in keys.items()]
     levels = "Levels: 0 dB is as loud as it can be; speech is around -25 dB."
     return [
         _gap(),
