@@ -1,7 +1,12 @@
 import signal
+from datetime import UTC, datetime
+
+import pytest
 
 from tests.cli.test_schema import fits
 from tests.support.processes import Processes
+from wzp_cli.cli.commands.status import _lasted
+from wzp_cli.protocol.traversal.standing import CallStanding
 
 LISTEN = ("listen", "--auto-answer", "all", "--in", "tone", "--out", "null")
 
@@ -41,6 +46,7 @@ def test_a_listener_before_in_and_after_a_call(
     assert (call["state"], call["peer"]) == ("talking", alice.id)
     assert call["path"] in ("relay", "direct")
     assert call["mos_est"] is not None
+    assert call["lasted_s"] > 0
     assert "wzp listen runs: in a call\n" in bob.run("status").stdout
     assert bob.ask("status", "--require", "idle", expect=3).result["running"]
     own = alice.ask("status").result["process"]
@@ -76,3 +82,18 @@ def test_a_listener_that_stands_still_is_told(processes: Processes, relay: str) 
         listening.send(signal.SIGCONT)
     fits(answer.document, "status.json")
     assert answer.document["error"]["code"] == "control_silent"
+
+
+@pytest.mark.parametrize(
+    ("lasted_s", "since", "said"),
+    [
+        (7.2, "2001-01-01T00:00:00.000Z", "0:07"),
+        (3729.0, "", "1:02:09"),
+        (None, "2026-11-24T15:59:00.000Z", "1:00"),
+        (None, "", ""),
+    ],
+)
+def test_how_long_it_has_lasted(lasted_s: float | None, since: str, said: str) -> None:
+    """By what the one in the call says; by the clock where an older one does not."""
+    call = CallStanding(state="talking", peer="bob", since=since, lasted_s=lasted_s)
+    assert _lasted(call, datetime(2026, 11, 24, 16, tzinfo=UTC)) == said

@@ -10,7 +10,10 @@ import pytest
 
 from tests.cli.test_schema import fits
 from tests.support.processes import Event, Processes, User
+from wzp_cli.cli.control import steering
+from wzp_cli.cli.control.steering import Watch
 from wzp_cli.defaults.program import CONTROL_MAX_CLIENTS
+from wzp_cli.events import Answered, Calling, Muted, Ringing
 
 LISTEN = ("listen", "--auto-answer", "all", "--in", "tone", "--out", "null")
 
@@ -44,6 +47,27 @@ def asked(user: User, line: bytes) -> list[Event]:
             connected.sendall(line)
             said.extend(map(json.loads, lines))
         return said
+
+
+def test_how_long_a_call_has_lasted_whatever_the_clock_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now_s)
+    monkeypatch.setattr(steering, "timestamp", lambda at: f"{now_s:g} or so")
+    watch = Watch("listen")
+    assert watch.told().call is None
+    watch.report(Calling(peer="wzp1bob"))
+    for event, lasts_s, told_s in (
+        (Ringing(peer="wzp1bob"), 3.0, 3.0),
+        (Answered(peer="wzp1bob", setup_ms=None), 60.0, 60.0),
+        (Muted(muted=True), 7.04, 67.0),
+    ):
+        watch.report(event)
+        now_s += lasts_s
+        call = watch.told().call
+        assert call is not None
+        assert call.lasted_s == told_s
 
 
 def test_a_measurement_goes_through_the_listeners_socket(bob: User) -> None:

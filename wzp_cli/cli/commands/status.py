@@ -183,7 +183,7 @@ def _call(call: CallStanding) -> str:
     facts = [
         call.peer,
         *_who(call),
-        _elapsed(call.since, datetime.now(UTC)),
+        _lasted(call, datetime.now(UTC)),
         *([f"{call.path}, {call.remote}"] if call.path else []),
         *(["muted"] if call.muted else []),
         *(["on hold"] if call.held else []),
@@ -194,13 +194,18 @@ def _call(call: CallStanding) -> str:
     return ", ".join(filter(None, facts))
 
 
-def _elapsed(since: str, now: datetime) -> str:
-    """Return how long ago that was, as 0:07 or 1:02:09; "" where it is unknown."""
-    try:
-        began = datetime.fromisoformat(since)
-    except ValueError:
-        return ""
-    minutes, seconds = divmod(max(0, round((now - began).total_seconds())), 60)
+def _lasted(call: CallStanding, now: datetime) -> str:
+    """Return how long it has lasted, as 0:07 or 1:02:09; "" where it is unknown.
+
+    An older wzp tells only since when, which a clock that is set makes wrong.
+    """
+    lasted_s = call.lasted_s
+    if lasted_s is None:
+        try:
+            lasted_s = (now - datetime.fromisoformat(call.since)).total_seconds()
+        except ValueError:
+            return ""
+    minutes, seconds = divmod(max(0, round(lasted_s)), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
         return f"{hours}:{minutes:02}:{seconds:02}"

@@ -9,6 +9,7 @@ Each other command on the same state directory can then ask it (`asking.py`).
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -75,12 +76,25 @@ class Watch:
             since=timestamp(datetime.now(UTC)),
         )
         self._followers: list[Report] = []
+        self._call_since_s = 0.0
 
     def report(self, event: Event) -> None:
         """Take one event."""
+        before = self.standing.call
         self.standing = after(self.standing, event, timestamp(datetime.now(UTC)))
+        call = self.standing.call
+        if call is not None and (before is None or before.since != call.since):
+            self._call_since_s = time.monotonic()
         for follower in tuple(self._followers):
             follower(event)
+
+    def told(self) -> Standing:
+        """Return where things stand now, with how long the call has lasted."""
+        if self.standing.call is None:
+            return self.standing
+        lasted_s = round(time.monotonic() - self._call_since_s, 1)
+        call = msgspec.structs.replace(self.standing.call, lasted_s=lasted_s)
+        return msgspec.structs.replace(self.standing, call=call)
 
     @contextmanager
     def followed(self, report: Report) -> Iterator[None]:
@@ -164,7 +178,7 @@ class _Steering:
         await serve(channel, verbs)
 
     async def _status(self, request: AskStatus, report: Report) -> Standing:
-        return self._watch.standing
+        return self._watch.told()
 
     async def _detect_nat(self, request: AskDetectNat, report: Report) -> DetectedNat:
         if self._measuring.locked():  # two at once would be each other's evidence

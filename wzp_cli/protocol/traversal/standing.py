@@ -14,7 +14,8 @@ class CallStanding(msgspec.Struct, frozen=True, kw_only=True):
     """The call under way. `rtt_ms`, `loss_pct`, `mos_est`: of the last second.
 
     `calling`: we call, and nothing rings there yet. `incoming`: they called us.
-    `since`: when it began, or was answered.
+    `since`: when it began, or was answered; `lasted_s`: how long ago that was as this
+    was told, whatever has become of the clock since then.
     """
 
     state: Literal["calling", "ringing", "talking"]
@@ -22,6 +23,7 @@ class CallStanding(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     incoming: bool = False
     since: str = ""
+    lasted_s: float | None = None
     contact: str | None = None
     verified: bool = False
     path: events.PathName | None = None
