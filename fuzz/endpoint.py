@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from fuzz import _packets
 from fuzz._hostile import Hostile, Tamper, dialled, frames, scripted
+from fuzz._play import play
 from fuzz._script import Script
 from tests.support.memory_turn import TURN_HOST, MemoryTurn
 from tests.support.rogue import Rogue
@@ -208,20 +209,8 @@ SEEDS = (
 
 def one(data: bytes) -> None:
     """Play one script; the friend's link is as it was, and nobody else is reached."""
-    stage, script = _stage(), Script(data)
-    cast = stage.cast
-    cast.traffic.clear()
-    cast.heard.clear()
-    stage.enter()
-    try:
-        while script.goes_on:
-            script.pick(_DOINGS)(cast, script)
-            _check_limits(cast)
-    finally:
-        stage.leave()
-    stage.pass_time(0.05)
-    _check_limits(cast)
-    cast.traffic.check()
+    play(_stage(), data, _DOINGS, _check_limits)
+    cast = _stage().cast
     assert not cast.friend.ended, cast.friend.end_reason
     assert not cast.heard, "somebody spoke in the friend's place"
 

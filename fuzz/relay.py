@@ -15,6 +15,7 @@ from typing import Any
 
 from fuzz import _packets
 from fuzz._hostile import Hostile, Tamper, dialled, frames, scripted
+from fuzz._play import play
 from fuzz._script import Script
 from tests.support.rogue import Rogue
 from tests.support.stage import Stage, Traffic
@@ -261,23 +262,11 @@ SEEDS = (
 
 def one(data: bytes) -> None:
     """Play one script; those who talk go on talking, and nobody else is reached."""
-    stage, script = _stage(), Script(data)
-    cast = stage.cast
-    cast.traffic.clear()
-    cast.heard.clear()
-    stage.enter()
-    try:
-        while script.goes_on:
-            script.pick(_DOINGS)(cast, script)
-            _check_limits(cast)
-    finally:
-        stage.leave()
-    stage.pass_time(0.05)
-    _check_limits(cast)
-    cast.traffic.check()
+    play(_stage(), data, _DOINGS, _check_limits)
+    cast = _stage().cast
     left = cast.relay.left
     assert left["presence"] <= left["links"], left
-    _still_talks(stage, cast)
+    _still_talks(_stage(), cast)
 
 
 def _still_talks(stage: Stage[_Cast], cast: _Cast) -> None:

@@ -148,8 +148,8 @@ ROUTE_GIVE_UP_S: Final = 2.0
 """Doubt that ends a route. Source: docs/nat.md."""
 
 ROUTE_TRUST_S: Final = 10.0
-"""For so long media takes another route, too, once one answers again; each further doubt
-makes it three times as long. Source: docs/decisions/0031."""
+"""For so long media takes another route, too, once one answers again; each further
+doubt makes it three times as long. Source: docs/decisions/0031."""
 
 ROUTE_TRUST_MAX_S: Final = 90.0
 """The longest of these times. Source: docs/decisions/0031."""

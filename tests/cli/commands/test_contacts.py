@@ -1,12 +1,11 @@
-import json
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.cli.test_schema import fits
 from tests.support.processes import Processes
-from wzp_cli.adapters.disk.state import State, open_state
+from wzp_cli.adapters.disk.state import State
 from wzp_cli.address import HostPort
 from wzp_cli.cli.app import run
 from wzp_cli.protocol.names.identity import Keypair
@@ -19,21 +18,8 @@ SILENCE = ("--in", "null", "--out", "null")
 
 
 @pytest.fixture
-def ask(environ: dict[str, str], capfd: pytest.CaptureFixture[str]) -> Any:
-    """Run `wzp contacts ... --json` and return what it says, checked."""
-
-    def asked(*words: str, expect: int = 0) -> Any:
-        assert run(["contacts", *words, "--json"], environ) == expect
-        document = json.loads(capfd.readouterr().out)
-        fits(document, f"contacts-{words[0]}.json")
-        return document["result"] if expect == 0 else document["error"]
-
-    return asked
-
-
-@pytest.fixture
-def state(environ: dict[str, str]) -> State:
-    return open_state(Path(environ["XDG_STATE_HOME"]) / "wzp")
+def ask(ask_group: Callable[[str], Any]) -> Any:
+    return ask_group("contacts")
 
 
 def test_a_contact_from_ticket_to_removal(ask: Any) -> None:

@@ -2,25 +2,24 @@
 
 import json
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.cli.test_schema import shipped, validate
+from tests.services.demo.samples import GOOD
 from wzp_cli.cli.app import run
 from wzp_cli.cli.commands.demo import _text
 from wzp_cli.defaults.media import MEDIA_CLOCK_HZ, MEDIA_FRAME_BYTES
 from wzp_cli.protocol.media.babble import babble
 from wzp_cli.services.demo.report import DemoCall, DemoReport
 
-CALL = DemoCall(
-    path="direct",
-    remote="127.0.0.1:55555",
-    setup_ms=1234.5,
-    first_audio_ms=43.1,
-    time_to_direct_ms=1119.0,
-    why_not_direct=None,
+CALL = replace(
+    GOOD,
     correlation=0.987,
+    setup_ms=1234.5,
+    time_to_direct_ms=1119.0,
     delay_ms=160.2,
     sent=3020,
     received=3019,

@@ -1,12 +1,12 @@
 import json
 import signal
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.test_schema import fits
 from tests.support.processes import Processes
 from wzp_cli.adapters.disk.state import Contact, State, open_state
 from wzp_cli.adapters.identity_words import backup_words, verification_words
@@ -20,21 +20,8 @@ BOB = Keypair.from_seed(b"\2" * 32)
 
 
 @pytest.fixture
-def ask(environ: dict[str, str], capfd: pytest.CaptureFixture[str]) -> Any:
-    """Run `wzp id ... --json` and return what it says, checked."""
-
-    def asked(*words: str, expect: int = 0) -> Any:
-        assert run(["id", *words, "--json"], environ) == expect
-        document = json.loads(capfd.readouterr().out)
-        fits(document, f"id-{words[0]}.json")
-        return document["result"] if expect == 0 else document["error"]
-
-    return asked
-
-
-@pytest.fixture
-def state(environ: dict[str, str]) -> State:
-    return open_state(Path(environ["XDG_STATE_HOME"]) / "wzp")
+def ask(ask_group: Callable[[str], Any]) -> Any:
+    return ask_group("id")
 
 
 def test_words_to_compare_and_a_mark_that_lasts(ask: Any, state: State) -> None:

@@ -194,7 +194,7 @@ class Paths:
 
     @property
     def sending(self) -> tuple[Route, ...]:
-        """The routes that media takes: one, or two while the selected is not trusted."""
+        """The routes that media takes: two while the selected is not trusted."""
         selected = self.trials[self.selected]
         if selected.state is State.VALID:
             return (self.selected,)
@@ -204,9 +204,7 @@ class Paths:
     @property
     def has_direct(self) -> bool:
         """Whether some direct route works, in use or not."""
-        return any(
-            trial.works and not trial.is_relay for trial in self.trials.values()
-        )
+        return any(trial.works and not trial.is_relay for trial in self.trials.values())
 
     @property
     def has_way_around(self) -> bool:
@@ -394,7 +392,7 @@ class Paths:
         return min(valid, key=self._rank, default=None)
 
     def _beside(self, selected: Trial) -> Trial | None:
-        """Return the route for a copy: the relay's, as direct ones often break together.
+        """Return the route for a copy: the relay's, as direct ones break together.
 
         Else another that works; where none does, the relay's all the same.
         """
