@@ -73,6 +73,17 @@ def guest() -> tuple[Rogue, WzpQuic, float]:
     return rogue, other, exchange(rogue, other)
 
 
+def rogue_host() -> tuple[Rogue, WzpQuic, float]:
+    """Return a dialler of ours whose acceptor may send anything."""
+    one = dialler()
+    rogue = Rogue(
+        PEER_ALPN,
+        papers_of(Keypair.generate().private_key),
+        dialled_to=one.original_destination_connection_id,
+    )
+    return rogue, one, exchange(one, rogue)
+
+
 def heard(core: QuicConnection, kind: type[events.QuicEvent]) -> list[events.QuicEvent]:
     found = []
     while (event := core.next_event()) is not None:
@@ -218,6 +229,41 @@ def test_the_acceptor_has_none(stream: int) -> None:
     one.datagrams_to_send(now)
     assert one.termination is not None
     assert one.termination.error_code == QuicErrorCode.STREAM_LIMIT_ERROR
+
+
+def crypto_frame(message_type: int) -> bytes:
+    """Return a CRYPTO frame with a TLS message of 32 bytes of nothing."""
+    return bytes([0x06, 0, 36, message_type, 0, 0, 32]) + bytes(32)
+
+
+@contract("_confirm_handshake", "_crypto_buffers")
+@pytest.mark.parametrize("message_type", list(tls.HandshakeType))
+def test_whoever_speaks_tls_after_the_handshake_ends_the_connection(
+    message_type: tls.HandshakeType,
+) -> None:
+    """What TLS would answer into is given back by then."""
+    rogue, other, now = guest()
+    host, one, then = rogue_host()
+    for core, puppet, source, at in (
+        (other, rogue, DIALLER, now),
+        (one, host, ACCEPTOR, then),
+    ):
+        assert core._crypto_buffers == {}
+        core.receive_datagram(puppet.packet(crypto_frame(message_type)), source, at)
+        core.datagrams_to_send(at)
+        assert core.termination is not None
+        assert core.termination.error_code & 0xFF00 == 0x100, "an alert of TLS"
+
+
+@contract("_QuicConnection__frame_handlers")
+def test_connections_share_what_never_changes() -> None:
+    one, other = dialler(), dialler()
+    sets = {
+        id(epochs)
+        for core in (one, other)
+        for _, epochs in core._QuicConnection__frame_handlers.values()  # type: ignore[attr-defined]
+    }
+    assert len(sets) == 4
 
 
 # --- DATAGRAM, ACK, congestion

@@ -11,6 +11,7 @@ The "type" is read first: a message of an unknown type is returned as Unknown, s
 newer peer never hangs up an older one.
 """
 
+import functools
 import struct
 from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
@@ -87,6 +88,12 @@ class BodyDecoder(Generic[M]):
             raise RemoteProtocolError(f"not a message: {reason}") from error
 
 
+@functools.cache
+def _bodies_of(family: Any) -> BodyDecoder[Any]:
+    """Return the one that all streams of a family share: it remembers nothing."""
+    return BodyDecoder(family)
+
+
 class MessageDecoder(Generic[M]):
     """Cuts a stream into messages of one family.
 
@@ -96,7 +103,7 @@ class MessageDecoder(Generic[M]):
 
     def __init__(self, family: Any, *, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
-        self._bodies: BodyDecoder[M] = BodyDecoder(family)
+        self._bodies: BodyDecoder[M] = _bodies_of(family)
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[M | Unknown]:
