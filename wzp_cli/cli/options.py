@@ -31,6 +31,7 @@ __all__ = [
     "PeerArgument",
     "PlainOption",
     "PortmapOption",
+    "PublicStunOption",
     "RecordOption",
     "RelayOption",
     "RequireOption",
@@ -107,6 +108,13 @@ RelayOption = Annotated[
         metavar="HOST[:PORT]",
         parser=_option_value(parse_relay),
         help="Relay to use; may be given again.",
+    ),
+]
+PublicStunOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--public-stun/--no-public-stun",
+        help="Ask public STUN servers where too few others answer.",
     ),
 ]
 StunOption = Annotated[

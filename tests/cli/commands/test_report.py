@@ -80,6 +80,15 @@ def test_where_it_can_not_be_written(
     assert not list(tmp_path.glob(".*"))
 
 
+def test_public_servers_are_not_asked_where_that_is_said(
+    tmp_path: Path, environ: dict[str, str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    del environ["WZP_PUBLIC_STUN"]
+    words = ["report", "-o", str(tmp_path / "a.html"), "--no-public-stun", "--json"]
+    assert run(words, environ) == 2
+    assert "nobody to ask" in json.loads(capfd.readouterr().out)["error"]["message"]
+
+
 def test_nobody_to_ask(
     tmp_path: Path, environ: dict[str, str], capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -172,6 +172,12 @@ def test_a_long_word_stays_whole() -> None:
     assert wrapped("a " + "b" * 30, 10, "  ") == ["  a", "  " + "b" * 30]
 
 
+def test_a_number_stays_with_its_unit() -> None:
+    assert wrapped("it is 1500 bytes long", 15) == ["it is", "1500 bytes long"]
+    assert wrapped("half in 2.5 s.", 12) == ["half in", "2.5 s."]
+    assert wrapped("of 100 calls", 8) == ["of 100", "calls"]
+
+
 def test_how_wide(monkeypatch: pytest.MonkeyPatch) -> None:
     for columns, expected in (("40", 40), ("120", 100), ("0", 80)):
         monkeypatch.setenv("COLUMNS", columns)

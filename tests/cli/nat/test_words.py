@@ -54,6 +54,16 @@ def test_how_a_call_goes(outcome: Outcome, said: str) -> None:
     assert words.going(outcome, expected(outcome)) == said
 
 
+def test_round_trips() -> None:
+    for ms, said in (
+        (0.3, "0.3 ms"),
+        (9.94, "9.9 ms"),
+        (9.96, "10 ms"),
+        (41.2, "41 ms"),
+    ):
+        assert words.milliseconds(ms) == said
+
+
 def test_what_is_not_known() -> None:
     assert words.going(None, None) == "not known: too little was measured"
     assert words.going(Outcome.DIRECT, Measured(100, 10, 21)) == (

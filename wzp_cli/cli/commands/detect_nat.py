@@ -14,6 +14,7 @@ from wzp_cli.cli.nat.pair import forecast_pair_document
 from wzp_cli.cli.options import (
     DurationOption,
     EveryOption,
+    PublicStunOption,
     RelayOption,
     SilenceOption,
     StunOption,
@@ -59,13 +60,7 @@ async def detect_nat(
     portmap: Annotated[
         bool, typer.Option("--portmap", help="Ask the router if it maps ports, too.")
     ] = False,
-    public_stun: Annotated[
-        bool | None,
-        typer.Option(
-            "--public-stun/--no-public-stun",
-            help="Ask public STUN servers where too few others answer.",
-        ),
-    ] = None,
+    public_stun: PublicStunOption = None,
     forecast_with: Annotated[
         str | None,
         typer.Option(

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -10,7 +11,7 @@ import msgspec
 import typer
 
 from wzp_cli.cli.command import Outcome, Session, command, command_app
-from wzp_cli.cli.options import RelayOption, StunOption
+from wzp_cli.cli.options import PublicStunOption, RelayOption, StunOption
 from wzp_cli.errors import EnvironmentFault, UsageError
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ async def report(
     portmap: Annotated[
         bool, typer.Option("--portmap", help="Ask the router if it maps ports, too.")
     ] = False,
+    public_stun: PublicStunOption = None,
     source: Annotated[
         str | None,
         typer.Option(
@@ -60,7 +62,9 @@ async def report(
 
     kind = _kind(output)
     if source is None:
-        found = await _measured(session, relay, stun, portmap)
+        settings = session.settings.with_servers(relay=relay, stun=stun)
+        session = replace(session, settings=settings)
+        found = await _measured(session, portmap, public_stun)
     else:
         found = read_report(source)
     if redact:
@@ -86,13 +90,12 @@ def _kind(output: Path) -> Literal["html", "json"]:
 
 
 async def _measured(
-    session: Session, relay: RelayOption, stun: StunOption, portmap: bool
+    session: Session, portmap: bool, public_stun: bool | None
 ) -> "DetectedNat":
     from wzp_cli.cli.compose import own_state
     from wzp_cli.cli.control.measuring import Measuring, measurement
 
-    settings = session.settings.with_servers(relay=relay, stun=stun)
-    request = measurement(settings, portmap=portmap)
+    request = measurement(session.settings, portmap=portmap, public_stun=public_stun)
     async with Measuring(session, own_state(session), request) as measuring:
         return await measuring.measure()
 

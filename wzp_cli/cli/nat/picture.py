@@ -6,6 +6,7 @@ from html import escape
 from typing import Final, Literal
 
 from wzp_cli.cli.nat.document import AskedServer, DetectedNat, diagnosis_of
+from wzp_cli.cli.nat.words import milliseconds
 from wzp_cli.protocol.nat.diagnosis import carrier_hop
 
 __all__ = ["picture"]
@@ -183,7 +184,7 @@ def _answer(asked: AskedServer) -> str:
     kind = {"stun": "STUN"}.get(asked.kind, asked.kind)
     if asked.reflexive is None:
         return f"{kind}, no answer"
-    return kind if asked.rtt_ms is None else f"{kind}, {asked.rtt_ms:.0f} ms"
+    return kind if asked.rtt_ms is None else f"{kind}, {milliseconds(asked.rtt_ms)}"
 
 
 def _rectangle(x: int, y: int, width: int, height: int, state: State) -> str:

@@ -30,7 +30,7 @@ def read_report(where: str) -> DetectedNat:
     if where.startswith("wzp:"):
         raise UsageError(
             "a ticket says where somebody is, not what their NAT does. Ask them for "
-            "`wzp detect-nat --json > report.json`, or measure the way: wzp ping PEER"
+            "`wzp detect-nat --json > report.json`, or measure the way: wzp ping PEER."
         )
     content = _read(where)
     for line in [content, *reversed(content.splitlines())]:
@@ -38,7 +38,8 @@ def read_report(where: str) -> DetectedNat:
             report = read(line)
             if report is not None:
                 return report
-    raise UsageError(f"{where} is no report of `wzp detect-nat --json`")
+    named = "standard input" if where == "-" else where
+    raise UsageError(f"{named} is no report of `wzp detect-nat --json`")
 
 
 def _read(where: str) -> bytes:

@@ -3,13 +3,14 @@
 Plain characters in any number of columns: for a terminal, a pipe, a mail.
 """
 
+import re
 import shutil
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 from wzp_cli.cli.nat.document import AskedServer, DetectedNat, ToldAdvice, diagnosis_of
 from wzp_cli.cli.nat.pair import ForecastPair
-from wzp_cli.cli.nat.words import PEER_NAMES, TERMS, going
+from wzp_cli.cli.nat.words import PEER_NAMES, TERMS, going, milliseconds
 from wzp_cli.protocol.nat.diagnosis import offers_a_port
 from wzp_cli.protocol.nat.forecast import PEERS
 from wzp_cli.protocol.nat.pair import kinds_forecast
@@ -31,6 +32,9 @@ _NAME_COLUMNS = 21
 _NARROW_COLUMNS = 60
 _LEAST_COLUMNS = 24
 _MOST_COLUMNS = 100  # longer lines are hard to read
+
+_UNIT = re.compile(r"(?<=\d) (?=(ms|s|bytes|%)(?!\w))")
+_NO_BREAK = "\N{NO-BREAK SPACE}"
 
 Row = tuple[str, str]
 
@@ -142,15 +146,19 @@ def rows(table: Iterable[Row], columns: int) -> Iterator[str]:
 def wrapped(
     text: str, columns: int, first: str = "", others: str | None = None
 ) -> list[str]:
-    """Return lines with no word cut. `first`, `others`: what they begin with."""
-    return textwrap.wrap(
-        text,
+    """Return lines with no word cut, nor a number from its unit.
+
+    `first`, `others`: what they begin with.
+    """
+    lines = textwrap.wrap(
+        _UNIT.sub(_NO_BREAK, text),
         columns,
         initial_indent=first,
         subsequent_indent=first if others is None else others,
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return [line.replace(_NO_BREAK, " ") for line in lines]
 
 
 def _advice(advice: list[ToldAdvice], columns: int) -> Iterator[str]:
@@ -268,5 +276,5 @@ def _server(asked: AskedServer) -> str:
     public = " (public)" if asked.public else ""
     if asked.error is not None or asked.reflexive is None:
         return f"{asked.server}{public}: {asked.error or 'no answer'}"
-    took = "" if asked.rtt_ms is None else f" ({asked.rtt_ms:.0f} ms)"
+    took = "" if asked.rtt_ms is None else f" ({milliseconds(asked.rtt_ms)})"
     return f"{asked.server}{public} sees {asked.reflexive}{took}"

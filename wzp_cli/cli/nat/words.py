@@ -10,7 +10,15 @@ from wzp_cli.protocol.nat.advice import Advice, Cure, Reason, Why
 from wzp_cli.protocol.nat.expectation import Measured
 from wzp_cli.protocol.nat.forecast import Outcome
 
-__all__ = ["PEER_NAMES", "TERMS", "advised", "explained", "going", "seconds"]
+__all__ = [
+    "PEER_NAMES",
+    "TERMS",
+    "advised",
+    "explained",
+    "going",
+    "milliseconds",
+    "seconds",
+]
 
 PEER_NAMES: Final[Mapping[str, str]] = {
     "endpoint-independent": "no NAT, or a full cone",
@@ -162,6 +170,11 @@ def going(outcome: Outcome | None, measured: Measured | None) -> str:
 def seconds(ms: int) -> str:
     """Return a time as a person says it."""
     return f"{ms / 1000:.1f} s" if ms >= 100 else f"{ms / 1000:.2f} s"
+
+
+def milliseconds(ms: float) -> str:
+    """Return a round trip; what is below 10 ms with a tenth."""
+    return f"{ms:.0f} ms" if ms >= 9.95 else f"{ms:.1f} ms"
 
 
 def _at(hop: int | None) -> str:
