@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench import _rivals
 from tests.netlab.lab import Lab, SiteSpec
+from tests.netlab.port_mapper import mapping_router
 from tests.netlab.program import Program, Stage, Wzp
 
 DELAY_MS = 20
@@ -20,7 +21,8 @@ SOUND = ("--in", "tone", "--out", "null")
 class Row:
     """A pair of kinds: who they are in docs/nat.md, and the least share to reach.
 
-    `together`: both are on one LAN of kind `a`. `ipv6`: both have it.
+    `together`: both are on one LAN of kind `a`. `ipv6`: both have it. `maps`: the
+    second one's router gives a port to who asks.
     """
 
     pair: str
@@ -29,11 +31,13 @@ class Row:
     goal: float
     together: bool = False
     ipv6: bool = False
+    maps: bool = False
 
     @property
     def name(self) -> str:
         words = [self.a] if self.together else [self.a, self.b]
-        return "+".join(words + ["lan"] * self.together + ["ipv6"] * self.ipv6)
+        more = {"lan": self.together, "ipv6": self.ipv6, "mapped": self.maps}
+        return "+".join(words + [word for word, is_so in more.items() if is_so])
 
 
 ROWS = (
@@ -56,6 +60,12 @@ ROWS = (
     Row("same LAN", "masquerade-drop", "", 1.0, together=True),
     Row("IPv6 both", "fully-random", "fully-random", 1.0, ipv6=True),
 )
+BESIDE = (
+    Row("X x mapped", "symmetric-random", "fully-random", 1.0, maps=True),
+    Row("B x R", "udp-blocked", "masquerade-drop", 0.0),
+    Row("B x B", "udp-blocked", "udp-blocked", 0.0),
+)
+"""What no forecast goes by: a port of the router's, and networks without UDP."""
 
 
 class Pair:
@@ -64,7 +74,7 @@ class Pair:
     def __init__(self, row: Row, lab: Lab, folder: Path) -> None:
         self._row, self._lab, self._folder = row, lab, folder
         self._stage = Stage(lab, folder)
-        self._stage.relay()
+        self._stage.relay("r1", *(["--tcp", "[::]:443"] if _without_udp(row) else []))
 
     def ends(self, number: int) -> tuple[str, str]:
         """Who calls whom: from a to b or, every other time, from b to a."""
@@ -84,6 +94,8 @@ class Pair:
         listener = two.start("listen", *at, "--auto-answer", "all", "--once", *SOUND)
         try:
             callee = listener.wait_for("ready")["id"]
+            if self._row.maps and there == "b":
+                listener.wait_for("port.mapped")
             caller = one.start(
                 "call", callee, *at, *SOUND, "--duration", f"{SEARCH_S}s"
             )
@@ -97,6 +109,10 @@ class Pair:
                 listener.terminate()
                 listener.wait_end()
         return _figures(caller, end)
+
+
+def _without_udp(row: Row) -> bool:
+    return "udp-blocked" in (row.a, row.b)
 
 
 def _watch(caller: Program) -> None:
@@ -143,8 +159,10 @@ def laboratory(row: Row, folder: Path, who: str) -> Iterator[Pair]:
         SiteSpec("ab"[n], kind, hosts=hosts, delay_ms=DELAY_MS)
         for n, kind in enumerate(kinds)
     ]
-    with (
-        Lab(*specs, hops=HOPS, ipv6=row.ipv6) as lab,
-        _rivals.prepared(who, lab),
-    ):
+    with ExitStack() as stack:
+        lab = stack.enter_context(Lab(*specs, hops=HOPS, ipv6=row.ipv6))
+        stack.enter_context(_rivals.prepared(who, lab))
+        if row.maps:
+            router = lab.host("b-nat1")
+            stack.enter_context(mapping_router(router, folder / "router"))
         yield Pair(row, lab, folder)

@@ -20,10 +20,11 @@ from bench import _rivals
 from bench._heat_map import draw
 from bench._results import Results, commit, markdown
 from bench._stage import introduce, percentile, show
-from bench._traverse import ROWS, Row, laboratory
+from bench._traverse import BESIDE, ROWS, Row, laboratory
 from tests.netlab.nats import KINDS
 
 HEAD = ["pair", "kinds", "n", "direct", "95 %", "median", "p95", "first sound", "heard"]
+HEAD.append("told")
 EVERY = [kind for kind in KINDS if kind != "udp-blocked"]
 QUICK = ("A x X", "R x R", "Rp x Rp", "R x Q", "X x X", "same LAN")
 
@@ -86,7 +87,8 @@ def _rows(options: argparse.Namespace) -> list[Row]:
         return [Row(f"{a} x {b}", a, b, 0.0) for a, b in pairs]
     if options.quick:
         options.runs, options.rows = 2, QUICK
-    return [row for row in ROWS if not options.rows or row.pair in options.rows]
+    everything = (*ROWS, *BESIDE)
+    return [row for row in everything if not options.rows or row.pair in options.rows]
 
 
 def _run_all(
@@ -143,6 +145,7 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
 def _line(row: Row, runs: list[dict]) -> list[str]:
     direct = [r["time_to_direct_ms"] for r in runs if r.get("time_to_direct_ms")]
     heard = [r["first_audio_ms"] for r in runs if r.get("first_audio_ms") is not None]
+    vain = [r["planned_ms"] for r in runs if r.get("strategy") == "relay"]
     names = [row.pair, row.name]
     if not runs:
         return [*names, "0", *["-"] * (len(HEAD) - 3)]
@@ -158,6 +161,7 @@ def _line(row: Row, runs: list[dict]) -> list[str]:
         *times,
         f"{statistics.median(heard):.0f}" if heard else "-",
         f"{100 * len(heard) / len(runs):.0f} %",
+        f"{percentile(vain, 0.95):.0f}" if vain else "-",
     ]
 
 
@@ -183,7 +187,10 @@ def _summary(runs: list[dict]) -> str:
 
 
 def _judge(rows: Sequence[Row], results: Results) -> None:
-    """Exit 1 where a row that must always go direct has not, or a call was silent."""
+    """Exit 1 where a row that must go direct has not, or a call was silent.
+
+    And where none can, if that was not said within a second.
+    """
     for row in rows:
         runs = results.of(row)
         direct = [run for run in runs if run.get("time_to_direct_ms")]
@@ -191,6 +198,9 @@ def _judge(rows: Sequence[Row], results: Results) -> None:
             sys.exit(f"{row.pair}: {[run['why_not_direct'] for run in runs]}")
         if any(run.get("first_audio_ms") is None for run in runs):
             sys.exit(f"{row.pair}: a call without sound")
+        vain = [r["planned_ms"] for r in runs if r.get("strategy") == "relay"]
+        if any(told_ms > 1000 for told_ms in vain):
+            sys.exit(f"{row.pair}: that it stays relayed was told after {vain} ms")
 
 
 if __name__ == "__main__":
