@@ -44,6 +44,7 @@ __all__ = [
 
 _DEFAULT_TTL = 64
 _HEADERS = 28
+_POISON_S = 30.0
 _LOOPBACK = ("127.0.0.1", "::1")
 
 
@@ -54,7 +55,8 @@ class NatKind:
     Attributes:
         accepts_input: An uninvited packet leaves an entry for its 5-tuple, as on a
             router whose own INPUT chain accepts it; our later packet to that peer then
-            gets another external port (docs/nat.md, poisoned conntrack).
+            gets another external port (docs/nat.md, poisoned conntrack), until that
+            pair was silent for 30 s.
         lifetime_s: How long a mapping lasts after its last packet from inside.
     """
 
@@ -129,7 +131,7 @@ class Nat:
         self._mapped: dict[tuple[object, ...], Address] = {}
         self._inner: dict[Address, Address] = {}
         self._opened: set[tuple[object, ...]] = set()
-        self._poisoned: set[tuple[Address, Address]] = set()
+        self._poisoned: dict[tuple[Address, Address], float] = {}
         self._used: dict[Address, float] = {}
         if external:
             del self.outside.directory[self.external]
@@ -150,6 +152,7 @@ class Nat:
         if self.external and not source.is_v6:
             external = self._map((source, *_scope(self.kind.mapping, to)), source)
             if (external, to) in self._poisoned:
+                self._poisoned[external, to] = asyncio.get_running_loop().time()
                 external = self._map((source, "instead", to), source)
         self._inner[external] = source
         self._used[external] = asyncio.get_running_loop().time()
@@ -165,14 +168,18 @@ class Nat:
         inner = self._forwards.get(packet.to.port) if to_us else None
         inner = inner or self._admitted(packet)
         if inner is None and to_us and self.kind.accepts_input:
-            self._poisoned.add((packet.to, packet.source))
+            now = asyncio.get_running_loop().time()
+            self._poisoned[packet.to, packet.source] = now
         if inner is None or packet.ttl <= 1:
             return None
         return replace(packet, to=inner, ttl=packet.ttl - 1)
 
     def _forget_idle(self) -> None:
         """Forget mappings that were silent for longer than they live."""
-        oldest = asyncio.get_running_loop().time() - self.kind.lifetime_s
+        now = asyncio.get_running_loop().time()
+        for pair in [p for p, at in self._poisoned.items() if at < now - _POISON_S]:
+            del self._poisoned[pair]
+        oldest = now - self.kind.lifetime_s
         for external in [each for each, at in self._used.items() if at < oldest]:
             del self._used[external], self._inner[external]
             self._mapped = {k: v for k, v in self._mapped.items() if v != external}

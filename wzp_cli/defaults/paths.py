@@ -38,9 +38,9 @@ __all__ = [
     "PREDICTION_SPARES",
     "PROBE_ONLY_PINGS",
     "RELAY_PROBE_S",
-    "REOPENING_S",
     "RETRY_FIRST_S",
     "RETRY_LATER_S",
+    "RETRY_SILENCE_S",
     "ROUTE_DOUBT_S",
     "ROUTE_FORGIVEN_S",
     "ROUTE_GIVE_UP_S",
@@ -114,6 +114,10 @@ CHECK_GIVE_UP_S: Final = 4.0
 RETRY_FIRST_S: Final = 5.0
 """Pause before the second round. Source: docs/nat.md."""
 
+RETRY_SILENCE_S: Final = 35.0
+"""Pause before the third round, in which nothing may reach the peer's router.
+Source: kernels forget an unanswered packet after 30 s; docs/nat.md, trap 1."""
+
 RETRY_LATER_S: Final = 60.0
 """Pause before later rounds. Source: docs/nat.md."""
 
@@ -163,9 +167,6 @@ RTT_STICKINESS_S: Final = 0.005
 
 STRAY_CHECKS: Final = 1
 """Checks that a copied packet draws to its source. Source: ours (docs/security.md)."""
-
-REOPENING_S: Final = 0.5
-"""How long openers are ahead of the checks of a later round. Source: ours."""
 
 PREDICTION_SPARES: Final = 16
 """Sockets that a sequential NAT's side opens. Source: ours; others take ports too."""

@@ -22,6 +22,7 @@ from wzp_cli.defaults.paths import (
     RELAY_PROBE_S,
     RETRY_FIRST_S,
     RETRY_LATER_S,
+    RETRY_SILENCE_S,
     ROUTE_DOUBT_S,
     ROUTE_GIVE_UP_S,
     ROUTE_TRUST_MAX_S,
@@ -61,6 +62,7 @@ class Play:
         first: Route = RELAY,
         candidates: Iterable[tuple[Route, RouteKind]] = (),
         began: float = 0.0,
+        peer_opens: bool = False,
         **rtts_s: float,
     ) -> None:
         self.now = began
@@ -69,6 +71,7 @@ class Play:
         self.carries: set[Route] = set()
         """Where sound goes each 20 ms, and is acknowledged."""
         self.sent: list[tuple[float, Check]] = []
+        self.peer_opens = peer_opens
         self._numbers = itertools.count()
         self._answers: list[tuple[float, int, Route, float]] = []
         self.paths.add(candidates, began)
@@ -99,6 +102,8 @@ class Play:
                 at = self.now + rtt_s
                 entry = (at, next(self._numbers), check.route, rtt_s)
                 heapq.heappush(self._answers, entry)
+        if self.peer_opens and self.paths.tell_opened():
+            self.paths.peer_opened(self.now)
 
     def checks(self, route: Route) -> list[tuple[float, int | None]]:
         """Return when checks went over `route`, and their TTLs."""
@@ -181,16 +186,50 @@ def test_opened_is_told_once_and_not_before_the_openers_left() -> None:
 # --- Rounds ---------------------------------------------------------------------
 
 
-def test_a_silent_candidate_is_tried_again_after_5_s_and_then_each_60_s() -> None:
-    play = Play(candidates=[(FAR, "srflx")]).run(1.0)
-    play.paths.peer_opened(play.now)
-    play.run(200)
+def test_a_silent_candidate_is_tried_again_after_5_and_35_s_then_each_60_s() -> None:
+    play = Play(candidates=[(FAR, "srflx")], peer_opens=True).run(200)
     starts = [at for at, ttl in play.checks(FAR) if ttl == OPENER_TTLS_HOPS[0]]
-    second = 1.0 + CHECK_GIVE_UP_S + RETRY_FIRST_S
-    third = second + CHECK_GIVE_UP_S + RETRY_LATER_S
-    fourth = third + CHECK_GIVE_UP_S + RETRY_LATER_S
-    assert starts == pytest.approx([0.0, second, third, fourth])
+    pauses = RETRY_FIRST_S, RETRY_SILENCE_S, RETRY_LATER_S, RETRY_LATER_S
+    expected = itertools.accumulate(CHECK_GIVE_UP_S + each for each in pauses)
+    assert starts == pytest.approx([0.0, *expected])
     assert play.paths.selected == RELAY
+
+
+def test_each_round_opens_all_and_waits_for_the_peers_word() -> None:
+    play = Play(candidates=[(FAR, "srflx"), (OTHER, "srflx")], peer_opens=True)
+    play.run(CHECK_GIVE_UP_S + 0.1)
+    play.peer_opens = False
+    play.sent.clear()
+    play.run(RETRY_FIRST_S + 1)
+    for route in (FAR, OTHER):
+        assert [ttl for _, ttl in play.checks(route)] == list(OPENER_TTLS_HOPS)
+    assert play.paths.tell_opened()
+    assert not play.paths.tell_opened()
+    play.paths.peer_opened(play.now)
+    play.run(0.01)
+    for route in (FAR, OTHER):
+        assert play.checks(route)[-1] == (play.now - 0.01, None)
+
+
+def test_a_peer_that_opens_again_is_met() -> None:
+    """Its round has begun, ours would have later."""
+    play = Play(candidates=[(FAR, "srflx")], peer_opens=True)
+    play.run(2 * CHECK_GIVE_UP_S + RETRY_FIRST_S + RETRY_SILENCE_S + 10)
+    play.run(CHECK_GIVE_UP_S + RETRY_SILENCE_S - 10)
+    play.sent.clear()
+    play.paths.peer_opened(play.now)
+    play.run(1)
+    assert [ttl for _, ttl in play.checks(FAR)[:4]] == [*OPENER_TTLS_HOPS, None]
+
+
+def test_a_peer_that_says_so_without_end_draws_few_rounds() -> None:
+    play = Play(candidates=[(FAR, "srflx")], peer_opens=True)
+    for _ in range(600):
+        play.paths.peer_opened(play.now)
+        play.run(0.5)
+    starts = [at for at, ttl in play.checks(FAR) if ttl == OPENER_TTLS_HOPS[0]]
+    assert min(b - a for a, b in itertools.pairwise(starts)) > RETRY_FIRST_S
+    assert len(starts) <= 3 + 300 / (RETRY_SILENCE_S + CHECK_GIVE_UP_S)
 
 
 def test_a_round_is_no_more_than_the_abuse_limits_allow() -> None:
@@ -667,7 +706,8 @@ def test_more_candidates_than_a_side_may_name_are_left_out() -> None:
 
 def test_a_peer_that_moves_often_finds_room() -> None:
     """What failed and is no longer named makes room for what is."""
-    play = Play(candidates=candidates(MAX_CANDIDATES)).run(2 * OPENED_WAIT_S)
+    play = Play(candidates=candidates(MAX_CANDIDATES))
+    play.run(OPENED_WAIT_S + CHECK_GIVE_UP_S + 1)
     new = DirectRoute(Address("20.4.0.1", 5000))
     play.paths.add([(new, "host")], play.now)
     assert new in play.paths.trials

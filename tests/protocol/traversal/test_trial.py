@@ -15,13 +15,13 @@ from wzp_cli.protocol.traversal.trial import TRANSITIONS, Input, State, Trial
 FAR = DirectRoute(Address("20.1.0.2", 5000))
 
 WALK = {
-    #                 OPENED      ANSWERED   TRUSTED   SILENT   GIVEN_UP   RETRY
-    State.OPENING: ("CHECKING", "PROVING", None, None, None, None),
-    State.CHECKING: (None, "PROVING", None, None, "FAILED", None),
-    State.PROVING: (None, "PROVING", "VALID", "DOUBTED", None, None),
-    State.VALID: (None, "VALID", None, "DOUBTED", None, None),
-    State.DOUBTED: (None, "PROVING", None, None, "FAILED", None),
-    State.FAILED: (None, "PROVING", None, None, None, "CHECKING"),
+    #               OPENED      ANSWERED   TRUSTED   SILENT   GIVEN_UP RETRY REOPEN
+    State.OPENING: ("CHECKING", "PROVING", None, None, None, None, None),
+    State.CHECKING: (None, "PROVING", None, None, "FAILED", None, None),
+    State.PROVING: (None, "PROVING", "VALID", "DOUBTED", None, None, None),
+    State.VALID: (None, "VALID", None, "DOUBTED", None, None, None),
+    State.DOUBTED: (None, "PROVING", None, None, "FAILED", None, None),
+    State.FAILED: (None, "PROVING", None, None, None, "CHECKING", "OPENING"),
 }
 
 

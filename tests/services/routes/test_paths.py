@@ -28,6 +28,7 @@ from wzp_cli.defaults.paths import (
     MAX_CANDIDATES,
     OPENER_TTLS_HOPS,
     RETRY_FIRST_S,
+    RETRY_SILENCE_S,
     ROUTE_DOUBT_S,
     ROUTE_GIVE_UP_S,
 )
@@ -210,7 +211,7 @@ async def test_no_packet_reaches_a_poisonable_router_before_it_is_open(
         ttls = [p.ttl for p in straight_checks(packets, one, two)]
         assert ttls[:3] == [ttl - 1 for ttl in OPENER_TTLS_HOPS]
         assert one.nat is not None
-        assert one.nat._poisoned == set()
+        assert one.nat._poisoned == {}
     assert {host for host, _ in arrived} >= {alice.public_host, bob.public_host}
 
 
@@ -312,6 +313,28 @@ async def test_a_nat_that_moves_in_a_direct_call(world: World, mover: int) -> No
         assert person.sound.longest_gap_s < 0.5
         heard = len([n for n in person.sound.numbers if n > 350])
         assert heard > 40, "the last seconds are there"
+
+
+@scenario
+async def test_a_nat_that_moves_and_spoils_the_others_mapping(world: World) -> None:
+    """Its packets from elsewhere come first; once both have been silent, it is over."""
+    await world.relay()
+    alice = await world.person("alice")
+    bob = await world.person("bob", POISONABLE)
+    bob.listen()
+    call = alice.calls(bob)
+    await alice.told(PathChanged, lambda event: event.path == "direct")
+    await asyncio.sleep(1)
+    assert alice.nat is not None
+    assert bob.nat is not None
+    alice.nat.rebind("20.1.0.77")
+    await asyncio.sleep(1)
+    assert bob.nat._poisoned
+    await alice.told(PathChanged, lambda event: event.path == "direct", times=2)
+    assert now() < RETRY_FIRST_S + RETRY_SILENCE_S + 15
+    await call.stop()
+    for person in (alice, bob):
+        assert person.sound.longest_gap_s < 0.5
 
 
 @pytest.mark.parametrize("mover", [0, 1])

@@ -25,9 +25,6 @@ from wzp_cli.defaults.paths import (
     OPENER_REFRESH_S,
     OPENER_TTLS_HOPS,
     RELAY_PROBE_S,
-    REOPENING_S,
-    RETRY_FIRST_S,
-    RETRY_LATER_S,
     ROUTE_DOUBT_S,
     ROUTE_GIVE_UP_S,
     RTT_STICKINESS_S,
@@ -74,8 +71,8 @@ class Paths:
     _nominated: Route | None = None
     _nominated_at: float = 0.0
     _taken_at: float = -math.inf
-    _peer_opened: bool = False
-    _told_opened: bool = False
+    _peer_opened_at: float = -math.inf
+    _owes_opened: bool = True
 
     def __post_init__(self) -> None:
         kind: RouteKind = "relay" if isinstance(self.first, ChannelRoute) else "prflx"
@@ -95,9 +92,10 @@ class Paths:
                 self._forget_one(named)
             if len(self.trials) > MAX_CANDIDATES and kind not in ("relay", "relayed"):
                 continue  # a channel is no address that the peer could point at
-            waits = kind in ("srflx", "mapped") and not self._peer_opened
-            state = State.OPENING if waits else State.CHECKING
-            self.trials[route] = Trial(route, kind, state, now, now)
+            trial = Trial(route, kind, State.CHECKING, now, now)
+            if trial.is_opened and not self._has_opened_for(trial):
+                trial.state = State.OPENING
+            self.trials[route] = trial
 
     def drop(self, route: Route) -> None:
         """Forget a route that is closed, unless media has no other."""
@@ -105,11 +103,13 @@ class Paths:
             self.trials.pop(route, None)
 
     def peer_opened(self, now: float) -> None:
-        """The peer said that its NAT is open toward us."""
-        self._peer_opened = True
+        """The peer said that its NAT is open toward us, or is so again."""
+        self._peer_opened_at = now
         for trial in self.trials.values():
             if trial.state is State.OPENING and trial.sent:
                 trial.move(Input.OPENED, now)
+            elif trial.state is State.FAILED and trial.is_opened:
+                trial.due = now
 
     def answered(self, route: Route, rtt_s: float, now: float) -> None:
         """An authentic answer came back over `route`."""
@@ -183,13 +183,13 @@ class Paths:
         return min(trial.due for trial in self.trials.values())
 
     def tell_opened(self) -> bool:
-        """Whether to tell the peer, now and once, that our openers have left."""
-        if self._told_opened or any(
+        """Whether to tell the peer, now and once a round, that our openers left."""
+        if not self._owes_opened or any(
             trial.state is State.OPENING and not trial.sent
             for trial in self.trials.values()
         ):
             return False
-        self._told_opened = True
+        self._owes_opened = False
         return True
 
     @property
@@ -261,7 +261,7 @@ class Paths:
             return []
         trial.sent += len(self.opener_ttls)
         trial.due = min(now + OPENER_REFRESH_S, trial.since + OPENED_WAIT_S)
-        if self._peer_opened:
+        if self._has_opened_for(trial):
             trial.move(Input.OPENED, now)
         return [Check(trial.route, ttl, False) for ttl in self.opener_ttls]
 
@@ -338,17 +338,31 @@ class Paths:
         return THRIFTY_PROBE_S if self.thrifty else RELAY_PROBE_S
 
     def _rest(self, trial: Trial, now: float) -> list[Check]:
-        pause_s = RETRY_LATER_S if trial.rounds else RETRY_FIRST_S
-        if now < trial.since + pause_s:
-            trial.due = trial.since + pause_s
+        again_at = trial.since + trial.pause_s(self._peer_opened_at)
+        if now < again_at:
+            trial.due = again_at
             return []
-        trial.rounds += 1
-        trial.move(Input.RETRY, now)
-        if trial.kind in ("srflx", "mapped"):
-            # Our NAT and the peer's may have forgotten: open first, as at the start.
-            trial.due = now + REOPENING_S
-            return [Check(trial.route, ttl, False) for ttl in self.opener_ttls]
+        if trial.is_opened:
+            self._reopen(now)
+        else:
+            trial.rounds += 1
+            trial.move(Input.RETRY, now)
         return []
+
+    def _reopen(self, now: float) -> None:
+        """Open NATs as at the start: they may have forgotten, or been spoilt.
+
+        All at once, as the peer is told once when all are open.
+        """
+        self._owes_opened = True
+        for trial in self.trials.values():
+            if trial.state is State.FAILED and trial.is_opened:
+                trial.rounds += 1
+                trial.closed_at = trial.since
+                trial.move(Input.REOPEN, now)
+
+    def _has_opened_for(self, trial: Trial) -> bool:
+        return self._peer_opened_at > trial.closed_at
 
     def _take_nomination(self, trial: Trial, now: float) -> None:
         """Follow the controlling side; an older word may come late by the relay."""

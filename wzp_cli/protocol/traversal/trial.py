@@ -4,10 +4,14 @@ TRANSITIONS is the whole machine; `paths.py` has a call's routes, and what follo
 """
 
 import enum
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from wzp_cli.defaults.paths import (
+    RETRY_FIRST_S,
+    RETRY_LATER_S,
+    RETRY_SILENCE_S,
     ROUTE_FORGIVEN_S,
     ROUTE_TRUST_MAX_S,
     ROUTE_TRUST_S,
@@ -40,6 +44,7 @@ class Input(enum.Enum):
     SILENT = "no answer lately"
     GIVEN_UP = "no answer for too long"
     RETRY = "next round"
+    REOPEN = "next round, openers first"
 
 
 TRANSITIONS: dict[State, dict[Input, State]] = {
@@ -52,7 +57,11 @@ TRANSITIONS: dict[State, dict[Input, State]] = {
     },
     State.VALID: {Input.ANSWERED: State.VALID, Input.SILENT: State.DOUBTED},
     State.DOUBTED: {Input.ANSWERED: State.PROVING, Input.GIVEN_UP: State.FAILED},
-    State.FAILED: {Input.ANSWERED: State.PROVING, Input.RETRY: State.CHECKING},
+    State.FAILED: {
+        Input.ANSWERED: State.PROVING,
+        Input.RETRY: State.CHECKING,
+        Input.REOPEN: State.OPENING,
+    },
 }
 
 
@@ -64,6 +73,8 @@ class Trial:
         allowance: Checks that may still go to an address that only showed itself as a
             source: whoever copies a packet must not draw a stream to a victim. None:
             the peer named the address.
+        closed_at: A word of the peer's that it has opened its NAT is of no use for this
+            route unless it came later.
         doubts: How often it has fallen silent, unless that is long ago.
         carried_at: When acknowledged sound last showed that it works.
     """
@@ -75,6 +86,7 @@ class Trial:
     due: float
     sent: int = 0
     rounds: int = 0
+    closed_at: float = -math.inf
     doubts: int = 0
     allowance: int | None = None
     rtt_s: float | None = None
@@ -87,6 +99,11 @@ class Trial:
     def is_relay(self) -> bool:
         """Whether it goes through the relay, or through a TURN server."""
         return not isinstance(self.route, DirectRoute)
+
+    @property
+    def is_opened(self) -> bool:
+        """Whether openers go before checks: NATs are in between."""
+        return self.kind in ("srflx", "mapped")
 
     @property
     def works(self) -> bool:
@@ -103,6 +120,14 @@ class Trial:
         if not self.doubts:
             return 0.0
         return min(ROUTE_TRUST_S * 3.0 ** (self.doubts - 1), ROUTE_TRUST_MAX_S)
+
+    def pause_s(self, peer_opened_at: float) -> float:
+        """How long it rests: the second time so long that a spoilt NAT forgets."""
+        pauses_s = (RETRY_FIRST_S, RETRY_SILENCE_S, RETRY_LATER_S)
+        pause_s = pauses_s[min(self.rounds, len(pauses_s) - 1)]
+        if self.is_opened and peer_opened_at > self.since:
+            return min(pause_s, RETRY_SILENCE_S)  # the peer waits for us
+        return pause_s
 
     def doubt(self, now: float) -> None:
         """It has fallen silent; what was long ago is forgiven."""
