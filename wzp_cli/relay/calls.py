@@ -18,6 +18,7 @@ from wzp_cli.relay.fleet import Fleet, FleetCall
 from wzp_cli.relay.forwarding.channels import Channel, ChannelTable, Reservation
 from wzp_cli.relay.limits import Limits, Refusal
 from wzp_cli.relay.presence import Presence, Reachable
+from wzp_cli.relay.turn import TurnService
 
 __all__ = ["Calls"]
 
@@ -224,6 +225,33 @@ class Calls:
     def _give_up(self, call: FleetCall) -> None:
         for reserved in call.reserved.values():
             self.release(self.channels.release(reserved.caller, reserved.caller_id))
+
+    # -- another way beside the channel
+
+    def grant_turn(self, turn: TurnService | None, link: Link, send_id: bytes) -> None:
+        """Give credentials for one call; silence where there are none to give."""
+        channel = self.channels.find(link, send_id)
+        if turn is None:
+            return
+        if channel is None:
+            self.counts.grants["no_channel"] += 1
+            return
+        if not self.limits.admit_grant(link.identity.key, self.endpoint.now()):
+            self.counts.grants["limit"] += 1
+            return
+        self.counts.grants["granted"] += 1
+        grant = turn.grant()
+        self.tell(
+            link,
+            relay.TurnGranted(
+                channel=channel.ids(link).receive,
+                server=grant.server,
+                username=grant.username,
+                password=grant.password,
+                tcp=grant.tcp,
+                tls=grant.tls,
+            ),
+        )
 
     # -- the ends of calls
 

@@ -296,32 +296,7 @@ class Relay:
             case relay.ProbeMe():
                 self.whereabouts.probe(message, link)
             case relay.TurnWanted(channel=send_id):
-                self._grant_turn(link, bytes.fromhex(send_id))
-
-    def _grant_turn(self, link: Link, send_id: bytes) -> None:
-        """Give credentials for one call; silence where there are none to give."""
-        turn, channel = self.settings.turn, self.channels.find(link, send_id)
-        if turn is None:
-            return
-        if channel is None:
-            self.counts.grants["no_channel"] += 1
-            return
-        if not self.limits.admit_grant(link.identity.key, self.endpoint.now()):
-            self.counts.grants["limit"] += 1
-            return
-        self.counts.grants["granted"] += 1
-        grant = turn.grant()
-        self._tell(
-            link,
-            relay.TurnGranted(
-                channel=channel.ids(link).receive,
-                server=grant.server,
-                username=grant.username,
-                password=grant.password,
-                tcp=grant.tcp,
-                tls=grant.tls,
-            ),
-        )
+                self.calls.grant_turn(self.settings.turn, link, bytes.fromhex(send_id))
 
     def _publish(self, stream: _Stream, refuses: frozenset[bytes]) -> None:
         self.presence.publish(stream.link, refuses)
