@@ -267,6 +267,19 @@ async def test_a_route_that_comes_and_goes_is_heard_to_go_once(world: World) -> 
         ]
 
 
+@pytest.mark.parametrize("phase_s", [0.0, 0.033, 0.066])
+@scenario
+async def test_whenever_the_route_is_cut_the_same_little_is_missing(
+    world: World, phase_s: float
+) -> None:
+    alice, bob, call = await in_a_call(world, seconds=2.0 + phase_s)
+    world.net.cut(alice.public_host, bob.public_host)
+    await asyncio.sleep(2)
+    await call.stop()
+    for person in (alice, bob):
+        assert person.sound.longest_gap_s < ROUTE_DOUBT_S + 0.02
+
+
 @scenario
 async def test_sound_both_ways_takes_the_place_of_most_probes(world: World) -> None:
     alice, bob, call = await in_a_call(world, seconds=2.0)

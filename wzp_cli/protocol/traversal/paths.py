@@ -38,6 +38,8 @@ from wzp_cli.protocol.traversal.trial import Input, RouteKind, State, Trial
 
 __all__ = ["Check", "Paths"]
 
+_TICK_S = 0.001
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -281,7 +283,7 @@ class Paths:
         return [Check(trial.route, None, False)]
 
     def _probe(self, trial: Trial, now: float) -> list[Check]:
-        if self._is_silent(trial, now):
+        if now > self._silent_from(trial):
             if trial.works:
                 trial.doubt(now)
                 self._look_for_others(trial, now)
@@ -289,6 +291,8 @@ class Paths:
                 trial.move(Input.GIVEN_UP, now)
                 return []
         trial.due = now + self._probe_interval_s(trial)
+        if self._is_carried(trial, now):  # sound tells to the millisecond
+            trial.due = min(trial.due, self._silent_from(trial) + _TICK_S)
         if self._needs_no_probe(trial, now):
             return []
         trial.sent += 1
@@ -305,25 +309,30 @@ class Paths:
                 if trial.works and trial.unanswered_since is None:
                     trial.due = now
 
-    def _is_silent(self, trial: Trial, now: float) -> bool:
-        asked_at = since = trial.unanswered_since
+    def _silent_from(self, trial: Trial) -> float:
+        """Return when it has been silent for too long, if no answer comes till then."""
+        asked_at = math.inf if (at := trial.unanswered_since) is None else at
+        since = asked_at
         if trial.answered_at is not None and self._is_watched(trial):
             since = max(trial.answered_at, trial.carried_at or 0.0, self._taken_at)
-        if since is None:
-            return False
         least_s = THRIFTY_DOUBT_S if self.thrifty else ROUTE_DOUBT_S
         trips_s = 2 * (trial.rtt_s or 0.0)
-        if asked_at is not None and now - asked_at > max(CARRIED_SILENCE_S, trips_s):
-            return True
-        return now - since > max(least_s, trips_s)
+        consent_ends = asked_at + max(CARRIED_SILENCE_S, trips_s)
+        return min(consent_ends, since + max(least_s, trips_s))
 
     def _needs_no_probe(self, trial: Trial, now: float) -> bool:
         """Whether sound shows that it works, and its last probe was answered."""
-        if trial.carried_at is None or trial.probed_at is None:
+        if trial.unanswered_since is not None or trial.probed_at is None:
             return False
-        is_carried = now - trial.carried_at < ROUTE_DOUBT_S / 2
-        is_known = self._is_watched(trial) and trial.unanswered_since is None
-        return is_known and is_carried and now - trial.probed_at < CARRIED_PROBE_S
+        is_new = now - trial.probed_at < CARRIED_PROBE_S
+        return is_new and self._is_carried(trial, now, ROUTE_DOUBT_S / 2)
+
+    def _is_carried(
+        self, trial: Trial, now: float, within_s: float = ROUTE_DOUBT_S
+    ) -> bool:
+        """Whether sound has lately shown that it works."""
+        is_late = trial.carried_at is None or now - trial.carried_at >= within_s
+        return self._is_watched(trial) and trial.works and not is_late
 
     def _is_watched(self, trial: Trial) -> bool:
         """Whether it is probed so often that silence tells at once."""
