@@ -255,6 +255,20 @@ ROWS = (
         None,
     ),
     Row(
+        "kill-listener-registering",
+        "listener killed",
+        "registering",
+        "who calls hears that it is offline; the relay forgets it within 30 s",
+        5,
+    ),
+    Row(
+        "kill-listener-waiting",
+        "listener killed",
+        "waiting for calls",
+        "who calls gets no answer in 5 s, until the relay forgets it within 30 s",
+        4,
+    ),
+    Row(
         "kill-listener-ringing",
         "listener killed",
         "ringing",

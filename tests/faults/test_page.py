@@ -1,6 +1,7 @@
 from pathlib import Path
 
 from tests.faults.matrix import ROWS, table
+from tests.faults.pairs import STATES
 
 _ROOT = Path(__file__).parents[2]
 PAGE = _ROOT / "docs" / "robustness.md"
@@ -18,7 +19,9 @@ def test_each_row_is_tested() -> None:
         for name in ("places", "processes")
     )
     whole = {name for name in names if f'"{name}"' in tests}
-    kills = {name for name in names if name.startswith("kill-")}
+    kills = {
+        f"kill-{who}-{state}" for who, all_of in STATES.items() for state in all_of
+    }
     elsewhere = {row.name for row in ROWS if _is_there(row.test)}
     assert whole | kills | elsewhere == set(names)
 

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.netlab.lab import Host, Lab
+from tests.support.forked import Forked
 
 __all__ = ["Answer", "Event", "Program", "Stage", "Wzp"]
 
@@ -39,7 +40,7 @@ _LAST_EVENTS_SHOWN: Final = 40
 class Program:
     """A running `wzp ... --json` that tells events; the lab ends it at the latest."""
 
-    def __init__(self, process: subprocess.Popen[bytes], talk: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | Forked, talk: Path) -> None:
         self._process = process
         self._talk = talk
         self._events: list[Event] = []

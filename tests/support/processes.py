@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import IO, Any, Final, Self
 
 from tests.netlab.program import Answer, Event, Program
+from tests.support.forked import Forked, Forks
 
 __all__ = ["Answer", "Event", "Processes", "Program", "Terminal", "User"]
 
@@ -35,11 +36,15 @@ _WAIT_S: Final = 20.0
 class Processes:
     """All that a test has started; leaving it ends what still runs."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, forks: bool = False) -> None:
+        """Take a folder for states; `forks`: programs are copies (`forked.py`)."""
         self._directory = directory
         self._open = contextlib.ExitStack()
+        self._forks = Forks() if forks else None
 
     def __enter__(self) -> Self:
+        if self._forks is not None:
+            self._open.enter_context(self._forks)
         return self
 
     def __exit__(
@@ -58,6 +63,16 @@ class Processes:
         """Start a relay; return what --relay takes."""
         relay = self.user(name).start("relay", "--listen", "127.0.0.1:0")
         return f"127.0.0.1:{relay.wait_for('relay.ready')['port']}"
+
+    def fork(
+        self, words: Sequence[str], environment: Mapping[str, str], files: Sequence[int]
+    ) -> Forked | None:
+        """Start a command as a copy, if that is how; `files`: output, errors."""
+        if self._forks is None:
+            return None
+        process = self._forks.start(words, environment, *files)
+        self._open.callback(_end, process)
+        return process
 
     def popen(self, argv: Sequence[str], **how: Any) -> subprocess.Popen[bytes]:
         """Start a process that is killed, at the latest, with the others."""
@@ -139,8 +154,13 @@ class User:
         talk = self.state.with_name(f"{self.state.name}-{self._started}.stderr")
         events, theirs = os.pipe()
         how = ["--json"] if sink is None else ["--events", f"fd:{theirs}"]
+        copied = sink is None and source is None and not descriptors and not self.before
+        process: Forked | subprocess.Popen[bytes] | None = None
         with talk.open("wb") as stderr:
-            process = self._processes.popen(
+            if copied and self.program == ("-m", "wzp_cli"):
+                files = (theirs, stderr.fileno())
+                process = self._processes.fork([*words, *how], self.environment, files)
+            process = process or self._processes.popen(
                 [*self.before, sys.executable, *self.program, *words, *how],
                 env=self.environment,
                 stdin=subprocess.DEVNULL if source is None else source,
@@ -239,7 +259,7 @@ class Terminal:
         return True
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes] | Forked) -> None:
     process.kill()
     process.wait(_WAIT_S)
     for stream in (process.stdin, process.stdout):

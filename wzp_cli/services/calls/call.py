@@ -241,7 +241,7 @@ class _Ringing:
                 if not self._conversations:
                     where = ", ".join(map(str, routes))
                     raise PeerUnreachable(
-                        f"{where}: no answer in {timeout_s:g} s"
+                        f"the peer gave no answer in {timeout_s:g} s ({where})"
                     ) from None
                 raise NoAnswer(f"rang for {timeout_s:g} s") from None
             except BaseException:
