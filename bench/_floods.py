@@ -66,15 +66,20 @@ def spray(to: tuple[str, int], seconds: float, datagram: Callable[[int], bytes])
     return sent
 
 
-def initials(to: tuple[str, int], seconds: float) -> int:
-    """First flights of real handshakes that never go on."""
+def initials(to: tuple[str, int], seconds: float, different: int = 300) -> int:
+    """First flights of real handshakes that never go on, so many different ones."""
     config = QuicConfiguration(alpn_protocols=[RELAY_ALPN], server_name="wzp.invalid")
     flights = []
-    for _ in range(300):
+    for _ in range(different):
         quic = QuicConnection(configuration=config)
         quic.connect(to, now=0.0)
         flights += [datagram for datagram, _ in quic.datagrams_to_send(now=0.0)]
     return spray(to, seconds, lambda number: flights[number % len(flights)])
+
+
+def copies(to: tuple[str, int], seconds: float) -> int:
+    """Initials of handshakes that the relay has begun already, again and again."""
+    return initials(to, seconds, different=100)
 
 
 def bindings(to: tuple[str, int], seconds: float) -> int:
@@ -185,6 +190,7 @@ async def huge_messages(to: Address, seconds: float) -> int:
 
 PLAIN = {
     "Initials": initials,
+    "copies of Initials": copies,
     "Binding requests": bindings,
     "frames of no channel": strange_frames,
     "frames of an own channel": own_frames,

@@ -12,6 +12,7 @@ __all__ = [
     "HANDSHAKE_TIMEOUT_S",
     "LINK_IDLE_TIMEOUT_S",
     "MAX_HALF_OPEN_CHANNELS",
+    "MAX_HALF_OPEN_DATAGRAMS",
     "MAX_HALF_OPEN_STRANGERS",
     "MAX_HALF_OPEN_TUNNELS",
     "MAX_HALF_OPEN_TUNNELS_PER_SOURCE",
@@ -99,6 +100,10 @@ MAX_HALF_OPEN_STRANGERS: Final = 32
 
 MAX_HALF_OPEN_CHANNELS: Final = 32
 """Handshakes under way through announced channels. Source: as above."""
+
+MAX_HALF_OPEN_DATAGRAMS: Final = 48
+"""Datagrams that a link may get from its dialler until it is complete. Source: ours; a
+handshake takes 4, and repeats some 12 in HANDSHAKE_TIMEOUT_S where all is lost."""
 
 RETRIES_PER_S: Final = 100.0
 """Retry packets sent to strangers. Source: ours; 100 B each."""

@@ -412,7 +412,8 @@ class Endpoint:
         else:
             link = self._links.get(datagram[1 : 1 + CONNECTION_ID_BYTES])
         if link is not None:
-            link.receive(datagram, route, own)
+            if self._accepting.admission.takes(link):
+                link.receive(datagram, route, own)
         elif datagram[0] & 0x80 and len(datagram) >= QUIC_MIN_INITIAL_BYTES:
             channel = None
             if isinstance(route, ChannelRoute):

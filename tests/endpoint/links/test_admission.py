@@ -1,6 +1,8 @@
 import asyncio
+import collections
 import os
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from aioquic.buffer import Buffer
@@ -13,11 +15,13 @@ from wzp_cli.defaults.endpoint import (
     CONNECTION_ID_BYTES,
     HANDSHAKE_TIMEOUT_S,
     MAX_HALF_OPEN_CHANNELS,
+    MAX_HALF_OPEN_DATAGRAMS,
     MAX_HALF_OPEN_STRANGERS,
     RETRIES_PER_S,
 )
 from wzp_cli.defaults.relay import RELAY_MAX_HALF_OPEN, RELAY_MAX_HALF_OPEN_PER_SOURCE
 from wzp_cli.endpoint.links.admission import Strangers
+from wzp_cli.endpoint.links.quic import WzpQuic
 from wzp_cli.endpoint.links.tls import PEER_ALPN, RELAY_ALPN
 from wzp_cli.protocol.demux import encode_frame
 from wzp_cli.protocol.names.identity import Keypair
@@ -252,6 +256,36 @@ def test_a_handshake_that_fails_makes_room_at_once() -> None:
             assert half_open(bob) == (0, 0)
             assert not bob.endpoint.links
             puppet.stop()
+
+    house_of(scenario)
+
+
+def test_copies_of_a_packet_are_not_read_without_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each would cost its decryption. Who is in may send as much as it likes."""
+    read: collections.Counter[WzpQuic] = collections.Counter()
+    receive = WzpQuic.receive_datagram
+
+    def counted(quic: WzpQuic, datagram: bytes, source: Any, now: float) -> None:
+        read[quic] += 1
+        receive(quic, datagram, source, now)
+
+    monkeypatch.setattr(WzpQuic, "receive_datagram", counted)
+
+    async def scenario(house: House) -> None:
+        relay, stranger = house.machine(), house.mailbox()
+        relay.endpoint.accept_relay_clients()
+        first = initial(RELAY_ALPN)
+        for _ in range(MAX_HALF_OPEN_DATAGRAMS + 20):
+            stranger.send(first, relay.address)
+        await turns()
+        (link,) = relay.endpoint.links
+        assert read[link._quic] == MAX_HALF_OPEN_DATAGRAMS
+        client = house.machine()
+        honest = await client.endpoint.dial_relay(relay.address, None)
+        for _ in range(MAX_HALF_OPEN_DATAGRAMS):
+            assert await honest.ping(1)
 
     house_of(scenario)
 

@@ -17,6 +17,7 @@ from wzp_cli.address import Address
 from wzp_cli.defaults.endpoint import (
     CONNECTION_ID_BYTES,
     MAX_HALF_OPEN_CHANNELS,
+    MAX_HALF_OPEN_DATAGRAMS,
     MAX_HALF_OPEN_STRANGERS,
     RETRIES_PER_S,
 )
@@ -106,6 +107,7 @@ class Admission:
         self._half_open_strangers: dict[Link, int | str | None] = {}
         self._half_open_sources: collections.Counter[int | str] = collections.Counter()
         self._half_open_channels: set[Link] = set()
+        self._taken: dict[Link, int] = {}
 
     def expect_relay_clients(self, now: float) -> None:
         """Admit many, each after Retry once many handshakes are under way."""
@@ -138,6 +140,7 @@ class Admission:
 
     def opened(self, link: Link, source: Address | None, *, proven: bool) -> None:
         """Count a new link as half open; `source` None: it came through a channel."""
+        self._taken[link] = 1
         if source is None:
             self._half_open_channels.add(link)
             return
@@ -146,6 +149,18 @@ class Admission:
         self._half_open_strangers[link] = subscriber
         if subscriber is not None:
             self._half_open_sources[subscriber] += 1
+
+    def takes(self, link: Link) -> bool:
+        """Whether a link may read one more datagram; while half open it has so many.
+
+        To decrypt a copy costs as much as the first: without an end to it, whoever has
+        one handshake under way has all of our time.
+        """
+        taken = self._taken.get(link)
+        if taken is None:
+            return True
+        self._taken[link] = taken + 1
+        return taken < MAX_HALF_OPEN_DATAGRAMS
 
     @property
     def half_open(self) -> int:
@@ -161,6 +176,7 @@ class Admission:
             if not self._half_open_sources[subscriber]:
                 del self._half_open_sources[subscriber]
         self._half_open_channels.discard(link)
+        self._taken.pop(link, None)
 
     def _retry(self, header: QuicHeader, source: Address, now: float) -> Retry | None:
         if header.version is None or not self._retries.take(1, now):
