@@ -179,7 +179,7 @@ ROWS = (
         "calling",
         "given up after 5 s",
         4,
-        "tests/services/relays/test_registration.py"
+        "tests/services/relays/test_requests.py"
         "::test_a_relay_that_never_answers_a_connect",
     ),
     Row(
