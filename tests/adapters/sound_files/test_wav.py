@@ -58,7 +58,9 @@ def snr_db(wanted: Samples, got: Samples) -> float:
     return float(10 * np.log10((wanted**2).mean() / ((got - wanted) ** 2).mean()))
 
 
-@pytest.mark.parametrize("rate_hz", [8_000, 11_025, 16_000, 22_050, 44_100, 96_000])
+@pytest.mark.parametrize(
+    "rate_hz", [8_000, 11_025, 16_000, 22_050, 44_100, 44_101, 96_000]
+)
 def test_any_rate_becomes_48_khz(tmp_path: Path, rate_hz: int) -> None:
     frames = load(save(tmp_path / "a.wav", sine(rate_hz, 0.2), rate_hz))
     assert [len(frame) for frame in frames] == [1_920] * 10
@@ -117,6 +119,16 @@ def test_pieces_make_no_difference_to_the_resampler(up_to_hz: int) -> None:
         np.concatenate([*pieces, many.finish()]), whole, atol=1e-6
     )
     assert len(whole) == -(-len(sound) * 48_000 // up_to_hz)
+
+
+@pytest.mark.parametrize("rate_hz", [1_001, 44_101, 96_001, 383_981, 767_999])
+def test_the_oddest_rate_needs_few_taps_and_is_met_within_some_ppm(
+    rate_hz: int,
+) -> None:
+    resampler = Resampler(rate_hz)
+    assert resampler._rows.size <= 1_000_000
+    taken_as_hz = 48_000 * resampler._down / resampler._up
+    assert taken_as_hz == pytest.approx(rate_hz, rel=25e-6)
 
 
 def test_what_48_khz_cannot_hold_is_filtered_out(tmp_path: Path) -> None:

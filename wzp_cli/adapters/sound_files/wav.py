@@ -9,6 +9,7 @@ import math
 import struct
 import wave
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -42,6 +43,7 @@ NOT_WAV: Final = (EOFError, RuntimeError, wave.Error)
 _CROSSINGS: Final = 16  # of the sinc, on each side: 32 taps when not decimating
 _ROLLOFF: Final = 0.94
 _KAISER_BETA: Final = 8.0
+_MOST_TAPS: Final = 1_000_000  # of all phases: a rate of no small ratio has 48,000
 _WIDEST_BYTES: Final = 4  # of one sample of one channel
 _HEADER: Final = struct.Struct("<4sI4s4sIHHIIHH4sI")
 
@@ -139,15 +141,17 @@ class Resampler:
     """Mono sound of any rate, made 48 kHz piece by piece (polyphase windowed sinc).
 
     Output sample n lies at input time n * down / up: a whole number of input samples
-    and one of `up` phases, each with its own row of filter taps.
+    and one of `up` phases, each with its own row of filter taps. A rate that would
+    need very many of these is taken as the nearest that does not, some ppm off.
     """
 
     def __init__(self, rate_hz: int) -> None:
         import numpy as np
 
-        common = math.gcd(rate_hz, MEDIA_CLOCK_HZ)
-        self._up, self._down = MEDIA_CLOCK_HZ // common, rate_hz // common
         self._half = math.ceil(_CROSSINGS * max(1.0, rate_hz / MEDIA_CLOCK_HZ))
+        most_phases = _MOST_TAPS // (2 * self._half)
+        ratio = Fraction(rate_hz, MEDIA_CLOCK_HZ).limit_denominator(most_phases)
+        self._up, self._down = ratio.denominator, ratio.numerator
         self._rows = _filter_rows(self._up, self._half, rate_hz)
         self._input: Samples = np.zeros(self._half - 1, dtype=np.float32)
         self._position = 0  # of the next output in `_input`, in 1/up samples
