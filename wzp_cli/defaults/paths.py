@@ -54,9 +54,11 @@ __all__ = [
     "SEARCH_MAX_PROBES",
     "SEARCH_NARROWING_MIN_SAMPLES",
     "SEARCH_PAUSE_S",
+    "SEARCH_PLANS_OF_CALL",
     "SEARCH_PROBES_PER_S",
     "SEARCH_REFRESH_S",
     "SEARCH_ROUNDS",
+    "SEARCH_ROUNDS_OF_CALL",
     "SEARCH_SAMPLES",
     "SEARCH_SPAN_S",
     "SEARCH_SPARES",
@@ -199,7 +201,13 @@ SEARCH_WAIT_S: Final = 1.0
 """How long a last answer, or the relay's word, is awaited. Source: ours."""
 
 SEARCH_ROUNDS: Final = 3
-"""Searches, or rounds of prediction, of one call. Source: ours."""
+"""Searches, or rounds of prediction, by one plan. Source: ours."""
+
+SEARCH_ROUNDS_OF_CALL: Final = 6
+"""The same of one call: a machine that moves gets as many again. Source: ours."""
+
+SEARCH_PLANS_OF_CALL: Final = 8
+"""How often a call's plan is made anew as a NAT is another. Source: ours."""
 
 SEARCH_REFRESH_S: Final = 6.0
 """When openers are sent again. Source: ours; the shortest lifetimes are 10 s."""

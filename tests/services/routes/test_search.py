@@ -27,20 +27,20 @@ from wzp_cli.defaults.paths import (
     PREDICTION_MAX_PORTS,
     SEARCH_MAX_PROBES,
     SEARCH_PAUSE_S,
+    SEARCH_PLANS_OF_CALL,
     SEARCH_PROBES_PER_S,
     SEARCH_ROUNDS,
+    SEARCH_ROUNDS_OF_CALL,
     SEARCH_SPARES,
     SPRAY_CHECKS_BURST,
     SPRAY_CHECKS_PER_S,
 )
 from wzp_cli.endpoint.sockets.wire import Wire
-from wzp_cli.events import PathPlanned, PathSearched
+from wzp_cli.events import PathChanged, PathPlanned, PathSearched
 from wzp_cli.protocol.messages import peer, relay
-from wzp_cli.protocol.nat import Allocation, Filtering, Mapping, NatFacts
 from wzp_cli.protocol.traversal.route import ChannelRoute
 from wzp_cli.services.calls.talk import CallOutcome
 from wzp_cli.services.conversation import Conversation
-from wzp_cli.services.routes.search import facts_of, nat_of
 
 BOTH_WAYS = pytest.mark.parametrize(
     "hard_calls", [True, False], ids=["hard calls", "easy calls"]
@@ -198,6 +198,57 @@ def test_no_vain_search_and_an_honest_word_within_a_second(
     play()
 
 
+@pytest.mark.parametrize("hard", [SEQUENTIAL, RANDOM], ids=["Q", "X"])
+@scenario
+async def test_a_machine_that_moves_behind_a_hard_nat_is_found_there(
+    world: World, hard: NatKind
+) -> None:
+    """Both sides make another plan: by what is measured where it is now."""
+    await world.relay()
+    alice, bob = await world.person("alice"), await world.person("bob")
+    bob.listen()
+    call = alice.calls(bob)
+    await alice.told(PathChanged, lambda event: event.path == "direct")
+    (before,) = alice.host.addresses
+    alice.host.attach("192.168.77.5", world.nat(hard))
+    alice.host.detach(before)
+    moved_at = now()
+    for person in (alice, bob):
+        found = await person.told(PathSearched)
+        assert found.found
+        assert [each.strategy for each in person.all(PathPlanned)] == [
+            "checks",
+            "prediction" if hard is SEQUENTIAL else "search",
+        ]
+    assert now() - moved_at < 20
+    await asyncio.sleep(1)
+    await call.stop()
+    assert alice.outcomes[0].path == "direct"
+    for person in (alice, bob):
+        assert person.sound.longest_gap_s < 0.5
+
+
+@scenario
+async def test_a_peer_whose_nat_is_ever_another_one_makes_few_plans(
+    world: World,
+) -> None:
+    alice, bob, conversation = await odd_peer(world)
+    packets = world.record()
+    lie(world.relays[0], bob, conversation, f"{VICTIM}:5000")
+    victim = named(f"{VICTIM}:5000", kind="srflx")
+    for number in range(60):
+        nat = HARD if number % 2 else COUNTING
+        conversation.say(msgspec.structs.replace(victim, nat=nat))
+        await asyncio.sleep(1)
+        conversation.say(peer.Searching(sockets=1, samples=(2000 + number,), step=1))
+        await asyncio.sleep(1)
+    assert 1 < len(bob.all(PathPlanned)) <= SEARCH_PLANS_OF_CALL
+    assert len(bob.all(PathSearched)) <= SEARCH_ROUNDS_OF_CALL
+    most = SEARCH_ROUNDS_OF_CALL * SEARCH_MAX_PROBES + SPRAY_CHECKS_BURST
+    assert 0 < len(toward(packets, VICTIM)) <= most
+    assert alice.endpoint.spares == 0
+
+
 @scenario
 async def test_hanging_up_in_the_middle_of_a_search(world: World) -> None:
     world.net.cut("20.1.0.1", "20.1.0.2")
@@ -242,17 +293,6 @@ async def test_a_search_that_is_lost_is_repeated(world: World) -> None:
     first, second = alice.all(PathSearched)[:2]
     assert (first.found, second.found) == (False, True)
     await check_clean(alice, bob)
-
-
-def test_facts_survive_the_wire() -> None:
-    for mapping in Mapping:
-        for filtering in Filtering:
-            for allocation in Allocation:
-                facts = NatFacts(
-                    mapping, filtering, allocation, pooled=True, port_mapped=True
-                )
-                assert facts_of(nat_of(facts)) == facts
-    assert facts_of(peer.Nat(mapping="odd", filtering="", allocation="x")) == NatFacts()
 
 
 # --- Who would make us spray a victim -------------------------------------------

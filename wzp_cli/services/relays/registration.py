@@ -75,6 +75,7 @@ class Registration:
         self._channels = RelayChannels(endpoint, refused)
         self.joins = RelayJoins(self._visit, self._channels, self._tell_watchers)
         self._nudged = asyncio.Event()
+        self._elsewhere = asyncio.Event()
 
     @property
     def is_up(self) -> bool:
@@ -256,10 +257,16 @@ class Registration:
         self._requests.fail_all()
 
     async def _walk(self, session: RelaySession) -> None:
-        """Learn which TTL opens our NATs and goes no further (docs/nat.md, trap 2)."""
-        index = first_public_hop(await self._endpoint.walk(session.address))
-        if index is not None:
-            self.opener_ttls = (index,)
+        """Learn which TTL opens our NATs and goes no further (docs/nat.md, trap 2).
+
+        Again, whenever we are seen at another host: other NATs are in between.
+        """
+        while True:
+            self._elsewhere.clear()
+            index = first_public_hop(await self._endpoint.walk(session.address))
+            self.opener_ttls = OPENER_TTLS_HOPS if index is None else (index,)
+            self._tell_watchers()
+            await self._elsewhere.wait()
 
     # -- what the relay says
 
@@ -298,8 +305,10 @@ class Registration:
     def _observe(self, address: Address) -> None:
         if address == self.reflexive:
             return
-        changed = self.reflexive is not None
-        self.reflexive = address
+        before, self.reflexive = self.reflexive, address
+        changed = before is not None
+        if before is not None and before.host != address.host:
+            self._elsewhere.set()
         self._report(
             Reflexive(address=str(address), via=str(self.relay), changed=changed)
         )

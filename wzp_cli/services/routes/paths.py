@@ -30,8 +30,9 @@ from wzp_cli.protocol.traversal.trial import State, Trial
 from wzp_cli.services.conversation import Conversation
 from wzp_cli.services.routes.candidates import Candidacy, RoutePlan
 from wzp_cli.services.routes.channel import CallChannel
+from wzp_cli.services.routes.facts import nat_of
 from wzp_cli.services.routes.measure import measure_nat
-from wzp_cli.services.routes.search import Searcher, nat_of
+from wzp_cli.services.routes.search import Searcher
 from wzp_cli.services.routes.turn import CallTurn
 
 __all__ = ["RouteTaker"]
@@ -71,6 +72,8 @@ class RouteTaker:
             self.plan, self._paths.first, self.endpoint.local.port, self.report
         )
         self._nat: Nat | None = None
+        self._elsewhere = asyncio.Event()
+        self._reflexive = self.plan.reflexive
         self._channel = self._make_channel()
         self._turn = self._make_turn()
         self._searcher = self._make_searcher()
@@ -194,6 +197,15 @@ class RouteTaker:
                     await self._wake.wait()
 
     async def _search(self) -> None:
+        """Do our part of the search; from the start where this machine has moved."""
+        while True:
+            self._elsewhere.clear()
+            async with task_group() as group:
+                searching = group.create_task(self._search_here())
+                await self._elsewhere.wait()
+                searching.cancel()
+
+    async def _search_here(self) -> None:
         """Measure, tell the peer what we know, and do our part of the search."""
         home = self.plan.home
         if home is None or not home.is_up:
@@ -211,11 +223,16 @@ class RouteTaker:
         while True:
             await asyncio.sleep(SURROUNDINGS_INTERVAL_S)
             if self._candidacy.look_around():
+                self._elsewhere.set()
                 self._nudge()
                 self._moved()
 
     def _relay_told(self) -> None:
         """Our address from outside, or the peer's, has changed."""
+        before, self._reflexive = self._reflexive, self.plan.reflexive
+        if before and self._reflexive and before.host != self._reflexive.host:
+            self._elsewhere.set()
+        self._paths.opener_ttls = self.plan.opener_ttls
         self._candidacy.look_around()
         self._moved()
         self._searcher.look()
@@ -281,7 +298,6 @@ class RouteTaker:
             self.conversation.try_to_say,
             self.report,
             home.address if home is not None and home.is_up else None,
-            self.plan.opener_ttls,
             self._candidacy.confirmed,
             lambda: link.smoothed_rtt_s,
         )

@@ -25,9 +25,11 @@ from wzp_cli.defaults.paths import (
     SEARCH_HEAD_START_MAX_S,
     SEARCH_HEAD_START_MIN_S,
     SEARCH_PAUSE_S,
+    SEARCH_PLANS_OF_CALL,
     SEARCH_PROBES_PER_S,
     SEARCH_REFRESH_S,
     SEARCH_ROUNDS,
+    SEARCH_ROUNDS_OF_CALL,
     SEARCH_SAMPLES,
     SEARCH_SPAN_S,
     SEARCH_WAIT_S,
@@ -37,14 +39,15 @@ from wzp_cli.endpoint.stun.checks import CheckSession
 from wzp_cli.events import PathPlanned, PathSearched, Report, Strategy
 from wzp_cli.protocol.messages.peer import Nat, Searching
 from wzp_cli.protocol.messages.signal import Message
-from wzp_cli.protocol.nat import Allocation, Filtering, Mapping, NatFacts
+from wzp_cli.protocol.nat import Mapping, NatFacts
 from wzp_cli.protocol.traversal import guesses
 from wzp_cli.protocol.traversal.paths import Paths
 from wzp_cli.protocol.traversal.route import DirectRoute
 from wzp_cli.protocol.traversal.strategy import Plan, Role, choose
+from wzp_cli.services.routes.facts import facts_of
 from wzp_cli.services.routes.measure import Measured, ask
 
-__all__ = ["Searcher", "facts_of", "nat_of"]
+__all__ = ["Searcher"]
 
 _Side = Literal["opens", "probes", "both"]
 _SIDES: dict[Role, _Side] = {
@@ -54,33 +57,6 @@ _SIDES: dict[Role, _Side] = {
 }
 
 
-def nat_of(facts: NatFacts) -> Nat:
-    """Return facts as the peer is told them."""
-    return Nat(
-        mapping=facts.mapping.value,
-        filtering=facts.filtering.value,
-        allocation=facts.allocation.value,
-        pooled=facts.pooled,
-        mapped=bool(facts.port_mapped),
-        blocked=bool(facts.udp_blocked),
-    )
-
-
-def facts_of(nat: Nat) -> NatFacts:
-    """Return facts as the peer tells them; a word that nobody knows is UNKNOWN."""
-    mappings = {each.value: each for each in Mapping}
-    filterings = {each.value: each for each in Filtering}
-    allocations = {each.value: each for each in Allocation}
-    return NatFacts(
-        mapping=mappings.get(nat.mapping, Mapping.UNKNOWN),
-        filtering=filterings.get(nat.filtering, Filtering.UNKNOWN),
-        allocation=allocations.get(nat.allocation, Allocation.UNKNOWN),
-        pooled=nat.pooled,
-        port_mapped=nat.mapped or None,
-        udp_blocked=nat.blocked or None,
-    )
-
-
 @dataclass
 class Searcher:
     """One call's search.
@@ -88,7 +64,6 @@ class Searcher:
     Attributes:
         paths: What is known of the call's routes; only read here.
         relay: The relay's address; it samples ports. None: there is no relay.
-        opener_ttls: What opens our NAT and dies before the peer's.
         confirmed: The peer's address that both it and the relay name, if they do.
         rtt_s: The link's round trip, as far as it is known.
         reason: Why there is no direct route, as far as this search can tell.
@@ -100,7 +75,6 @@ class Searcher:
     say: Callable[[Message], None]
     report: Report
     relay: Address | None
-    opener_ttls: tuple[int, ...]
     confirmed: Callable[[], Address | None]
     rtt_s: Callable[[], float | None]
     reason: str | None = None
@@ -117,6 +91,9 @@ class Searcher:
         self._plan = Plan(Role.CHECK)
         self._step = 0
         self._sent = 0
+        self._told: tuple[Plan, Mapping, Mapping] | None = None
+        self._rounds = SEARCH_ROUNDS_OF_CALL
+        self._plans = SEARCH_PLANS_OF_CALL
 
     # -- what happens
 
@@ -135,17 +112,30 @@ class Searcher:
         self._changed.set()
 
     async def run(self, ours: Measured) -> None:
-        """Search as long as it makes sense; until cancelled at the latest."""
+        """Search by what we measured, anew if the peer's NAT is another; for ever."""
         await self._until(lambda: self._theirs is not None)
-        assert self._theirs is not None
-        self._plan, self._step = choose(ours.facts, self._theirs), ours.step
+        while self._plans > 0:
+            self._plans -= 1
+            theirs = self._theirs
+            assert theirs is not None
+            async with task_group() as group:
+                searching = group.create_task(self._follow_plan(ours, theirs))
+                await self._other_than(theirs)
+                searching.cancel()
+
+    async def _other_than(self, theirs: NatFacts) -> None:
+        await self._until(lambda: self._theirs != theirs)
+
+    async def _follow_plan(self, ours: Measured, theirs: NatFacts) -> None:
+        self._plan, self._step = choose(ours.facts, theirs), ours.step
+        self.reason = None
         if self._plan.role is Role.REST and await self._has_way_around():
             self._plan = Plan(Role.CHECK)
-        self._report_plan(ours.facts, self._theirs)
+        self._report_plan(ours.facts, theirs)
         if self._plan.role is Role.REST:
             self.reason = self._plan.reason
         elif self._plan.role is not Role.CHECK:
-            for number in range(SEARCH_ROUNDS):
+            for number in range(min(SEARCH_ROUNDS, self._rounds)):
                 if self._plan.role is not Role.PROBE:
                     await self._needed(again=number > 0)
                 await self._round()
@@ -180,6 +170,7 @@ class Searcher:
     async def _round(self) -> None:
         probes = self._plan.role is Role.PROBE
         message = await self._heard.get() if probes else None
+        self._rounds -= 1
         began, self._sent = self.endpoint.now(), 0
         failure: str | None = None
         try:
@@ -294,7 +285,7 @@ class Searcher:
         self.session.send(route, ttl=ttl, nominates=False)
 
     def _opener(self, route: DirectRoute) -> None:
-        for ttl in self.opener_ttls:
+        for ttl in self.paths.opener_ttls:
             self._check(route, ttl)
 
     async def _send_openers(self, target: Address, spares: list[int]) -> None:
@@ -377,6 +368,9 @@ class Searcher:
                 return "search"
 
     def _report_plan(self, ours: NatFacts, theirs: NatFacts) -> None:
+        told, self._told = self._told, (self._plan, ours.mapping, theirs.mapping)
+        if told == self._told:
+            return
         elapsed_s = self.endpoint.now() - self._began
         self.report(
             PathPlanned(
