@@ -47,7 +47,8 @@ def person(processes: Processes, pulse: Pulse, name: str) -> User:
     """Return somebody who uses the sinks of `pulse`."""
     user = processes.user(name)
     for variable in ("XDG_RUNTIME_DIR", "PULSE_SINK", "PULSE_SOURCE"):
-        user.environment[variable] = pulse.environment[variable]
+        if variable in pulse.environment:
+            user.environment[variable] = pulse.environment[variable]
     return user
 
 
@@ -199,6 +200,34 @@ def test_a_speaker_that_goes_and_comes_back_in_mid_call(
         assert calling.wait_end()["exit"] == 130
         assert listening.wait_end()["exit"] == 0
         assert listening.talk() == "", "PortAudio and ALSA are kept off the terminal"
+
+
+def test_another_default_speaker_in_mid_call_is_the_one_that_is_heard(
+    processes: Processes, tmp_path: Path
+) -> None:
+    homes = tmp_path / "mouth", tmp_path / "ears"
+    for home in homes:
+        home.mkdir()
+    noise = np.random.default_rng(1).integers(-9_000, 9_000, 48_000 * 60, np.int16)
+    with (
+        Pulse(homes[0], "mic") as mouth,
+        Pulse(homes[1], "spk", "headset") as pulse,
+        mouth.playing("mic", noise.tobytes()),
+    ):
+        pulse.make_default("spk")
+        del pulse.environment["PULSE_SINK"]
+        calling, listening = in_call(processes, mouth, ears=pulse)
+        for sink in ("spk", "headset"):
+            pulse.make_default(sink)
+            listening.wait_for("stats")
+            recorder = Recorder(pulse, sink)
+            recorder.hear(1.0)
+            heard = recorder.end()
+            assert np.abs(heard.astype(int)).max() > 2_000, sink
+        calling.send(signal.SIGINT)
+        calling.wait_end()
+        assert listening.wait_end()["exit"] == 0
+        assert not listening.all("warning", code="device_lost")
 
 
 def test_a_caller_hears_that_it_rings_and_a_callee_that_it_is_called(

@@ -101,6 +101,10 @@ class Pulse:
         """Take a null sink away."""
         self._pactl("unload-module", self._modules.pop(sink))
 
+    def make_default(self, sink: str) -> None:
+        """Let what asked for no certain sink play there."""
+        self._pactl("set-default-sink", sink)
+
     def popen(self, *words: str, **how: Any) -> subprocess.Popen[bytes]:
         """Start one of its programs; raw sound is 16 bits, mono, 48 kHz."""
         raw = ["--raw", "--rate=48000", "--channels=1", "--format=s16le"]
