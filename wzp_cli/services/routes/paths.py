@@ -2,21 +2,14 @@
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from wzp_cli.address import Address
 from wzp_cli.concurrency import task_group
 from wzp_cli.defaults.paths import SURROUNDINGS_INTERVAL_S
 from wzp_cli.endpoint.endpoint import Endpoint
 from wzp_cli.endpoint.stun.checks import CheckKey
-from wzp_cli.events import (
-    PathChanged,
-    PathName,
-    PathSelected,
-    PathSpan,
-    PathTried,
-    Report,
-)
+from wzp_cli.events import PathName, PathSpan, Report
 from wzp_cli.protocol.messages.peer import (
     Candidates,
     Nat,
@@ -26,13 +19,14 @@ from wzp_cli.protocol.messages.peer import (
 )
 from wzp_cli.protocol.traversal.paths import Check, Paths
 from wzp_cli.protocol.traversal.route import ChannelRoute, Route, TurnRoute
-from wzp_cli.protocol.traversal.trial import State, Trial
+from wzp_cli.protocol.traversal.trial import State
 from wzp_cli.services.conversation import Conversation
 from wzp_cli.services.routes.candidates import Candidacy, RoutePlan
 from wzp_cli.services.routes.channel import CallChannel
 from wzp_cli.services.routes.facts import nat_of
 from wzp_cli.services.routes.measure import measure_nat
 from wzp_cli.services.routes.search import Searcher
+from wzp_cli.services.routes.telling import PathTeller
 from wzp_cli.services.routes.turn import CallTurn
 
 __all__ = ["RouteTaker"]
@@ -40,34 +34,26 @@ __all__ = ["RouteTaker"]
 
 @dataclass
 class RouteTaker:
-    """Finds routes for one call and moves its link to the best.
-
-    Attributes:
-        spans: Which path media used since when, in milliseconds from the answer.
-        time_to_direct_ms: When media first went direct.
-    """
+    """Finds routes for one call and moves its link to the best."""
 
     endpoint: Endpoint
     conversation: Conversation
     plan: RoutePlan
     report: Report
-    spans: list[PathSpan] = field(default_factory=list)
-    time_to_direct_ms: float | None = None
 
     def __post_init__(self) -> None:
         link = self.conversation.link
-        self._began = self.endpoint.now()
         self._session = self.endpoint.open_checks()
         self._session.on_answer = self._answered
         self._session.on_request = self._checked
         self._session.allows = self._may_use
         self._paths = Paths(
-            link.dialled, link.routes[0], self._began, self.plan.opener_ttls
+            link.dialled, link.routes[0], self.endpoint.now(), self.plan.opener_ttls
         )
+        self._teller = PathTeller(self._paths, self.endpoint.now, self.report)
         self._wake = asyncio.Event()
         self._peer_direct = True
-        self._told: dict[Route, State] = {}
-        self._since = self._began
+        self._since = self.endpoint.now()
         self._candidacy = Candidacy(
             self.plan, self._paths.first, self.endpoint.local.port, self.report
         )
@@ -82,17 +68,26 @@ class RouteTaker:
             self.plan.home.watchers.add(self._relay_told)
         if self.plan.port_mapping is not None:
             self.plan.port_mapping.watchers.add(self._moved)
-        self._report_selected("the call began here")
 
     @property
     def path(self) -> PathName:
         """Which path media takes now."""
-        return "direct" if self._paths.is_direct else "relay"
+        return self._teller.path
+
+    @property
+    def spans(self) -> list[PathSpan]:
+        """Which path media used since when, in milliseconds from the answer."""
+        return self._teller.spans
+
+    @property
+    def time_to_direct_ms(self) -> float | None:
+        """When media first went direct."""
+        return self._teller.time_to_direct_ms
 
     @property
     def remote(self) -> str:
         """Where media goes now."""
-        return str(self._paths.selected.remote)
+        return self._teller.remote
 
     @property
     def rtt_ms(self) -> float | None:
@@ -169,19 +164,8 @@ class RouteTaker:
         shared = None
         if self._candidacy.shares_nat:
             shared = "both sides are behind one NAT that does not lead back inside"
-        tried = self._what_was_tried()
+        tried = self._teller.what_was_tried(self._candidacy.refused)
         return "; ".join(filter(None, (shared, self._searcher.reason, tried)))
-
-    def _what_was_tried(self) -> str:
-        tried = [t for t in self._paths.trials.values() if not t.is_relay]
-        if tried:
-            elapsed_s = self.endpoint.now() - self._began
-            addresses = ", ".join(str(trial.route) for trial in tried)
-            return f"no answer from {addresses} in {elapsed_s:.1f} s"
-        if self._candidacy.refused:
-            refused = (f"{a} is a {why}" for a, why in self._candidacy.refused.items())
-            return f"no address to try: {'; '.join(refused)}"
-        return "the peer named no address"
 
     # -- inside
 
@@ -330,16 +314,13 @@ class RouteTaker:
         if self._paths.sending != link.routes:
             link.use_routes(self._paths.sending)
             self._since = self.endpoint.now()
-        self._report_trials()
+        for trial in self._teller.changed():
+            lost = trial.state in (State.DOUBTED, State.FAILED)
+            if lost and (trial.is_relay or trial.route == self._paths.selected):
+                self._nudge()
         self._searcher.look()
         if before != (self._paths.selected,):
-            self._report_selected(self._reason(before))
-
-    def _reason(self, before: tuple[Route, ...]) -> str:
-        old = self._paths.trials.get(before[0]) if before else None
-        if old is not None and old.state in (State.DOUBTED, State.FAILED):
-            return f"{old.route} no longer answers"
-        return "a better route was found"
+            self._teller.moved(before[0] if before else None)
 
     def _answered(self, route: Route, rtt_s: float, _mapped: Address | None) -> None:
         self._paths.answered(route, rtt_s, self.endpoint.now())
@@ -377,49 +358,3 @@ class RouteTaker:
         if message.nat is not None:
             self._searcher.take_facts(message.nat)
         self._searcher.look()
-
-    # -- reporting
-
-    def _since_ms(self) -> float:
-        return round((self.endpoint.now() - self._began) * 1000, 1)
-
-    def _report_selected(self, reason: str) -> None:
-        path, rtt_ms = self.path, self._paths.rtt_s
-        rtt_ms = None if rtt_ms is None else round(rtt_ms * 1000, 1)
-        first = not self.spans
-        self.spans.append(PathSpan(path=path, from_ms=self._since_ms()))
-        if path == "direct" and self.time_to_direct_ms is None:
-            self.time_to_direct_ms = self.spans[-1].from_ms
-        if first:
-            self.report(PathSelected(path=path, remote=self.remote, rtt_ms=rtt_ms))
-        else:
-            self.report(
-                PathChanged(path=path, remote=self.remote, reason=reason, rtt_ms=rtt_ms)
-            )
-
-    def _report_trials(self) -> None:
-        for route, trial in self._paths.trials.items():
-            state = State.VALID if trial.works else trial.state
-            if self._told.get(route) == state:
-                continue
-            self._told[route] = state
-            if trial.state in (State.DOUBTED, State.FAILED) and (
-                trial.is_relay or route == self._paths.selected
-            ):
-                self._nudge()
-            if route != self._paths.first:
-                self._report_trial(trial)
-
-    def _report_trial(self, trial: Trial) -> None:
-        answered = trial.works
-        if not answered and trial.state is not State.FAILED:
-            return
-        self.report(
-            PathTried(
-                address=str(trial.route),
-                answered=answered,
-                checks=trial.sent,
-                elapsed_ms=self._since_ms(),
-                reason=None if answered else "no answer",
-            )
-        )
