@@ -58,7 +58,7 @@ def test_json_of_a_report_that_was_kept(
     ("output", "code", "said"),
     [
         ("page.pdf", 2, "end it in .html or .json"),
-        ("none/page.html", 7, "can't be written: No such file"),
+        ("none/page.html", 7, "can't be written: no such folder"),
         ("folder.html", 7, "can't be written"),
     ],
 )
@@ -78,6 +78,14 @@ def test_where_it_can_not_be_written(
     fits(document, "report.json")
     assert said in document["error"]["message"]
     assert not list(tmp_path.glob(".*"))
+
+
+def test_without_its_folder_nobody_is_asked(
+    tmp_path: Path, environ: dict[str, str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ["report", "-o", str(tmp_path / "none" / "a.html"), "--json"]
+    assert run(words, environ) == 7  # 2, if it had looked for somebody to ask
+    assert "no such folder" in json.loads(capfd.readouterr().out)["error"]["message"]
 
 
 def test_public_servers_are_not_asked_where_that_is_said(

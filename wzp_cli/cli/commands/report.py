@@ -61,6 +61,7 @@ async def report(
     from wzp_cli.cli.nat.reports import read_report
 
     kind = _kind(output)
+    _check_folder(output)  # told now, not once all was measured
     if source is None:
         settings = session.settings.with_servers(relay=relay, stun=stun)
         session = replace(session, settings=settings)
@@ -87,6 +88,11 @@ def _kind(output: Path) -> Literal["html", "json"]:
         case ".json":
             return "json"
     raise UsageError(f"-o {output}: end it in .html or .json")
+
+
+def _check_folder(output: Path) -> None:
+    if not output.parent.is_dir():
+        raise EnvironmentFault(f"{output} can't be written: no such folder")
 
 
 async def _measured(
