@@ -58,8 +58,6 @@ __all__ = [
     "RELAY_RETRIES_PER_S",
     "RELAY_SWEEP_S",
     "RELAY_TCP_DEFAULT_PORT",
-    "RELAY_UNPROVEN_BURST",
-    "RELAY_UNPROVEN_PER_S",
     "SRV_ANSWER_S",
     "SRV_HEAD_START_S",
     "SRV_MAX_ADDRESSES",
@@ -174,12 +172,6 @@ RELAY_MAX_HALF_OPEN_PER_SOURCE: Final = 32
 
 RELAY_RETRIES_PER_S: Final = 500.0
 """Retry packets that a relay sends. Source: ours; twice what it can then complete."""
-
-RELAY_UNPROVEN_PER_S: Final = 100.0
-"""Handshakes that a relay begins without Retry. Source: measured: each takes 1.2 ms."""
-
-RELAY_UNPROVEN_BURST: Final = 10
-"""Of these, at once. Source: ours; calls wait for so many, 12 ms."""
 
 RELAY_MAX_TRACKED_SOURCES: Final = 65_536
 """Keys that a table of rate limits remembers. Source: ours (some 15 MB when full)."""

@@ -25,8 +25,6 @@ from wzp_cli.defaults.relay import (
     RELAY_MAX_HALF_OPEN,
     RELAY_MAX_HALF_OPEN_PER_SOURCE,
     RELAY_RETRIES_PER_S,
-    RELAY_UNPROVEN_BURST,
-    RELAY_UNPROVEN_PER_S,
 )
 from wzp_cli.endpoint.links.link import Link
 from wzp_cli.protocol.buckets import TokenBucket
@@ -50,7 +48,7 @@ class Strangers(enum.Enum):
 
     REFUSED = "dropped"
     PROVEN = "after Retry"
-    BUSY_PROVEN = "after Retry once many handshakes are under way, or begin at once"
+    BUSY_PROVEN = "after Retry once many handshakes are under way"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,18 +104,13 @@ class Admission:
         self.counts = collections.Counter(dict.fromkeys(_COUNTED, 0))
         self._tokens = QuicRetryTokenHandler()
         self._retries = TokenBucket(RETRIES_PER_S, RETRIES_PER_S, now)
-        self._unproven = TokenBucket(RELAY_UNPROVEN_PER_S, RELAY_UNPROVEN_BURST, now)
         self._half_open_strangers: dict[Link, int | str | None] = {}
         self._half_open_sources: collections.Counter[int | str] = collections.Counter()
         self._half_open_channels: set[Link] = set()
         self._taken: dict[Link, int] = {}
 
     def expect_relay_clients(self, now: float) -> None:
-        """Admit many, each after Retry once many handshakes are under way.
-
-        Or while many begin: to begin one takes 30 times as long as a Retry, and calls
-        wait for it.
-        """
+        """Admit many, each after Retry once many handshakes are under way."""
         self.strangers, self._crowd = Strangers.BUSY_PROVEN, RELAY_CLIENTS
         rate = self._crowd.retries_per_s
         self._retries = TokenBucket(rate, rate, now)
@@ -137,7 +130,6 @@ class Admission:
         if (
             self.strangers is Strangers.BUSY_PROVEN
             and half_open < self._crowd.half_open // 2
-            and self._unproven.take(1, now)
         ):
             return Admitted(header.destination_cid)
         return self._retry(header, source, now)
