@@ -139,7 +139,8 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     z, share = 1.96, hits / n
     centre = share + z * z / (2 * n)
     spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return (centre - spread) / (1 + z * z / n), (centre + spread) / (1 + z * z / n)
+    least, most = centre - spread, centre + spread
+    return max(0.0, least) / (1 + z * z / n), most / (1 + z * z / n)
 
 
 def _line(row: Row, runs: list[dict]) -> list[str]:
