@@ -210,6 +210,30 @@ def test_a_laptop_takes_another_address(make_lab: MakeLab, tmp_path: Path) -> No
     goes_on_directly(calling, listening)
 
 
+def test_a_laptop_takes_another_network(make_lab: MakeLab, tmp_path: Path) -> None:
+    """There the NAT is a hard one: what was measured at the answer is of no use."""
+    kinds = ("masquerade-drop", "masquerade-drop", "symmetric-sequential")
+    lab = make_lab(*kinds, hops=HOPS)
+    calling, listening = direct_call(lab, tmp_path)
+    laptop, there = lab.host("a"), lab.host("c")
+    within = laptop.popen(["sleep", "60"]).pid
+    checked(there, f"ip link set eth0 netns {within} name eth1")
+    checked(
+        laptop,
+        "ip link set eth0 down",
+        f"ip addr add {there.address}/24 dev eth1",
+        "ip link set eth1 up",
+        "ip route add default via 10.0.3.1",
+    )
+    for program in (calling, listening):
+        program.wait_for("path.planned", strategy="prediction")
+        program.wait_for("path.searched", BACK_S, found=True)
+    before = listening.all("path.changed")[0]["remote"]
+    listening.wait_for("path.tried", BACK_S, address=before, answered=False)
+    goes_on_directly(calling, listening)
+    assert remote(listening) == lab.site("c").public
+
+
 def test_an_interface_goes_down_and_comes_back(
     make_lab: MakeLab, tmp_path: Path
 ) -> None:
