@@ -4,14 +4,13 @@ The speech that went in must come out at the other side, whatever path it took.
 """
 
 import socket
-import struct
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from tests.netlab.conftest import MakeLab
+from tests.netlab.eavesdropper import read_capture
 from tests.netlab.lab import SiteSpec
 from tests.netlab.nats import KINDS
 from tests.netlab.program import Event, Program, Stage
@@ -39,6 +38,8 @@ had frames put in or left out; half lost 0.7, other sound below 0.6."""
 GOOD_PESQ = 4.0
 UNHARMED = 0.95
 """Correlation with what the codec alone makes of it: 0.99 and more in a good call."""
+RELAYED = 0x08
+"""The first byte of a relay's frame."""
 STANDBY_PACKETS_PER_S = 10
 """Probes and acknowledgements on a route kept warm; a call has 100 and more."""
 
@@ -199,18 +200,6 @@ def test_where_direct_is_required_a_relayed_call_fails(
 # What a relay can see
 
 
-def udp_payloads(capture: Path) -> Iterator[bytes]:
-    """The payloads of all UDP over IPv4 in a pcap file of raw IP packets."""
-    written = capture.read_bytes()
-    at = 24
-    while at < len(written):
-        (size,) = struct.unpack_from("=8xI", written, at)
-        packet = written[at + 16 : at + 16 + size]
-        at += 16 + size
-        if packet[0] >> 4 == 4 and packet[9] == socket.IPPROTO_UDP:
-            yield packet[(packet[0] & 15) * 4 + 8 :]
-
-
 def opus_frames(wav: Path) -> list[bytes]:
     """The very frames that a call sends: the codec has no random part."""
     codec, _ = open_codec()
@@ -256,9 +245,13 @@ def test_the_relay_sees_no_plaintext(make_lab: MakeLab, tmp_path: Path) -> None:
     assert listening.all("incoming", name=names["a"], peer=stage.user("a").id)
     assert len(calling.all("candidate", side="remote")) == 2
 
-    seen = list(udp_payloads(capture))
-    assert len([payload for payload in seen if payload[0] == 0x08]) == 2 * forwarded
-    everything = b"\n".join(seen)
+    seen = [each for each in read_capture(capture) if not each.is_tcp]
+    host = stage.lab.host("r1").address
+    frames = [each for each in seen if each.payload[0] == RELAYED]
+    passed_on = [each for each in frames if each.source == host]
+    assert len(passed_on) == forwarded, "and each of them was seen"
+    assert len(frames) >= 2 * forwarded, "some are late: their channel is closed"
+    everything = b"\n".join(each.payload for each in seen)
     secrets = sound_secrets(stage.file("said.wav"))
     for host, name in names.items():
         secrets += user_secrets(stage, host, name, calling.events[-1])
