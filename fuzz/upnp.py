@@ -137,7 +137,7 @@ class _Requester(UpnpRequester):
         """Return a right answer with some pieces exchanged."""
         text = self.script.pick(_TEMPLATES)
         for _ in range(self.script.byte() % 4):
-            at, length = self.script.number(2) % len(text), self.script.byte()
+            at, length = self.script.number(2) % max(1, len(text)), self.script.byte()
             text = text[:at] + _text(self.script.chunk()) + text[at + length % 64 :]
         return text
 
