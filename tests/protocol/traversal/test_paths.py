@@ -559,6 +559,20 @@ def test_a_narrow_link_is_probed_less_and_its_end_still_found() -> None:
     assert play.sends_by(LAN, RELAY)
 
 
+def test_on_a_narrow_link_no_route_is_probed_more_often_for_being_in_doubt() -> None:
+    play = direct_call()
+    play.paths.thrifty = True
+    play.rtts_s.clear()
+    play.run(1)
+    play.sent.clear()
+    play.run(ROUTE_GIVE_UP_S)
+    for route in (LAN, RELAY):
+        times = [at for at, _ in play.checks(route)]
+        gaps = [after - before for before, after in itertools.pairwise(times)]
+        assert gaps, route
+        assert min(gaps) >= THRIFTY_PROBE_S - 0.001, route
+
+
 def test_how_often_routes_are_probed() -> None:
     play = direct_call()
     play.sent.clear()

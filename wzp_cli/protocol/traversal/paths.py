@@ -340,11 +340,13 @@ class Paths:
         return in_use and not self.thrifty
 
     def _probe_interval_s(self, trial: Trial) -> float:
+        if self.thrifty:
+            return THRIFTY_PROBE_S
         if trial.state is State.DOUBTED or self._is_watched(trial):
             return DIRECT_PROBE_S
         if trial.unanswered_since is not None or trial.route != self.selected:
             return ROUTE_DOUBT_S  # an answer puts it off
-        return THRIFTY_PROBE_S if self.thrifty else RELAY_PROBE_S
+        return RELAY_PROBE_S
 
     def _rest(self, trial: Trial, now: float) -> list[Check]:
         again_at = trial.since + trial.pause_s(self._peer_opened_at)
