@@ -7,6 +7,7 @@ the peer calls again.
 """
 
 import asyncio
+import functools
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -81,13 +82,10 @@ async def _build(world: World) -> _Cast:
     return cast
 
 
-_stages: list[Stage[_Cast]] = []
-
-
+@functools.cache
 def _stage() -> Stage[_Cast]:
-    if not _stages:
-        _stages.append(Stage(_build))
-    return _stages[0]
+    """Return the one stage, built on first use."""
+    return Stage(_build)
 
 
 async def _call(cast: _Cast) -> None:

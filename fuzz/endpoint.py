@@ -7,6 +7,7 @@ the right key can make (QUIC packets of the hostile peer's, keyed checks, Initia
 """
 
 import asyncio
+import functools
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -92,14 +93,10 @@ async def _build(world: World) -> _Cast:
     return cast
 
 
-_stages: list[Stage[_Cast]] = []
-
-
+@functools.cache
 def _stage() -> Stage[_Cast]:
     """Return the one stage, built on first use."""
-    if not _stages:
-        _stages.append(Stage(_build))
-    return _stages[0]
+    return Stage(_build)
 
 
 # --- what a script may do ----------------------------------------------------------

@@ -6,6 +6,7 @@ none. Beside, anybody sends anything to the relay's ports, from any address.
 """
 
 import asyncio
+import functools
 import json
 import random
 from collections.abc import Callable
@@ -102,13 +103,10 @@ def _hear(
         type(bob.endpoint)._on_bare(bob.endpoint, datagram, route, own)
 
 
-_stages: list[Stage[_Cast]] = []
-
-
+@functools.cache
 def _stage() -> Stage[_Cast]:
-    if not _stages:
-        _stages.append(Stage(_build))
-    return _stages[0]
+    """Return the one stage, built on first use."""
+    return Stage(_build)
 
 
 # --- what a script may do ----------------------------------------------------------
@@ -267,6 +265,8 @@ def one(data: bytes) -> None:
     left = cast.relay.left
     assert left["presence"] <= left["links"], left
     _still_talks(_stage(), cast)
+    for watcher in (cast.relay, cast.alice, cast.bob):
+        watcher.events.clear()
 
 
 def _still_talks(stage: Stage[_Cast], cast: _Cast) -> None:

@@ -3,7 +3,9 @@
 `python3 dev.py fuzz NAME` finds more (docs/security.md, fuzzing).
 """
 
+import importlib
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,17 @@ _FEW_CHANGES = {
     **{"media": 50, "opus": 50, "upnp": 50, "wav": 50},
 }
 """Where one input takes some milliseconds."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _stages_are_left() -> Iterator[None]:
+    """End the worlds that targets keep from one input to the next."""
+    yield
+    for name in names():
+        stage = getattr(importlib.import_module(f"fuzz.{name}"), "_stage", None)
+        if stage is not None and stage.cache_info().currsize:
+            stage().close()
+            stage.cache_clear()
 
 
 @pytest.mark.parametrize("name", names())
