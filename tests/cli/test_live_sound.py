@@ -13,6 +13,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,24 @@ def in_call(
     )  # fmt: skip
     listening.wait_for("media.started")
     return calling, listening
+
+
+@contextmanager
+def apart(folder: Path, *speakers: str) -> Iterator[tuple[Pulse, Pulse]]:
+    """Yield a sound server with a noisy microphone, and one with these speakers.
+
+    Two, as the sound of a speaker that goes would be given to another sink of its own.
+    """
+    homes = folder / "mouth", folder / "ears"
+    for home in homes:
+        home.mkdir()
+    noise = np.random.default_rng(1).integers(-9_000, 9_000, 48_000 * 60, np.int16)
+    with (
+        Pulse(homes[0], "mic") as mouth,
+        Pulse(homes[1], *speakers) as ears,
+        mouth.playing("mic", noise.tobytes()),
+    ):
+        yield mouth, ears
 
 
 class Recorder:
@@ -174,16 +193,7 @@ def test_speech_goes_from_microphone_to_speaker(
 def test_a_speaker_that_goes_and_comes_back_in_mid_call(
     processes: Processes, tmp_path: Path
 ) -> None:
-    """On a sound server of its own: others would be given its sound instead."""
-    homes = tmp_path / "mouth", tmp_path / "ears"
-    for home in homes:
-        home.mkdir()
-    noise = np.random.default_rng(1).integers(-9_000, 9_000, 48_000 * 60, np.int16)
-    with (
-        Pulse(homes[0], "mic") as mouth,
-        Pulse(homes[1], "spk") as pulse,
-        mouth.playing("mic", noise.tobytes()),
-    ):
+    with apart(tmp_path, "spk") as (mouth, pulse):
         calling, listening = in_call(processes, mouth, ears=pulse)
         pulse.unplug("spk")
         gone = listening.wait_for("warning", code="device_lost")
@@ -205,15 +215,7 @@ def test_a_speaker_that_goes_and_comes_back_in_mid_call(
 def test_another_default_speaker_in_mid_call_is_the_one_that_is_heard(
     processes: Processes, tmp_path: Path
 ) -> None:
-    homes = tmp_path / "mouth", tmp_path / "ears"
-    for home in homes:
-        home.mkdir()
-    noise = np.random.default_rng(1).integers(-9_000, 9_000, 48_000 * 60, np.int16)
-    with (
-        Pulse(homes[0], "mic") as mouth,
-        Pulse(homes[1], "spk", "headset") as pulse,
-        mouth.playing("mic", noise.tobytes()),
-    ):
+    with apart(tmp_path, "spk", "headset") as (mouth, pulse):
         pulse.make_default("spk")
         del pulse.environment["PULSE_SINK"]
         calling, listening = in_call(processes, mouth, ears=pulse)
