@@ -60,8 +60,8 @@ class Paths:
             first public hop where it is known, else a ladder.
         trials: Every route known, the first one first.
         selected: The route that media takes.
-        thrifty: The link is narrow: probe the route in use less often, and let answers
-            wait in a queue before it is doubted, since both routes take twice the rate.
+        thrifty: The link is narrow: probe no route often, and let answers wait in a
+            queue before one is doubted, since both routes take twice the rate.
     """
 
     controlling: bool
