@@ -2,6 +2,7 @@
 
 import array
 import asyncio
+import itertools
 import json
 import os
 import subprocess
@@ -25,36 +26,63 @@ from wzp_cli.errors import SoundError
 from wzp_cli.events import Event, Warned
 from wzp_cli.protocol.media.level import level
 
+__all__ = [
+    "_devices",
+    "_echoed_dbfs",
+    "_loopback",
+    "_lost_and_found",
+    "_one_way",
+    "_refused",
+    "_warned",
+]
+
 ROOT = Path(__file__).parents[3]
+_LOUD = 31
+_PATIENCE_S = 30.0
 
 
 def _loud(frame: bytes) -> bool:
     return max(map(abs, array.array("h", frame))) > 1_000
 
 
-async def _play(sound: Sound, frames: int, silent: int = 25) -> None:
-    """Write silence, then a tone, at the device's pace."""
+async def _play(sound: Sound, silent: int = 0) -> None:
+    """Write silence, then a tone, at the device's pace; until cancelled."""
     tone = ToneSource()
-    for n in range(frames):
+    for n in itertools.count():
         frame = await tone.read() if n >= silent else bytes(1_920)
         await sound.sink.wanted()
         sound.sink.write(frame)
 
 
-async def _hear(sound: Sound, frames: int) -> list[bool]:
-    heard = [await sound.source.read() for _ in range(frames)]
-    return [frame is not None and _loud(frame) for frame in heard]
+async def _heard(sound: Sound, silent: int = 0) -> int:
+    """Play until `_LOUD` loud frames were heard; return how many quiet ones were.
+
+    What a loaded machine loses between them is not this module's to judge.
+    """
+    loud = quiet = 0
+    async with asyncio.timeout(_PATIENCE_S), asyncio.TaskGroup() as tasks:
+        playing = tasks.create_task(_play(sound, silent))
+        while loud < _LOUD:
+            frame = await sound.source.read()
+            heard = frame is not None and _loud(frame)
+            loud, quiet = loud + heard, quiet + (not heard)
+        playing.cancel()
+    return quiet
 
 
-async def _loopback(source: str, sink: str) -> dict[str, Any]:
+async def _loopback() -> dict[str, Any]:
+    async with open_sound("mic", "speaker") as sound:
+        quiet = await _heard(sound, silent=25)
+    return {"quiet": quiet, "failed": str(sound.failed)}
+
+
+async def _one_way(source: str, sink: str) -> str:
     async with open_sound(source, sink) as sound, asyncio.TaskGroup() as tasks:
-        tasks.create_task(_play(sound, 75))
-        heard = tasks.create_task(_hear(sound, 75))
-    return {
-        "loud": sum(heard.result()),
-        "first": heard.result().index(True) if any(heard.result()) else None,
-        "failed": str(sound.failed),
-    }
+        playing = tasks.create_task(_play(sound))
+        for _ in range(75):
+            await sound.source.read()
+        playing.cancel()
+    return str(sound.failed)
 
 
 def _say(word: str) -> None:
@@ -82,29 +110,25 @@ class _Watch:
             await self.came.wait()
 
 
-async def _lost_and_found(speaker: str) -> list[int]:
-    """Return how many loud frames were heard: before, while it was away, after."""
+async def _lost_and_found(speaker: str) -> str:
+    """Hear what is played, be told twice, and hear it again."""
     watch = _Watch()
-    counts: list[int] = []
     async with open_sound("mic", speaker, report=watch.report) as sound:
 
         async def hear() -> None:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(_play(sound, 50, silent=0))
-                heard = tasks.create_task(_hear(sound, 50))
-            counts.append(sum(heard.result()))
+            while True:
+                await sound.source.read()
 
-        await hear()
+        await _heard(sound)
         _say("ready")
         async with asyncio.TaskGroup() as tasks:  # goes on while nothing is there
-            playing = tasks.create_task(_play(sound, 10_000, silent=0))
-            hearing = tasks.create_task(_hear(sound, 10_000))
+            both = [tasks.create_task(_play(sound)), tasks.create_task(hear())]
             await watch.told("device_lost")
             await watch.told("device_back")
-            playing.cancel()
-            hearing.cancel()
-        await hear()
-    return counts
+            for task in both:
+                task.cancel()
+        await _heard(sound)
+    return "heard again"
 
 
 async def _echoed_dbfs(*, cancels: bool) -> list[float]:
@@ -156,11 +180,7 @@ def _devices() -> list[str]:
 
 def start(environment: dict[str, str], call: str) -> "subprocess.Popen[str]":
     """Run an expression of this module elsewhere."""
-    names = "_loopback, _lost_and_found, _echoed_dbfs, _warned, _refused, _devices"
-    code = (
-        f"import asyncio, json\nfrom {__name__} import {names}\n"
-        f"print(json.dumps({call}))"
-    )
+    code = f"import asyncio, json\nfrom {__name__} import *\nprint(json.dumps({call}))"
     return subprocess.Popen(
         [sys.executable, "-c", code],
         env=environment,
@@ -189,10 +209,9 @@ def pulse(tmp_path: Path) -> Iterator[Pulse]:
 
 @pytest.mark.pulse
 def test_the_microphone_hears_the_speaker(pulse: Pulse) -> None:
-    result = in_process(pulse.environment, "asyncio.run(_loopback('mic', 'speaker'))")
+    result = in_process(pulse.environment, "asyncio.run(_loopback())")
     assert result["failed"] == "None"
-    assert result["loud"] > 30
-    assert result["first"] >= 25
+    assert result["quiet"] >= 25, "the tone is heard after the silence"
 
 
 @pytest.mark.pulse
@@ -203,8 +222,8 @@ def test_the_microphone_hears_the_speaker(pulse: Pulse) -> None:
 def test_one_way_and_named_devices_open_too(
     pulse: Pulse, source: str, sink: str
 ) -> None:
-    call = f"asyncio.run(_loopback({source!r}, {sink!r}))"
-    assert in_process(pulse.environment, call)["failed"] == "None"
+    call = f"asyncio.run(_one_way({source!r}, {sink!r}))"
+    assert in_process(pulse.environment, call) == "None"
 
 
 @pytest.mark.pulse
@@ -221,12 +240,9 @@ def test_a_device_that_goes_and_comes_back_is_used_again(
         pulse.unplug("spk") if what == "the device" else pulse.stop()
         said.append(json.loads(process.stdout.readline()))
         pulse.plug("spk") if what == "the device" else pulse.start()
-        said.append(json.loads(process.stdout.readline()))
-        before, after = json.loads(process.stdout.readline())
+        said.extend(map(json.loads, process.stdout))
         assert process.stderr.read() == "", "ALSA and PortAudio are kept quiet"
-    assert said == ["ready", "device_lost", "device_back"]
-    assert before > 30
-    assert after > 30
+    assert said == ["ready", "device_lost", "device_back", "heard again"]
 
 
 @pytest.mark.pulse

@@ -1,6 +1,7 @@
 """The sides of a card without a card: what its thread would do, the test does."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -13,6 +14,10 @@ SILENCE = bytes(960)
 
 def block(n: int) -> bytes:
     return bytes([n]) * 960
+
+
+def _stand_still(seconds: float) -> None:
+    time.sleep(seconds)
 
 
 def test_two_blocks_make_a_frame() -> None:
@@ -101,6 +106,26 @@ def test_a_device_that_falls_silent_counts_as_gone(
         assert gone == ["mic", "speaker"]
 
     monkeypatch.setattr(sides, "SOUND_STALL_MAX_S", 0)
+    asyncio.run(scenario())
+
+
+def test_a_process_that_was_stopped_does_not_take_that_for_the_devices_silence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scenario() -> None:
+        gone: list[str] = []
+        source = CardSource(lambda: gone.append("mic"))
+        async with asyncio.TaskGroup() as tasks:
+            frame = tasks.create_task(source.read())
+            await asyncio.sleep(0)
+            _stand_still(0.3)  # the timer runs on; the device's thread is stopped too
+            for n in (1, 2):
+                await asyncio.sleep(0)
+                source.take(block(n), False)
+        assert frame.result() == block(1) + block(2)
+        assert gone == []
+
+    monkeypatch.setattr(sides, "SOUND_STALL_MAX_S", 0.2)
     asyncio.run(scenario())
 
 

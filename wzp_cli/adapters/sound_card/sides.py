@@ -11,6 +11,7 @@ and count it. While the device is away, both sides keep the pace with silence.
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
@@ -31,6 +32,7 @@ _BLOCK_BYTES: Final = 2 * SOUND_BLOCK_SAMPLES
 _FRAME_BLOCKS: Final = MEDIA_FRAME_BYTES // _BLOCK_BYTES
 _SILENCE: Final = bytes(_BLOCK_BYTES)
 _SILENT_FRAME: Final = bytes(MEDIA_FRAME_BYTES)
+_PATIENCE_PARTS: Final = 4
 
 
 class _Bell:
@@ -45,14 +47,18 @@ class _Bell:
         self._loop.call_soon_threadsafe(self._rung.set)
 
     async def rings(self) -> bool:
-        """Return at the next ring; False when the device has gone silent."""
+        """Return at the next ring; False when the device has gone silent.
+
+        It waits in parts: a process that was itself stopped finds one of them over, and
+        does not take its own silence for the device's.
+        """
         self._rung.clear()
-        try:
-            async with asyncio.timeout(SOUND_STALL_MAX_S):
-                await self._rung.wait()
-        except TimeoutError:
-            return False
-        return True
+        for _ in range(_PATIENCE_PARTS):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SOUND_STALL_MAX_S / _PATIENCE_PARTS):
+                    await self._rung.wait()
+                return True
+        return False
 
 
 class Played:
