@@ -98,11 +98,16 @@ def frames(script: Script) -> bytes:
     )
 
 
-def dialled(script: Script, hello: bytes) -> bytes:
-    """Return an Initial that is rightly encrypted, whatever is in it."""
+def dialled(script: Script, hello: _packets.Hello) -> bytes:
+    """Return an Initial that is rightly encrypted, whatever is in it.
+
+    Without a source of its own it opens a handshake, where nothing was edited.
+    """
     destination, source = script.take(8).ljust(8, b"d"), script.take(8)
+    if not any(source) and script.is_one_in(Hostile.dials_one_in):
+        source = hello.source
     if script.byte() % 2:
-        payload = _packets.crypto_frame(_packets.edited(script, hello))
+        payload = _packets.crypto_frame(_packets.edited(script, hello.message))
     else:
         payload = _packets.edited(script, script.pick(_packets.FRAMES))
     token = script.chunk()[:64] if script.byte() % 8 == 7 else b""

@@ -1,5 +1,7 @@
 """QUIC packets that anybody can make: Initials with the right keys and any payload."""
 
+from typing import NamedTuple
+
 from aioquic import tls
 from aioquic.buffer import Buffer
 from aioquic.quic.crypto import CryptoPair
@@ -12,9 +14,18 @@ from aioquic.quic.packet import (
 from fuzz._script import Script
 from tests.support.rogue import ACCEPTOR, Rogue
 
-__all__ = ["FRAMES", "client_hello", "crypto_frame", "edited", "initial"]
+__all__ = [
+    "FRAMES",
+    "Hello",
+    "client_hello",
+    "crypto_frame",
+    "edited",
+    "initial",
+    "keep",
+]
 
 _VERSION = QuicProtocolVersion.VERSION_1
+_MOST_KEPT = 24
 
 FRAMES: tuple[bytes, ...] = tuple(
     bytes.fromhex(frame)
@@ -50,7 +61,7 @@ FRAMES: tuple[bytes, ...] = tuple(
 
 def initial(payload: bytes, destination: bytes, source: bytes, token: bytes) -> bytes:
     """Return a client's first datagram, of at least 1200 bytes."""
-    room = 1200 - 50 - len(destination) - len(source) - len(token)
+    room = 1200 - 27 - len(destination) - len(source) - len(token)
     payload = payload.ljust(max(4, room), b"\0")
     head = Buffer(capacity=1500)
     head.push_uint8(encode_long_header_first_byte(_VERSION, QuicPacketType.INITIAL, 1))
@@ -72,8 +83,15 @@ def crypto_frame(message: bytes) -> bytes:
     return b"\x06\0" + (0x4000 | len(message)).to_bytes(2, "big") + message
 
 
-def client_hello(alpn: str) -> bytes:
-    """Return the TLS message that a dialler begins with."""
+class Hello(NamedTuple):
+    """The TLS message that a dialler begins with, and the connection id it names."""
+
+    message: bytes
+    source: bytes
+
+
+def client_hello(alpn: str) -> Hello:
+    """Return what a dialler begins with."""
     said: list[bytes] = []
 
     def keep(epoch: tls.Epoch, messages: bytes) -> bytes:
@@ -83,7 +101,13 @@ def client_hello(alpn: str) -> bytes:
     rogue = Rogue(alpn)
     rogue.tamper = keep
     rogue.connect(ACCEPTOR, 1.0)
-    return said[0]
+    return Hello(said[0], rogue.host_cid)
+
+
+def keep(kept: list[bytes], datagram: bytes) -> None:
+    """Keep the first ones of all that come."""
+    if len(kept) < _MOST_KEPT:
+        kept.append(datagram)
 
 
 def edited(script: Script, data: bytes) -> bytes:

@@ -56,20 +56,24 @@ class _Cast:
     friends: Link
     session: CheckSession
     traffic: Traffic
-    hello: bytes
+    hello: _packets.Hello
     kept: list[bytes]
     hostile: Hostile
     heard: list[bytes] = field(default_factory=list)
+    accepted: Link | None = None
 
 
 async def _build(world: World) -> _Cast:
     endpoint = await world.open_endpoint(world.net.host(_HOST), _AT.port)
     friend = await world.open_endpoint(world.net.host(_FRIEND), 5000)
     hostile = Hostile(world.net.host(_HOSTILE), _HOSTILE, _AT, PEER_ALPN)
-    known = {Address(_FRIEND, 5000), Address(_RELAY, 4433), Address(TURN_HOST, 3478)}
-    traffic = Traffic(world, _HOST, known)
+    traffic = Traffic(world, endpoint, _HOST)
+    for known in (Address(_FRIEND, 5000), _CHANNEL.relay, Address(TURN_HOST, 3478)):
+        traffic.know(known)
     kept: list[bytes] = []
-    world.net.on_packet(lambda p: kept.append(p.datagram) if p.to == _AT else None)
+    world.net.on_packet(
+        lambda p: _packets.keep(kept, p.datagram) if p.to == _AT else None
+    )
     endpoint.accept_peers(Strangers.PROVEN)
     theirs = await friend.dial_peer(DirectRoute(_AT), endpoint.identity)
     ours = await endpoint.accept()
@@ -86,7 +90,7 @@ async def _build(world: World) -> _Cast:
     cast = _Cast(
         *(world, endpoint, ours, theirs, session, traffic),
         _packets.client_hello(PEER_ALPN),
-        kept[:24],
+        kept.copy(),
         hostile,
     )
     ours.receive_datagrams(cast.heard.append)
@@ -229,5 +233,8 @@ def _connected(cast: _Cast, script: Script) -> Rogue | None:
 def _connect(cast: _Cast, tamper: Tamper | None) -> None:
     cast.hostile.connect(_stage(), tamper)
     cast.traffic.know(cast.hostile.at)
-    while not cast.endpoint._accepting._accepted.empty():
-        cast.endpoint._accepting._accepted.get_nowait()
+    accepted = cast.endpoint._accepting._accepted
+    while not accepted.empty():  # how many it keeps is who accepts' to decide: one
+        if cast.accepted is not None:
+            cast.accepted.abort()
+        cast.accepted = accepted.get_nowait()

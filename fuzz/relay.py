@@ -50,7 +50,7 @@ class _Cast:
     channel: ChannelRoute
     back: ChannelRoute
     traffic: Traffic
-    hello: bytes
+    hello: _packets.Hello
     kept: list[bytes]
     heard: list[bytes]
     hostile: Hostile
@@ -69,7 +69,9 @@ async def _build(world: World) -> _Cast:
     relay = await world.relay()
     hostile = Hostile(world.net.host(_HOSTILE), _HOSTILE, _AT, RELAY_ALPN)
     kept: list[bytes] = []
-    world.net.on_packet(lambda p: kept.append(p.datagram) if p.to == _AT else None)
+    world.net.on_packet(
+        lambda p: _packets.keep(kept, p.datagram) if p.to == _AT else None
+    )
     alice = await world.person("alice", None, port=5001)
     bob = await world.person("bob", None, port=5002)
     bob.endpoint.accept_peers(Strangers.REFUSED)
@@ -83,13 +85,14 @@ async def _build(world: World) -> _Cast:
     )
     cast = _Cast(
         *(world, relay, alice, bob, channel, back),
-        Traffic(world, RELAY_HOST, set()),
+        Traffic(world, relay.endpoint, RELAY_HOST),
         _packets.client_hello(RELAY_ALPN),
-        kept[:24],
+        kept.copy(),
         heard,
         hostile,
     )
-    cast.traffic._known.update(cast.people)
+    for address in cast.people:
+        cast.traffic.know(address)
     cast.traffic.most_beside = _MOST_PROBES * len(stun.encode_indication())
     return cast
 

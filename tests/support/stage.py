@@ -16,6 +16,7 @@ from tests.support.virtual_time import VirtualLoop
 from tests.support.world import World
 from wzp_cli.address import Address
 from wzp_cli.concurrency import task_group
+from wzp_cli.endpoint.endpoint import Endpoint
 
 __all__ = ["Stage", "Traffic"]
 
@@ -91,8 +92,10 @@ class Traffic:
     most_beside = 0
     """Bytes that may go to another port of a host that has a link."""
 
-    def __init__(self, world: World, host: str, known: set[Address]) -> None:
-        self._host, self._known = host, known
+    def __init__(self, world: World, endpoint: Endpoint, host: str) -> None:
+        self._endpoint, self._host = endpoint, host
+        self._known: set[Address] = set()
+        self._known_hosts: set[str] = set()
         self.came: collections.Counter[Address] = collections.Counter()
         self.sent: collections.Counter[Address] = collections.Counter()
         world.net.on_packet(self._see)
@@ -100,17 +103,18 @@ class Traffic:
     def know(self, address: Address) -> None:
         """What goes there is no matter: there is a link."""
         self._known.add(address)
+        self._known_hosts.add(address.host)
 
     def clear(self) -> None:
-        """Begin anew."""
-        self.came.clear()
-        self.sent.clear()
+        """Begin anew; what opened a handshake counts until that has ended."""
+        if not self._endpoint.half_open:
+            self.came.clear()
+            self.sent.clear()
 
     def check(self) -> None:
         """Nothing goes where nothing came from, and no more than three times that."""
         for address, size in self.sent.items():
-            own_host = address.host in {known.host for known in self._known}
-            if own_host and size <= self.most_beside:
+            if address.host in self._known_hosts and size <= self.most_beside:
                 continue  # a probe for a client, to another port of its own host
             if address not in self._known:
                 most = _UNPROVEN_RATIO * self.came[address]
