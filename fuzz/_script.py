@@ -18,6 +18,7 @@ class Script:
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at = data, 0
+        self._waited_s = 0.0
 
     @property
     def goes_on(self) -> bool:
@@ -39,6 +40,14 @@ class Script:
     def pick(self, choices: Sequence[T]) -> T:
         """Return one of `choices`."""
         return choices[self.byte() % len(choices)]
+
+    def silence_s(self, choices: Sequence[float]) -> float:
+        """Return one of `choices`; 0 once the longest of them has passed in all."""
+        seconds = self.pick(choices)
+        if self._waited_s + seconds > max(choices):
+            return 0.0
+        self._waited_s += seconds
+        return seconds
 
     def take(self, size: int) -> bytes:
         """Return the next `size` bytes, or as many as there are."""

@@ -176,7 +176,7 @@ def _handshake(cast: _Cast, script: Script) -> None:
 
 
 def _silence(_: _Cast, script: Script) -> None:
-    _stage().let_pass(script.pick(_SILENCE_S))
+    _stage().let_pass(script.silence_s(_SILENCE_S))
 
 
 _DOINGS: tuple[Callable[[_Cast, Script], None], ...] = (

@@ -227,7 +227,7 @@ def _handshake(cast: _Cast, script: Script) -> None:
 
 def _silence(cast: _Cast, script: Script) -> None:
     """Let time pass; the two go on talking, as a channel ends after 30 s without."""
-    _stage().let_pass(script.pick(_SILENCE_S))
+    _stage().let_pass(script.silence_s(_SILENCE_S))
     _stage().leave()
     _still_talks(_stage(), cast)
     cast.heard.clear()
