@@ -72,6 +72,16 @@ def _changed(luck: random.Random, inputs: list[bytes]) -> bytes:
     return bytes(data)
 
 
+@pytest.mark.parametrize("name", ["endpoint", "relay"])
+def test_a_dial_in_a_script_opens_a_handshake(name: str) -> None:
+    """Where an Initial is dropped unread, a million scripts would not tell."""
+    stage = importlib.import_module(f"fuzz.{name}")._stage()
+    watched = stage.cast.traffic._endpoint
+    before = watched.half_open
+    target(name)(bytes([6]) + bytes(16) + bytes([1, 0, 0, 1]))
+    assert watched.half_open == before + 1
+
+
 def test_the_corpus_is_small_and_belongs_to_targets() -> None:
     folder = ROOT / "fuzz" / "corpus"
     files = {path.stem: path.stat().st_size for path in folder.glob("*")}
