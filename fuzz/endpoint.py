@@ -234,7 +234,7 @@ def _connect(cast: _Cast, tamper: Tamper | None) -> None:
     cast.hostile.connect(_stage(), tamper)
     cast.traffic.know(cast.hostile.at)
     accepted = cast.endpoint._accepting._accepted
-    while not accepted.empty():  # how many it keeps is who accepts' to decide: one
+    while not accepted.empty():  # who accepts decides how many to keep: here one
         if cast.accepted is not None:
             cast.accepted.abort()
         cast.accepted = accepted.get_nowait()
