@@ -25,6 +25,8 @@ __all__ = [
 ]
 
 _VERSION = QuicProtocolVersion.VERSION_1
+_SMALLEST_BYTES = 1200  # RFC 9000, 14.1: a server drops smaller ones unread
+_HEAD_BYTES, _TAG_BYTES = 12, 16  # beside both connection ids and the token
 _MOST_KEPT = 24
 
 FRAMES: tuple[bytes, ...] = tuple(
@@ -61,8 +63,8 @@ FRAMES: tuple[bytes, ...] = tuple(
 
 def initial(payload: bytes, destination: bytes, source: bytes, token: bytes) -> bytes:
     """Return a client's first datagram, of at least 1200 bytes."""
-    room = 1200 - 27 - len(destination) - len(source) - len(token)
-    payload = payload.ljust(max(4, room), b"\0")
+    taken = _HEAD_BYTES + len(destination + source + token) + _TAG_BYTES
+    payload = payload.ljust(max(4, _SMALLEST_BYTES - taken), b"\0")
     head = Buffer(capacity=1500)
     head.push_uint8(encode_long_header_first_byte(_VERSION, QuicPacketType.INITIAL, 1))
     head.push_uint32(_VERSION)
