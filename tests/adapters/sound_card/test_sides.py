@@ -16,10 +16,6 @@ def block(n: int) -> bytes:
     return bytes([n]) * 960
 
 
-def _stand_still(seconds: float) -> None:
-    time.sleep(seconds)
-
-
 def test_two_blocks_make_a_frame() -> None:
     async def scenario() -> None:
         source = CardSource()
@@ -118,7 +114,7 @@ def test_a_process_that_was_stopped_does_not_take_that_for_the_devices_silence(
         async with asyncio.TaskGroup() as tasks:
             frame = tasks.create_task(source.read())
             await asyncio.sleep(0)
-            _stand_still(0.3)  # the timer runs on; the device's thread is stopped too
+            time.sleep(0.3)  # noqa: ASYNC251 - as stopped, the device's thread as well
             for n in (1, 2):
                 await asyncio.sleep(0)
                 source.take(block(n), False)
